@@ -1,0 +1,15 @@
+"""The exceptions that a user sees as one line."""
+
+
+class UserError(ValueError):
+    """Bad input: one line that names the file, key or value and what to do.
+
+    `launch.py` prints the message alone and exits with code 2.
+    """
+
+
+class DivergedError(RuntimeError):
+    """A training run met a value that is not finite: names stage, step and member.
+
+    `launch.py` prints the message alone and exits with code 3.
+    """

@@ -1,0 +1,53 @@
+"""Scores of a test split: every image exactly once, whatever the number of devices."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from adjax.inputs import padded_batches
+
+
+def collect_scores(
+    score: Callable[[np.ndarray, int], dict[str, np.ndarray]], image: np.ndarray, batch_size: int
+) -> dict[str, np.ndarray]:
+    """Image scores of all members for all test images.
+
+    Args:
+      score: `(image float32 [B, H, W, C], batch number) -> {name: [P, B]}`.
+      image: uint8 `[N, H, W, C]`.
+      batch_size: B; the last batch is filled up and what was added is dropped.
+
+    Returns:
+      name -> float32 `[P, N]`.
+
+    """
+    collected = []
+    for number, (rows, count) in enumerate(padded_batches(np.arange(len(image)), batch_size)):
+        scores = score(image[rows] / np.float32(255), number)
+        collected.append({name: np.asarray(value)[:, :count] for name, value in scores.items()})
+    return {name: np.concatenate([c[name] for c in collected], 1) for name in collected[0]}
+
+
+def choose_examples(
+    label: np.ndarray, normal_classes: Sequence[int], normal: int = 4, anomalous: int = 8
+) -> np.ndarray:
+    """Test images to show, chosen without looking at scores: the first of their kind.
+
+    Args:
+      label: class of each test image, `[N]`.
+      normal_classes: one a member, P in all.
+      normal: how many images of the normal class.
+      anomalous: how many others; the first of each class in turn.
+
+    Returns:
+      int64 `[P, normal + anomalous]`, normal ones first.
+
+    """
+    classes = np.unique(label)
+    rows = []
+    for normal_class in normal_classes:
+        others = [np.flatnonzero(label == c) for c in classes if c != normal_class]
+        turns = [(turn, order) for turn in range(anomalous) for order in range(len(others))]
+        first_others = [others[order][turn] for turn, order in turns[:anomalous]]
+        rows.append([*np.flatnonzero(label == normal_class)[:normal], *first_others])
+    return np.array(rows)

@@ -1,0 +1,209 @@
+"""A run from its config to its report: the story of the codebase in one screen."""
+
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+
+import adjax
+from adjax import datasets, reports, settings, workdir
+from adjax.errors import UserError
+from adjax.evaluation import auroc, choose_examples, collect_scores
+from adjax.inputs import Stream
+from adjax.methods import Method, create_method
+from adjax.training import (
+    OF_MEMBERS,
+    Execution,
+    MetricsLog,
+    Trainer,
+    explain_program,
+    score_program,
+    train_stage,
+)
+
+
+def train_and_evaluate(config, directory: str | Path, *, train: bool = True) -> dict:
+    """Train what `directory` still lacks of the run, evaluate it and write its report.
+
+    Args:
+      config: of the run, see `configs/`.
+      directory: the run's workdir; a run that was interrupted there goes on.
+      train: False: evaluate only, and refuse a run whose training is not finished.
+
+    Returns:
+      The results, as written to `results.json`.
+
+    Raises:
+      UserError: for a config, data set or workdir that cannot be used.
+      DivergedError: if training meets a value that is not finite.
+
+    """
+    directory = Path(directory)
+    settings.check_config(config)
+    method = create_method(config)
+    workdir.claim(directory, config)
+    trainer = create_trainer(config, method, directory)
+    test = datasets.load_table(config.data.name, "test", data_dir(config))
+
+    variables, stages = {}, []
+    log = MetricsLog(directory, trainer.labels)
+    for index, stage in enumerate(method.stages):
+        if not train:
+            trainer.check_finished(stage)
+        variables[stage.name], record = train_stage(trainer, index, variables, log)
+        stages.append(record)
+    log.close()
+
+    results = evaluate(config, trainer, variables, test)
+    results |= {"stages": stages, "throughput": _throughput(stages, results.pop("score_rate"))}
+    workdir.write_json(directory / "results.json", results | _circumstances(trainer.execution))
+    reports.write_report(directory)
+    return results
+
+
+def create_trainer(config, method: Method, directory: Path) -> Trainer:
+    """The data, members and devices of a run."""
+    table = datasets.load_table(config.data.name, "train", data_dir(config))
+    if config.image_score not in method.image_scores:
+        choices = ", ".join(method.image_scores)
+        raise UserError(f"config.image_score={config.image_score!r}: choose one of {choices}")
+    members = settings.members_of(config, method.dynamic)
+    splits = [
+        datasets.one_class_split(
+            table.label,
+            datasets.resolve_class(table, member["data.normal_class"]),
+            config.data.validation_fraction,
+            member["seed"],
+        )
+        for member in members
+    ]
+    execution = Execution.create(config, len(members))
+    arrays = {
+        key: np.array([m[key] for m in members], np.uint32 if key == "seed" else np.float32)
+        for key in ("seed", *method.dynamic)
+    }
+    return Trainer(
+        method=method,
+        execution=execution,
+        members=execution.put(arrays, OF_MEMBERS),
+        settings=members,
+        image=table.image,
+        streams=[
+            Stream(split.train, member["seed"])
+            for split, member in zip(splits, members, strict=True)
+        ],
+        validation_rows=[split.validation for split in splits],
+        log_every=config.log_every,
+        checkpoint_every=config.checkpoint_every,
+        select=config.select,
+        workdir=directory,
+    )
+
+
+def evaluate(config, trainer: Trainer, variables: dict, test: datasets.Table) -> dict:
+    """Score the whole test split; writes `scores.npz` and `examples.npz`, returns results."""
+    program = score_program(trainer.method, trainer.execution)
+    size = config.evaluation.batch_size
+    size += -size % trainer.execution.data_devices
+
+    def score(image, number):
+        return jax.device_get(program(variables, image, trainer.members, number))
+
+    score(test.image[:size] / np.float32(255), 0)  # compiles
+    start = time.perf_counter()
+    scores = collect_scores(score, test.image, size)
+    rate = len(test.image) * len(trainer.settings) / (time.perf_counter() - start)
+
+    normal_class = np.array([m["data.normal_class"] for m in trainer.settings])
+    anomalous = test.label != normal_class[:, None]
+    aurocs = {name: auroc(value, anomalous) for name, value in scores.items()}
+    workdir.write_arrays(
+        trainer.workdir / "scores.npz",
+        {"label": test.label, "normal_class": normal_class}
+        | {f"image_score/{name}": value for name, value in scores.items()},
+    )
+    _write_examples(config, trainer, variables, test, normal_class)
+    return {
+        "method": config.method,
+        "dataset": config.data.name,
+        "config_hash": settings.config_hash(config),
+        "image_score": config.image_score,
+        "members": [
+            {
+                "normal_class": int(normal_class[p]),
+                "class_name": test.class_names[normal_class[p]],
+                **{k: v for k, v in member.items() if k != "data.normal_class"},
+                "image_auroc": float(aurocs[config.image_score][p]),
+                "image_auroc_by_score": {name: float(value[p]) for name, value in aurocs.items()},
+            }
+            for p, member in enumerate(trainer.settings)
+        ],
+        "score_rate": rate,
+    }
+
+
+def _write_examples(config, trainer, variables, test, normal_class) -> None:
+    rows = choose_examples(test.label, normal_class)
+    image = test.image[rows] / np.float32(255)
+    program = explain_program(trainer.method, trainer.execution)
+    scores = jax.device_get(program(variables, image, trainer.members))
+    workdir.write_arrays(
+        trainer.workdir / "examples.npz",
+        {
+            "image": image,
+            "anomaly_map": scores.anomaly_map,
+            "image_score": scores.image_score[config.image_score],
+            "class_label": test.label[rows],
+            "anomalous": test.label[rows] != normal_class[:, None],
+        }
+        | {f"reconstruction/{name}": value for name, value in scores.reconstruction.items()},
+    )
+
+
+def data_dir(config) -> str:
+    """The TFDS data directory of a run."""
+    return config.data.dir or os.environ.get("ADJAX_DATA_DIR") or "data"
+
+
+def finished_results(config, directory: str | Path) -> dict | None:
+    """The results of this config's run in `directory`, if it is finished."""
+    path = Path(directory) / "results.json"
+    if not path.exists():
+        return None
+    workdir.claim(Path(directory), config)
+    return json.loads(path.read_text())
+
+
+def _throughput(stages: list[dict], score_rate: float) -> dict:
+    images = sum(s["images_per_second"] * s["train_seconds"] for s in stages)
+    return {
+        "train_images_per_second": images / sum(s["train_seconds"] for s in stages),
+        "compile_seconds": sum(s["compile_seconds"] for s in stages),
+        "score_images_per_second": score_rate,
+    }
+
+
+def _circumstances(execution: Execution) -> dict:
+    """Versions, hardware and date of a run."""
+    packages = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "tensorflow-cpu")
+    device = execution.mesh.devices.flat[0]
+    return {
+        "versions": {
+            "adjax": adjax.__version__,
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in packages},
+        },
+        "hardware": {
+            "platform": device.platform,
+            "device_kind": device.device_kind,
+            "devices": execution.mesh.size,
+            "cores": os.cpu_count(),
+        },
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }

@@ -1,0 +1,17 @@
+"""Systems of the literature, one file each: their stages and their score."""
+
+from adjax.errors import UserError
+from adjax.methods.autoencoder import autoencoder
+from adjax.methods.stage import DATA_AXIS, Method, Scores, Stage, TrainState
+from adjax.methods.style_distillation import oe_sdn, sdn
+
+METHODS = {"ae": autoencoder, "sdn": sdn, "oe_sdn": oe_sdn}
+
+__all__ = ["DATA_AXIS", "METHODS", "Method", "Scores", "Stage", "TrainState", "create_method"]
+
+
+def create_method(config) -> Method:
+    """The method that `config.method` names, built from the config's sections."""
+    if config.method not in METHODS:
+        raise UserError(f"config.method={config.method!r}: choose one of {', '.join(METHODS)}")
+    return METHODS[config.method](config)

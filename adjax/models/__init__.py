@@ -1,0 +1,10 @@
+"""Networks, one file an architecture.
+
+A model maps images `[B, H, W, C]` to `(reconstruction [B, H, W, C], out)`, where `out` is a dict of
+named intermediates. It knows no loss and no trainer.
+"""
+
+from adjax.models.conv_autoencoder import ConvAutoencoder
+from adjax.models.rnan import RNAN
+
+__all__ = ["RNAN", "ConvAutoencoder"]

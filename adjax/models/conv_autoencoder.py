@@ -1,0 +1,50 @@
+"""The bottleneck autoencoder f_AE of style distillation (the teacher).
+
+The paper shows its architecture only as a figure; this one is a default of ours, calibrated on
+MNIST to the published AUROC of the autoencoder alone.
+"""
+
+from collections.abc import Sequence
+
+import flax.linen as nn
+import jax
+
+from adjax.ops import Conv, upsample_nearest
+
+
+class ConvAutoencoder(nn.Module):
+    """Strided convolutions to a dense code and back by nearest-neighbour upsampling.
+
+    Attributes:
+      code_size: length of the code.
+      widths: channels of the encoder's convolutions; all but the last halve the image.
+      batch_axis: mesh axis over which batch statistics are averaged, if any.
+
+    """
+
+    code_size: int = 16
+    widths: Sequence[int] = (32, 64, 128)
+    batch_axis: str | None = None
+
+    @nn.compact
+    def __call__(self, image: jax.Array, train: bool = False):
+        """Reconstruct `[B, H, W, C]`; H and W divisible by `2 ** (len(widths) - 1)`."""
+
+        def block(x, features, kernel=3, stride=1):
+            x = Conv(features, (kernel, kernel), (stride, stride), use_bias=False)(x)
+            x = nn.BatchNorm(not train, momentum=0.9, axis_name=self.batch_axis)(x)
+            return nn.leaky_relu(x, 0.2)
+
+        *strided, last = self.widths
+        x = image
+        for features in strided:
+            x = block(x, features, kernel=4, stride=2)
+        x = block(x, last)
+        shape = x.shape
+        code = nn.Dense(self.code_size, name="code")(x.reshape(len(x), -1))
+        x = nn.Dense(shape[1] * shape[2] * shape[3])(code).reshape(shape)
+        for features in reversed(strided):
+            x = upsample_nearest(block(x, features))
+        x = block(x, strided[0])
+        x = Conv(image.shape[-1], (3, 3), name="image")(x)
+        return nn.sigmoid(x), {"code": code}

@@ -1,0 +1,16 @@
+"""Array primitives that every network shares."""
+
+from adjax.ops.attention import attention
+from adjax.ops.compiler import compiler_options
+from adjax.ops.convolution import Conv, ConvTranspose, conv, conv_transpose
+from adjax.ops.resampling import upsample_nearest
+
+__all__ = [
+    "Conv",
+    "ConvTranspose",
+    "attention",
+    "compiler_options",
+    "conv",
+    "conv_transpose",
+    "upsample_nearest",
+]

@@ -1,0 +1,32 @@
+"""Compiler options that help on CPU, in one place."""
+
+import functools
+import os
+
+import jax
+
+# jaxlib 0.10 sends convolutions to YNNPACK, whose kernels are two to three times slower than
+# Eigen's for the shapes of this project. This list leaves it single dot products and reductions
+# (a softmax is twice as fast with it); with ELTWISE in it the weight gradients slow down again.
+_CPU_OPTIONS = {
+    "xla_cpu_experimental_ynn_fusion_type": (
+        "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT,LIBRARY_FUSION_TYPE_REDUCE"
+    ),
+}
+
+
+@functools.cache
+def compiler_options() -> dict[str, str]:
+    """Options for `jax.jit(..., compiler_options=...)` on the default backend.
+
+    Empty on GPU and TPU, with a jaxlib that does not know the options, and when the environment
+    variable `ADJAX_COMPILER_OPTIONS` is `0`.
+    """
+    if jax.default_backend() != "cpu" or os.environ.get("ADJAX_COMPILER_OPTIONS") == "0":
+        return {}
+    try:
+        # A name that XLA does not know aborts the process in XLA_FLAGS, but only raises here.
+        jax.jit(lambda: 0, compiler_options=_CPU_OPTIONS).lower().compile()
+    except jax.errors.JaxRuntimeError:
+        return {}
+    return dict(_CPU_OPTIONS)

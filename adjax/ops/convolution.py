@@ -1,0 +1,239 @@
+"""One convolution for every network: NHWC images, HWIO kernels, gradients of its own.
+
+A strided convolution `y = conv(x, w)` is bilinear, and so are its two adjoints:
+
+    conv(x, w)            -> y      the strided convolution
+    conv_input(y, w)      -> x      adjoint in x: the transposed convolution
+    conv_kernel(x, y)     -> w      adjoint in w: the weight gradient
+
+The derivative of each of the three is made of the other two, so the family is closed: gradients of
+gradients (a WGAN gradient penalty) run through the same kernels. Every adjoint is written as a
+plain convolution in XLA's canonical layout, because XLA's CPU backend only rewrites convolutions
+at the top level of a program: autodiff's own weight gradients fall to a naive loop inside `scan`
+and `map` (85 times slower), and those of transposed convolutions do so everywhere.
+
+The CPU forms are chosen when a program is lowered for CPU; other platforms lower the adjoints to
+the transposes of `lax.conv_general_dilated`, which their libraries recognise.
+"""
+
+import functools
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.nn import initializers
+from jax.typing import DTypeLike
+
+Initializer = initializers.Initializer
+Padding = tuple[tuple[int, int], tuple[int, int]]
+
+_LAYOUT = ("NHWC", "HWIO", "NHWC")
+
+
+def conv(x: jax.Array, w: jax.Array, strides=(1, 1), padding="SAME") -> jax.Array:
+    """Strided convolution (correlation).
+
+    Args:
+      x: `[B, H, W, I]`.
+      w: kernel `[kh, kw, I, O]`, same dtype as `x`.
+      strides: `(sh, sw)`.
+      padding: "SAME", "VALID" or `((top, bottom), (left, right))`.
+
+    Returns:
+      `[B, H', W', O]`.
+
+    """
+    padding = _explicit_padding(x.shape[1:3], w.shape[:2], strides, padding)
+    return _conv(x, w, tuple(strides), padding)
+
+
+def conv_transpose(y: jax.Array, w: jax.Array, strides=(1, 1), padding="SAME") -> jax.Array:
+    """Transposed convolution: the adjoint of `conv` in its image.
+
+    Args:
+      y: `[B, H, W, I]`.
+      w: kernel `[kh, kw, O, I]` of the convolution that this transposes (it maps O to I channels).
+      strides: `(sh, sw)`, the factors by which the image grows.
+      padding: "SAME": the image grows to exactly `(sh H, sw W)`; "VALID" or the explicit padding of
+        the convolution that this transposes: to the smallest image it maps to `(H, W)`, that is
+        `((H - 1) sh + kh - top - bottom, (W - 1) sw + kw - left - right)`.
+
+    Returns:
+      `[B, H', W', O]`.
+
+    """
+    if padding == "SAME":
+        size = tuple(n * s for n, s in zip(y.shape[1:3], strides, strict=True))
+    else:
+        pads = ((0, 0), (0, 0)) if padding == "VALID" else padding
+        size = tuple(
+            (n - 1) * s + k - sum(p)
+            for n, s, k, p in zip(y.shape[1:3], strides, w.shape[:2], pads, strict=True)
+        )
+    padding = _explicit_padding(size, w.shape[:2], strides, padding)
+    return _conv_input(y, w, tuple(strides), padding, size)
+
+
+def _explicit_padding(size, kernel, strides, padding) -> Padding:
+    if isinstance(padding, str):
+        padding = lax.padtype_to_pads(size, kernel, strides, padding)
+    return tuple((int(lo), int(hi)) for lo, hi in padding)
+
+
+# The three bilinear maps. `strides` and `padding` are always those of the convolution; `size` is
+# the height and width of its image, `kernel` those of its kernel: both are lost in its output.
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def _conv(x, w, strides, padding):
+    return _lax_conv(x, w, strides, padding)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
+def _conv_input(y, w, strides, padding, size):
+    def default(y, w):
+        x = jax.ShapeDtypeStruct((y.shape[0], *size, w.shape[2]), y.dtype)
+        return jax.linear_transpose(lambda x: _lax_conv(x, w, strides, padding), x)(y)[0]
+
+    cpu = functools.partial(_conv_input_cpu, strides=strides, padding=padding, size=size)
+    return lax.platform_dependent(y, w, cpu=cpu, default=default)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
+def _conv_kernel(x, y, strides, padding, kernel):
+    def default(x, y):
+        w = jax.ShapeDtypeStruct((*kernel, x.shape[3], y.shape[3]), y.dtype)
+        return jax.linear_transpose(lambda w: _lax_conv(x, w, strides, padding), w)(y)[0]
+
+    cpu = functools.partial(_conv_kernel_cpu, strides=strides, padding=padding, kernel=kernel)
+    return lax.platform_dependent(x, y, cpu=cpu, default=default)
+
+
+def _keeping_operands(bilinear):
+    return lambda a, b, *static: (bilinear(a, b, *static), (a, b))
+
+
+def _conv_backward(strides, padding, operands, y):
+    x, w = operands
+    return (
+        _conv_input(y, w, strides, padding, x.shape[1:3]),
+        _conv_kernel(x, y, strides, padding, w.shape[:2]),
+    )
+
+
+def _conv_input_backward(strides, padding, size, operands, x):
+    y, w = operands
+    return _conv(x, w, strides, padding), _conv_kernel(x, y, strides, padding, w.shape[:2])
+
+
+def _conv_kernel_backward(strides, padding, kernel, operands, w):
+    x, y = operands
+    return _conv_input(y, w, strides, padding, x.shape[1:3]), _conv(x, w, strides, padding)
+
+
+_conv.defvjp(_keeping_operands(_conv), _conv_backward)
+_conv_input.defvjp(_keeping_operands(_conv_input), _conv_input_backward)
+_conv_kernel.defvjp(_keeping_operands(_conv_kernel), _conv_kernel_backward)
+
+
+def _lax_conv(x, w, strides, padding):
+    return lax.conv_general_dilated(x, w, strides, padding, dimension_numbers=_LAYOUT)
+
+
+def _conv_input_cpu(y, w, *, strides, padding, size):
+    """Transposed convolution as one stride-1 convolution to every phase's channels.
+
+    Row `i` of the image takes tap `t` of output row `o` where `o s + t = i + p`. With
+    `i + p = q s + r` the taps of phase `r` are `r, r + s, r + 2 s ...`: a stride-1 convolution
+    over `q`. All `s * s` phases share one convolution; interleaving them gives the image.
+    """
+    (sh, sw), (kh, kw), (height, width) = strides, w.shape[:2], size
+    features = w.shape[2]
+    taps = -(-kh // sh), -(-kw // sw)
+    # [kh, kw, O, I] -> taps of each phase, last tap first -> [taps, taps, I, phases * O]
+    w = jnp.pad(w, ((0, taps[0] * sh - kh), (0, taps[1] * sw - kw), (0, 0), (0, 0)))
+    w = w.reshape(taps[0], sh, taps[1], sw, features, -1)[::-1, :, ::-1]
+    w = w.transpose(0, 2, 5, 1, 3, 4).reshape(*taps, -1, sh * sw * features)
+    rows = [(n - 1 + p[0]) // s + 1 for n, p, s in zip(size, padding, strides, strict=True)]
+    pads = tuple((t - 1, q - n) for t, q, n in zip(taps, rows, y.shape[1:3], strict=True))
+    x = _lax_conv(y, w, (1, 1), pads)
+    if strides != (1, 1):
+        x = x.reshape(-1, *rows, sh, sw, features).transpose(0, 1, 3, 2, 4, 5)
+        x = x.reshape(-1, rows[0] * sh, rows[1] * sw, features)
+    top, left = padding[0][0], padding[1][0]
+    return x[:, top : top + height, left : left + width]
+
+
+def _conv_kernel_cpu(x, y, *, strides, padding, kernel):
+    """Weight gradient as a convolution of images by output gradients, channels as the batch.
+
+    The transposes to NHWC and HWIO are explicit: with them XLA needs no rewrite to reach its fast
+    kernel, in a loop body as anywhere else.
+    """
+    # The last rows of an image may touch no output; the first `kernel` shifts are what is asked.
+    pads = tuple(
+        (lo, (n - 1) * s + k - size - lo)
+        for (lo, _), n, s, k, size in zip(
+            padding, y.shape[1:3], strides, kernel, x.shape[1:3], strict=True
+        )
+    )
+    w = lax.conv_general_dilated(
+        x.transpose(3, 1, 2, 0),
+        y.transpose(1, 2, 0, 3),
+        (1, 1),
+        pads,
+        rhs_dilation=strides,
+        dimension_numbers=_LAYOUT,
+    )
+    return w.transpose(1, 2, 0, 3)
+
+
+class Conv(nn.Module):
+    """Convolution layer: `[B, H, W, C]` -> `[B, H', W', features]`; parameters stay float32."""
+
+    features: int
+    kernel_size: tuple[int, int]
+    strides: tuple[int, int] = (1, 1)
+    padding: str | Padding = "SAME"
+    use_bias: bool = True
+    dtype: DTypeLike | None = None
+    kernel_init: Initializer = initializers.lecun_normal()
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Apply the layer."""
+        shape = (*self.kernel_size, x.shape[-1], self.features)
+        kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
+        return _with_bias(self, conv, x, kernel)
+
+
+class ConvTranspose(nn.Module):
+    """Transposed convolution layer: `[B, H, W, C]` -> `[B, sh H, sw W, features]` for "SAME".
+
+    The kernel is that of the convolution it transposes, `[kh, kw, features, C]`.
+    """
+
+    features: int
+    kernel_size: tuple[int, int]
+    strides: tuple[int, int] = (1, 1)
+    padding: str | Padding = "SAME"
+    use_bias: bool = True
+    dtype: DTypeLike | None = None
+    kernel_init: Initializer = initializers.lecun_normal(in_axis=-1, out_axis=-2)
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Apply the layer."""
+        shape = (*self.kernel_size, self.features, x.shape[-1])
+        kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
+        return _with_bias(self, conv_transpose, x, kernel)
+
+
+def _with_bias(layer, convolve, x, kernel):
+    """Convolve in the layer's dtype (that of `x` by default) and add its bias, if it has one."""
+    dtype = layer.dtype or x.dtype
+    y = convolve(x.astype(dtype), kernel.astype(dtype), layer.strides, layer.padding)
+    if layer.use_bias:
+        y += layer.param("bias", initializers.zeros, (layer.features,), jnp.float32).astype(dtype)
+    return y

@@ -1,0 +1,31 @@
+"""Reports of finished runs: tables beside the published numbers, figures, HTML pages.
+
+A report reads the files of a workdir (`results.json`, `config.json`, `metrics.jsonl`, `scores.npz`,
+`examples.npz`) and nothing else of adjax.
+"""
+
+from collections.abc import Sequence
+
+from adjax.reports.page import write_report, write_sweep_report
+from adjax.reports.rendering import to_markdown, to_text
+from adjax.reports.run import Run, read_run
+from adjax.reports.tables import results_tables
+
+__all__ = [
+    "Run",
+    "console_table",
+    "markdown_table",
+    "read_run",
+    "write_report",
+    "write_sweep_report",
+]
+
+
+def console_table(runs: Sequence[Run]) -> str:
+    """The results of runs beside the published ones, for a console 80 columns wide."""
+    return "\n".join(to_text(table) for table in results_tables(runs))
+
+
+def markdown_table(runs: Sequence[Run]) -> str:
+    """The same table in Markdown, for docs and READMEs."""
+    return "\n".join(to_markdown(table) for table in results_tables(runs))

@@ -1,0 +1,128 @@
+"""The figure of examples: images in columns, what the run made of them in rows."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from adjax.reports.names import count, member_name, method_name
+from adjax.reports.run import Run
+from adjax.reports.style import ANOMALOUS, INK, NORMAL, WIDTH
+
+MOST_EXAMPLES = 8  # of each kind
+
+
+def examples_figure(run: Run) -> Figure:
+    """Images of the first member in columns: input, reconstructions, anomaly map, score.
+
+    A block of normal examples stands over a block of anomalous ones; both share the colour scale.
+    """
+    first = {name: values[0] for name, values in run.examples.items()}
+    blocks = [
+        (heading, np.flatnonzero(first["anomalous"] == anomalous)[:MOST_EXAMPLES])
+        for heading, anomalous in (("Normal", False), ("Anomalous", True))
+    ]
+    blocks = [(heading, chosen) for heading, chosen in blocks if chosen.size]
+    grid = _Grid(first, max(chosen.size for _, chosen in blocks))
+    title = f"{method_name(run.results['method'])}, {member_name(run.members[0], run.members)}"
+    if len(run.members) > 1:
+        title += f" (the first of {count(len(run.members), 'member')})"
+    height = 0.3 + len(blocks) * (grid.block_height + 0.2) + 0.3
+    figure = Figure(figsize=(WIDTH, height), layout="none")
+    top = _text(figure, 0.05, height - 0.12, title, weight="bold", size=10) - 0.18
+    for index, (heading, chosen) in enumerate(blocks):
+        color = ANOMALOUS if heading == "Anomalous" else NORMAL
+        if index:
+            _rule(figure, top + 0.03)
+        _draw_block(figure, grid, top, heading, color, chosen)
+        top -= grid.block_height + 0.2
+    _draw_scale(figure, grid)
+    return figure
+
+
+class _Grid:
+    """Where images go, in inches: a column of row labels, then one cell for every example."""
+
+    LABELS, GAP, HEADING, LINE = 0.72, 0.04, 0.24, 0.18
+
+    def __init__(self, examples: dict[str, np.ndarray], number_of_columns: int):
+        names = [name for name in examples if name.startswith("reconstruction/")]
+        self.examples = examples
+        self.rows = {"input": examples["image"]}
+        self.rows |= {name.removeprefix("reconstruction/"): examples[name] for name in names}
+        self.rows["anomaly map"] = examples["anomaly_map"]
+        height, width = examples["anomaly_map"].shape[1:]
+        self.cell = min(0.9, (WIDTH - self.LABELS - 0.05) / number_of_columns - self.GAP)
+        self.cell_height = self.cell * height / width
+        self.scale = (float(examples["anomaly_map"].min()), float(examples["anomaly_map"].max()))
+
+    @property
+    def block_height(self) -> float:
+        return self.HEADING + 2 * self.LINE + len(self.rows) * (self.cell_height + self.GAP)
+
+
+def _draw_block(figure, grid: _Grid, top: float, heading: str, color: str, chosen: np.ndarray):
+    """Draws the chosen examples, one a column, below `top` (inches from the figure's bottom)."""
+    lefts = grid.LABELS + np.arange(chosen.size) * (grid.cell + grid.GAP)
+    _text(figure, 0.05, top - grid.HEADING / 2, heading, weight="bold", color=color)
+    y = top - grid.HEADING
+    classes = [str(label) for label in grid.examples["class_label"][chosen]]
+    _draw_line_of_text(figure, grid, y, "class", lefts, classes)
+    y -= grid.LINE
+    for label, images in grid.rows.items():
+        y -= grid.cell_height
+        _text(figure, 0.05, y + grid.cell_height / 2, label.replace(" ", "\n"), size=8)
+        for left, image in zip(lefts, images[chosen], strict=True):
+            axes = figure.add_axes(_box(figure, left, y, grid.cell, grid.cell_height))
+            axes.set_axis_off()
+            _draw_image(axes, image, grid.scale)
+        y -= grid.GAP
+    scores = [f"{score:.3g}" for score in grid.examples["image_score"][chosen]]
+    _draw_line_of_text(figure, grid, y, "score", lefts, scores)
+
+
+def _draw_line_of_text(figure, grid: _Grid, y: float, label: str, lefts, words: list[str]):
+    y -= grid.LINE / 2
+    _text(figure, 0.05, y, label, size=8)
+    for left, word in zip(lefts, words, strict=True):
+        _text(figure, left + grid.cell / 2, y, word, size=8, ha="center")
+
+
+def _draw_image(axes: Axes, image: np.ndarray, scale: tuple[float, float]):
+    """Draws an image [H, W, C] in [0, 1], or an anomaly map [H, W] on the shared scale."""
+    if image.ndim == 2:
+        axes.imshow(image, cmap="magma", vmin=scale[0], vmax=scale[1], aspect="auto")
+    elif image.shape[-1] == 1:
+        axes.imshow(image[..., 0], cmap="gray", vmin=0, vmax=1, aspect="auto")
+    else:
+        axes.imshow(np.clip(image, 0, 1), aspect="auto")
+
+
+def _draw_scale(figure: Figure, grid: _Grid):
+    """The colour scale of the anomaly maps, at the foot of the figure."""
+    low, high = (f"{value:.3g}" for value in grid.scale)
+    left, width = grid.LABELS + 0.35, 1.6
+    axes = figure.add_axes(_box(figure, left, 0.12, width, 0.09))
+    axes.imshow(np.linspace(0, 1, 256)[None], cmap="magma", aspect="auto")
+    axes.set_axis_off()
+    _text(figure, 0.05, 0.165, "map scale", size=8)
+    _text(figure, left - 0.06, 0.165, low, size=8, ha="right")
+    _text(figure, left + width + 0.06, 0.165, f"{high} (more anomalous)", size=8)
+
+
+def _box(figure: Figure, left: float, bottom: float, width: float, height: float):
+    """A box in inches as the fractions that `add_axes` takes."""
+    across, up = figure.get_size_inches()
+    return (left / across, bottom / up, width / across, height / up)
+
+
+def _text(figure: Figure, x: float, y: float, text: str, **style) -> float:
+    """Writes text, its middle at `y` inches from the bottom; returns `y`."""
+    across, up = figure.get_size_inches()
+    figure.text(x / across, y / up, text, va="center_baseline", linespacing=1.1, **style)
+    return y
+
+
+def _rule(figure: Figure, y: float):
+    height = figure.get_size_inches()[1]
+    figure.add_artist(Line2D([0.01, 0.99], [y / height] * 2, color=INK, linewidth=1))

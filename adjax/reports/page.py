@@ -1,0 +1,252 @@
+"""The HTML pages: one self-contained file that opens from disk, offline and on a phone."""
+
+import base64
+import html
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from string import Template
+
+from adjax.errors import UserError
+from adjax.reports.figures import write_figures, write_roc_figure
+from adjax.reports.names import count, dataset_name, listing, method_name
+from adjax.reports.rendering import ABSENT, Table, to_html
+from adjax.reports.run import Run, read_run
+from adjax.reports.tables import columns, results_tables, stages_in_words, summary
+
+_HERE = Path(__file__).parent
+MOST_DETAILED = 12  # runs of a sweep that are shown with figures; the others are linked
+
+# name -> what a reader who cannot see the figure is told, how to read it
+_FIGURES = {
+    "examples": (
+        "Grid of test images with their reconstructions and anomaly maps",
+        "Each column is one test image. A good run reconstructs the normal images and misses parts "
+        "of the anomalous ones; the anomaly map is bright where it does. All maps share one scale.",
+    ),
+    "roc": (
+        "ROC curves of the image score",
+        "Sweeping the threshold trades false alarms (right) for anomalies found (up). The nearer "
+        "to the top left corner the better; the dotted diagonal is guessing.",
+    ),
+    "histograms": (
+        "Histograms of the image scores of normal and anomalous test images",
+        "The less the filled histogram (normal) and the outlined one (anomalous) overlap, the "
+        "better the score separates the two. Each is scaled by its own number of images.",
+    ),
+    "losses": (
+        "Training and validation loss by step, one panel a stage",
+        "A validation loss that turns up while the training loss falls is overfitting. Bands span "
+        "the members, lines are their means.",
+    ),
+}
+
+
+def write_report(workdir: str | Path) -> Path:
+    """Writes the figures and `report.html` of a finished run; returns the path of the page."""
+    run = read_run(workdir)
+    figures = write_figures(run)
+    method, dataset = method_name(run.results["method"]), dataset_name(run.results["dataset"])
+    body = [
+        f"<header>\n<h1>{_e(f'{method} on {dataset}, {_classes([run])}')}</h1>",
+        f'<p class="lede">{_e(_sentence(run))}</p>\n{_headline(run)}</header>',
+        _section("Results", *map(to_html, results_tables([run]))),
+        _section("Figures", _figures(figures)),
+        _section("Time", _stages(run), _facts(_throughput(run))),
+        _section("Settings", _config(run), _command(run)),
+        _section("Made with", _facts(_environment(run))),
+    ]
+    return _write(run.workdir / "report.html", f"{method} on {dataset}", body)
+
+
+def write_sweep_report(directory: str | Path, run_dirs: Sequence[str | Path]) -> Path:
+    """Writes `report.html` over several runs; a run gets its own where that is missing or old."""
+    directory = Path(directory)
+    if not run_dirs:
+        raise UserError(f"{directory} has no finished run to report: let one finish first")
+    runs = [read_run(run_dir) for run_dir in run_dirs]
+    for run in runs:
+        if _outdated(run):
+            write_report(run.workdir)
+    roc = write_roc_figure(runs, directory / "figures" / "roc.png")
+    datasets = listing([dataset_name(name) for name in _distinct(runs, "dataset")])
+    methods = listing([method_name(name) for name in _distinct(runs, "method")])
+    title = f"{methods} on {datasets}"
+    members = sum(len(run.members) for run in runs)
+    sentence = (
+        f"{count(len(runs), 'run')} on {_classes(runs)} with {count(members, 'member')}, "
+        "one for each method, normal class and seed."
+    )
+    headings = {run.workdir: c.heading for c in columns(runs) for run in c.runs}
+    shown = [_run_in_sweep(run, headings[run.workdir], directory) for run in runs[:MOST_DETAILED]]
+    more = [f"<li>{_link(r, headings[r.workdir], directory)}</li>" for r in runs[MOST_DETAILED:]]
+    body = [
+        f'<header>\n<h1>{_e(title)}</h1>\n<p class="lede">{_e(sentence)}</p>\n</header>',
+        _section("Results", *map(to_html, results_tables(runs))),
+        _section("All runs", _figures({"roc": roc})),
+        _section("Run by run", *shown),
+        _section("More runs", f"<ul>{''.join(more)}</ul>") if more else "",
+    ]
+    return _write(directory / "report.html", title, body)
+
+
+def _outdated(run: Run) -> bool:
+    report, results = run.workdir / "report.html", run.workdir / "results.json"
+    return not report.is_file() or report.stat().st_mtime < results.stat().st_mtime
+
+
+def _run_in_sweep(run: Run, heading: str, directory: Path) -> str:
+    """One run on the page of its sweep: what it is, its figures, the way to its own page."""
+    figures = {name: run.workdir / "figures" / f"{name}.png" for name in ("examples", "histograms")}
+    return (
+        f"<article>\n<h3>{_e(heading)}, {_e(_classes([run]))}: "
+        f"AUROC {summary(run)[0]:.3f}</h3>\n<p>{_link(run, 'Its own report', directory)}</p>\n"
+        f"{_figures(figures)}</article>"
+    )
+
+
+def _link(run: Run, text: str, directory: Path) -> str:
+    target = Path(os.path.relpath(run.workdir / "report.html", directory)).as_posix()
+    return f'<a href="{_e(target)}">{_e(text)}</a>'
+
+
+def _write(path: Path, title: str, body: list[str]) -> Path:
+    template = Template((_HERE / "page.html").read_text(encoding="utf-8"))
+    style = (_HERE / "style.css").read_text(encoding="utf-8")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    page = template.substitute(title=_e(title), style=style, body="\n".join(body))
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
+def _e(text: object) -> str:
+    return html.escape(str(text))
+
+
+def _section(heading: str, *parts: str) -> str:
+    content = "\n".join(part for part in parts if part)
+    return f"<section>\n<h2>{heading}</h2>\n{content}\n</section>" if content else ""
+
+
+def _classes(runs: Sequence[Run]) -> str:
+    """`class 3`, `classes 3 and 8`, `10 classes`."""
+    members = sorted((m for run in runs for m in run.members), key=lambda m: m["normal_class"])
+    names = list(dict.fromkeys(member["class_name"] for member in members))
+    if len(names) > 5:
+        return f"{len(names)} classes"
+    return f"{'class' if len(names) == 1 else 'classes'} {listing(names)}"
+
+
+def _distinct(runs: Sequence[Run], key: str) -> list[str]:
+    return list(dict.fromkeys(run.results[key] for run in runs))
+
+
+def _sentence(run: Run) -> str:
+    """What was run, in one sentence."""
+    stages = stages_in_words(run)
+    tested = f"scored on {run.scores['label'].size:,} test images, those of other classes anomalous"
+    if len(run.members) == 1:
+        member = run.members[0]
+        who = f"Trained on images of class {member['class_name']} alone with seed {member['seed']}"
+    else:
+        who = f"{count(len(run.members), 'member')}, each trained on images of one class alone"
+    return f"{who}{f' ({stages})' if stages else ''}, then {tested}."
+
+
+def _headline(run: Run) -> str:
+    """Our image AUROC, the paper's, and the difference."""
+    ours, theirs = summary(run)
+    over = "" if len(run.members) == 1 else f", mean over {count(len(run.members), 'member')}"
+    facts = {f"image AUROC{over}": f"{ours:.3f}"}
+    if theirs is not None:
+        facts["in the paper"] = f"{theirs:.3f}"
+        facts["difference"] = f"{ours - theirs:+.3f}".replace("-", "\N{MINUS SIGN}")
+    items = (f"<div><dt>{_e(name)}</dt><dd>{value}</dd></div>" for name, value in facts.items())
+    return f'<dl class="headline">{"".join(items)}</dl>\n'
+
+
+def _figures(paths: dict[str, Path]) -> str:
+    """The figures in `_FIGURES`' order, embedded."""
+    parts = []
+    for name, (alt, caption) in _FIGURES.items():
+        if name in paths:
+            data = base64.b64encode(paths[name].read_bytes()).decode()
+            parts.append(
+                f'<figure class="{name}">'
+                f'<img alt="{_e(alt)}" src="data:image/png;base64,{data}">'
+                f"<figcaption>{_e(caption)}</figcaption></figure>"
+            )
+    return f'<div class="figures">\n{"".join(parts)}\n</div>\n'
+
+
+# key of a stage -> heading, unit, format
+_STAGE_COLUMNS = {
+    "steps": ("steps", 1, "{:,}"),
+    "parameters": ("parameters", 1, "{:,}"),
+    "compile_seconds": ("compile, s", 1, "{:,.1f}"),
+    "train_seconds": ("train, s", 1, "{:,.1f}"),
+    "images_per_second": ("images/s", 1, "{:,.0f}"),
+    "flops_per_step": ("GFLOP/step", 1e9, "{:,.2f}"),
+    "flops_per_second": ("GFLOP/s", 1e9, "{:,.1f}"),
+    "input_wait_fraction": ("input wait", 1, "{:.1%}"),
+}
+
+
+def _stages(run: Run) -> str:
+    """What each stage cost, as a table; a column that no stage has is left out."""
+    stages = run.results.get("stages", [])
+    if not stages:
+        return ""
+    keys = [key for key in _STAGE_COLUMNS if any(key in stage for stage in stages)]
+    cached = any(stage.get("cached") for stage in stages)
+    table = Table(
+        caption="Stages of the training",
+        corner="stage",
+        groups=(("", tuple(_STAGE_COLUMNS[key][0] for key in keys)),),
+        rows=tuple(_stage_row(stage, keys) for stage in stages),
+        notes=("cached: taken from an earlier run instead of trained.",) if cached else (),
+    )
+    return to_html(table)
+
+
+def _stage_row(stage: dict, keys: list[str]) -> tuple[str, ...]:
+    cells = [stage["name"] + (" (cached)" if stage.get("cached") else "")]
+    for key in keys:
+        _, unit, form = _STAGE_COLUMNS[key]
+        value = stage.get(key)
+        cells.append(ABSENT if value is None else form.format(value / unit if unit > 1 else value))
+    return tuple(cells)
+
+
+def _facts(facts: dict[str, object]) -> str:
+    items = "".join(f"<dt>{_e(name)}</dt><dd>{_e(value)}</dd>" for name, value in facts.items())
+    return f'<dl class="facts">{items}</dl>' if items else ""
+
+
+def _throughput(run: Run) -> dict[str, str]:
+    """`results["throughput"]` in words: the unit is the end of its key."""
+    return {
+        name.replace("_per_second", "/s").replace("_", " "): f"{value:,.1f}"
+        for name, value in run.results.get("throughput", {}).items()
+    }
+
+
+def _config(run: Run) -> str:
+    text = json.dumps(run.config, indent=2, ensure_ascii=False)
+    return (
+        f"<details>\n<summary>Config {_e(run.results['config_hash'])}</summary>\n"
+        f'<pre tabindex="0">{_e(text)}</pre>\n</details>'
+    )
+
+
+def _command(run: Run) -> str:
+    command = run.results.get("command")
+    return f'<p>To repeat it:</p>\n<pre tabindex="0">{_e(command)}</pre>' if command else ""
+
+
+def _environment(run: Run) -> dict[str, object]:
+    hardware = run.results.get("hardware", {})
+    words = {name.replace("_", " "): value for name, value in hardware.items()}
+    date = {"date": run.results["date"]} if "date" in run.results else {}
+    return {**date, **words, **run.results.get("versions", {})}

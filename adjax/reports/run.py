@@ -1,0 +1,123 @@
+"""A finished run, read back from the files of its workdir."""
+
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from adjax.errors import UserError
+
+_RESULT_KEYS = ("method", "dataset", "config_hash", "image_score", "members")
+_MEMBER_KEYS = ("normal_class", "class_name", "seed", "image_auroc")
+_EXAMPLE_KEYS = ("image", "anomaly_map", "anomalous", "class_label", "image_score")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the files of one workdir say. P members, N test images, K examples a member.
+
+    results: `results.json`; `results["members"]` holds P entries.
+    config: `config.json`, the resolved config.
+    metrics: the lines of `metrics.jsonl`; a value of the members is a list of length P.
+    scores: `label` [N], `normal_class` [P], `image_score/<name>` [P, N].
+    examples: `image` [P, K, H, W, C] in [0, 1], `anomaly_map` [P, K, H, W], `anomalous`,
+        `class_label` and `image_score` [P, K], `reconstruction/<name>` [P, K, H, W, C].
+    """
+
+    workdir: Path
+    results: dict
+    config: dict
+    metrics: list[dict]
+    scores: dict[str, np.ndarray]
+    examples: dict[str, np.ndarray]
+
+    @property
+    def members(self) -> list[dict]:
+        """The P members' entries of `results.json`."""
+        return self.results["members"]
+
+    @property
+    def image_scores(self) -> np.ndarray:
+        """The image scores that the run reports, [P, N]."""
+        return self.scores[f"image_score/{self.results['image_score']}"]
+
+    @property
+    def anomalous(self) -> np.ndarray:
+        """Which test images are anomalous for which member, bool [P, N]."""
+        return self.scores["label"][None, :] != self.scores["normal_class"][:, None]
+
+
+def read_run(workdir: str | Path) -> Run:
+    """Reads a finished run; a missing or damaged file is a `UserError` that names it."""
+    workdir = Path(workdir)
+    run = Run(
+        workdir=workdir,
+        results=_read(workdir / "results.json", _parse_json),
+        config=_read(workdir / "config.json", _parse_json),
+        metrics=_read(workdir / "metrics.jsonl", _parse_json_lines),
+        scores=_read(workdir / "scores.npz", _parse_arrays),
+        examples=_read(workdir / "examples.npz", _parse_arrays),
+    )
+    _check(run)
+    return run
+
+
+def _check(run: Run):
+    """Raises unless the keys that reports rest on are there and the members agree."""
+    _require(run, "results.json", _RESULT_KEYS, run.results)
+    if not run.members:
+        raise _unusable(run.workdir / "results.json", "has no members")
+    for member in run.members:
+        _require(run, "results.json", _MEMBER_KEYS, member)
+    replicas = [(member["class_name"], member["seed"]) for member in run.members]
+    if len(set(replicas)) < len(replicas):
+        raise UserError(
+            f"{run.workdir / 'results.json'} has several members of one class and seed: "
+            "reports cannot tell them apart, give each its own seed or run"
+        )
+    score = f"image_score/{run.results['image_score']}"
+    _require(run, "scores.npz", ("label", "normal_class", score), run.scores)
+    shape = (len(run.members), run.scores["label"].size)
+    if run.scores[score].shape != shape:
+        problem = f"{score} has shape {run.scores[score].shape}, not {shape}"
+        raise _unusable(run.workdir / "scores.npz", problem)
+    _require(run, "examples.npz", _EXAMPLE_KEYS, run.examples)
+
+
+def _require(run: Run, file: str, keys: tuple[str, ...], found: dict):
+    missing = [key for key in keys if key not in found]
+    if missing:
+        raise _unusable(run.workdir / file, f"lacks {missing[0]!r}")
+
+
+def _unusable(path: Path, problem: str) -> UserError:
+    return UserError(f"{path} {problem}: repeat the command of the run, which writes it anew")
+
+
+def _read(path: Path, parse):
+    if not path.is_file():
+        raise _unusable(path, "is missing")
+    try:
+        return parse(path)
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise _unusable(path, f"cannot be read ({reason})") from error
+
+
+def _parse_json(path: Path) -> dict:
+    value = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")
+    return value
+
+
+def _parse_json_lines(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+
+
+def _parse_arrays(path: Path) -> dict[str, np.ndarray]:
+    # np.load would leave a damaged file open and call it pickled.
+    with path.open("rb") as file, np.lib.npyio.NpzFile(file) as arrays:
+        return {name: arrays[name] for name in arrays.files}

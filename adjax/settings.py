@@ -1,0 +1,118 @@
+"""What a config must satisfy, checked before any data or device is touched."""
+
+import hashlib
+import json
+from typing import Any
+
+from adjax.errors import UserError
+
+# Keys that say where and how a run executes; a run may continue under other values of them.
+EXECUTION_KEYS = ("data.dir", "mesh", "parallel", "population_axis", "stage_cache")
+
+_CHOICES = {
+    "parallel": ("shard_map", "pmap"),
+    "population_axis": ("auto", "map", "vmap", "unroll"),
+    "select": ("last", "best"),
+    "teacher.schedule": ("cosine", "constant"),
+    "student.schedule": ("cosine", "constant"),
+}
+_POSITIVE = {
+    "steps",
+    "batch_size",
+    "log_every",
+    "checkpoint_every",
+    "groups",
+    "features",
+    "code_size",
+}
+_FRACTION = {"loss_weight", "validation_fraction"}
+
+
+def get_value(config, key: str) -> Any:
+    """The value at a dotted key."""
+    for name in key.split("."):
+        config = config[name]
+    return config
+
+
+def check_config(config) -> None:
+    """Raise `UserError` for the first value that no run could have."""
+    for key, choices in _CHOICES.items():
+        section = key.rpartition(".")[0]
+        if (not section or section in config) and get_value(config, key) not in choices:
+            raise _wrong(key, get_value(config, key), f"choose one of {', '.join(choices)}")
+    for key, value in _leaves(config.to_dict()):
+        _check_number(key, value)
+    if config.checkpoint_every % config.log_every:
+        raise _wrong("checkpoint_every", config.checkpoint_every, "make it a multiple of log_every")
+    window = config.distance.window
+    if window < 1 or window % 2 == 0:
+        raise _wrong("distance.window", window, "use an odd number")
+
+
+def _check_number(key: str, value) -> None:
+    name = key.rpartition(".")[2]
+    if name in _POSITIVE and value < 1:
+        raise _wrong(key, value, "must be at least 1")
+    if name in _FRACTION and not 0 <= value < 1 + (name == "loss_weight") * 1e-9:
+        raise _wrong(key, value, "must lie between 0 and 1")
+    if name == "seed" and not 0 <= value < 2**31:
+        raise _wrong(key, value, "must lie between 0 and 2147483647")
+
+
+def members_of(config, dynamic: tuple[str, ...]) -> list[dict[str, Any]]:
+    """The members of the run's population.
+
+    Args:
+      config: of the run; `config.members` holds one dict of dotted keys a member, or nothing for a
+        population of one.
+      dynamic: keys besides `seed` and `data.normal_class` in which members may differ.
+
+    Returns:
+      One dict a member that holds all these keys.
+
+    """
+    allowed = ("seed", "data.normal_class", *dynamic)
+    members = []
+    for number, overrides in enumerate(config.members or ({},)):
+        for key, value in overrides.items():
+            if key not in allowed:
+                raise UserError(
+                    f"config.members[{number}]: {key!r} cannot differ within a population; "
+                    f"these can: {', '.join(allowed)}"
+                )
+            _check_number(key, value)
+        members.append({key: overrides.get(key, get_value(config, key)) for key in allowed})
+    return members
+
+
+def as_json(config) -> dict:
+    """The config as it is written to `config.json`: tuples become lists."""
+    return json.loads(json.dumps(config.to_dict()))
+
+
+def essential(config_json: dict) -> dict[str, Any]:
+    """Dotted key -> value of everything that decides a run's numbers."""
+    return {
+        key: value
+        for key, value in _leaves(config_json)
+        if not any(key == e or key.startswith(e + ".") for e in EXECUTION_KEYS)
+    }
+
+
+def config_hash(config) -> str:
+    """Twelve hexadecimal digits that name the essential part of a config."""
+    text = json.dumps(essential(as_json(config)), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _leaves(tree: dict, prefix: str = ""):
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def _wrong(key: str, value, advice: str) -> UserError:
+    return UserError(f"config.{key}={value!r}: {advice}")

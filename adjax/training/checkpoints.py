@@ -1,0 +1,48 @@
+"""Checkpoints: all that knows Orbax."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+
+
+class Checkpoints:
+    """Checkpoints of one stage: an array tree and a JSON dict a step, written asynchronously.
+
+    A checkpoint appears under its step's name only when it is complete; the latest two are kept.
+    (The best variables of each member are part of the tree: members are best at different steps.)
+    """
+
+    def __init__(self, directory: Path):
+        """Open or create `directory`."""
+        options = ocp.CheckpointManagerOptions(max_to_keep=2, cleanup_tmp_directories=True)
+        self._manager = ocp.CheckpointManager(Path(directory).absolute(), options=options)
+
+    def latest_step(self) -> int | None:
+        """Step of the latest complete checkpoint."""
+        return self._manager.latest_step()
+
+    def save(self, step: int, tree: Any, record: dict) -> None:
+        """Write in the background; buffers of `tree` must not be donated afterwards."""
+        self._manager.save(
+            step,
+            args=ocp.args.Composite(
+                tree=ocp.args.StandardSave(tree), record=ocp.args.JsonSave(record)
+            ),
+        )
+
+    def restore(self, like: Any) -> tuple[Any, dict]:
+        """The latest checkpoint, with the shapes, dtypes and shardings of `like`."""
+        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
+        restored = self._manager.restore(
+            self._manager.latest_step(),
+            args=ocp.args.Composite(
+                tree=ocp.args.StandardRestore(abstract), record=ocp.args.JsonRestore()
+            ),
+        )
+        return restored.tree, restored.record
+
+    def close(self) -> None:
+        """Wait for what is being written."""
+        self._manager.close()

@@ -1,0 +1,45 @@
+"""Where the time of a stage goes; survives a restart."""
+
+import contextlib
+import dataclasses
+import time
+
+
+@dataclasses.dataclass
+class Chrono:
+    """Seconds spent, over all sessions of a stage.
+
+    `train` is the time of the loop less its pauses (validation, checkpoints, compilation); `input`
+    is the part of it spent waiting for a batch. Work repeated after a crash is not counted twice.
+    """
+
+    compile: float = 0.0
+    train: float = 0.0
+    input: float = 0.0
+    pause: float = 0.0
+
+    def start(self) -> None:
+        """Begin to count."""
+        self._mark = time.perf_counter()
+
+    def tick(self) -> None:
+        """Add the time since the last tick to `train`."""
+        now = time.perf_counter()
+        self.train += now - self._mark
+        self._mark = now
+
+    @contextlib.contextmanager
+    def paused(self):
+        """Time in this block goes to `pause`, not to `train`."""
+        self.tick()
+        yield
+        now = time.perf_counter()
+        self.pause += now - self._mark
+        self._mark = now
+
+    @contextlib.contextmanager
+    def waiting_for_input(self):
+        """Time in this block is counted in `input` too."""
+        start = time.perf_counter()
+        yield
+        self.input += time.perf_counter() - start

@@ -1,0 +1,143 @@
+"""Where and how a population runs: devices, mesh and the form of the compiled program."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from adjax.errors import UserError
+from adjax.methods import DATA_AXIS
+from adjax.ops import compiler_options
+
+MEMBER_AXIS = "member"
+PARALLEL = ("shard_map", "pmap")
+
+OF_MEMBERS = PartitionSpec(MEMBER_AXIS)
+OF_BATCHES = PartitionSpec(MEMBER_AXIS, DATA_AXIS)
+SHARED_BATCH = PartitionSpec(DATA_AXIS)
+REPLICATED = PartitionSpec()
+
+
+@dataclasses.dataclass(frozen=True)
+class Execution:
+    """Devices of a run.
+
+    Attributes:
+      mesh: axes `member` (no communication) and `data` (gradients and statistics are averaged).
+      population_axis: "map", "vmap" or "unroll", see `over_members`.
+      parallel: "shard_map", or "pmap" for the update over the `data` axis.
+
+    """
+
+    mesh: Mesh
+    population_axis: str
+    parallel: str
+
+    @classmethod
+    def create(cls, config, members: int) -> "Execution":
+        """From `config.mesh`, `config.population_axis` and `config.parallel`.
+
+        A mesh axis of 0 is chosen: as many devices as divide the population go to `member`, the
+        rest to `data`.
+        """
+        devices = jax.devices()
+        pmap = config.parallel == "pmap"
+        on_members = config.mesh.member or (
+            1 if pmap else math.gcd(members, len(devices) // (config.mesh.data or 1))
+        )
+        on_data = config.mesh.data or len(devices) // on_members
+        if on_members * on_data > len(devices):
+            raise UserError(
+                f"config.mesh={on_members} x {on_data} needs {on_members * on_data} devices, "
+                f"this machine has {len(devices)}: lower mesh.member or mesh.data"
+            )
+        if members % on_members:
+            raise UserError(
+                f"config.mesh.member={on_members} does not divide the {members} members"
+            )
+        if pmap and on_members > 1:
+            raise UserError("config.parallel='pmap' has no member axis: set config.mesh.member=1")
+        axis = config.population_axis
+        if axis == "auto":
+            axis = "map" if jax.default_backend() == "cpu" else "vmap"
+        grid = np.array(devices[: on_members * on_data]).reshape(on_members, on_data)
+        mesh = Mesh(grid, (MEMBER_AXIS, DATA_AXIS), axis_types=(AxisType.Auto, AxisType.Auto))
+        return cls(mesh, axis, config.parallel)
+
+    @property
+    def data_devices(self) -> int:
+        """Devices that share a batch."""
+        return self.mesh.shape[DATA_AXIS]
+
+    def sharding(self, spec: PartitionSpec) -> NamedSharding:
+        """Sharding on this mesh."""
+        return NamedSharding(self.mesh, spec)
+
+    def put(self, tree, spec: PartitionSpec):
+        """Global arrays from host arrays that every process holds in full."""
+        sharding = self.sharding(spec)
+        return jax.tree.map(
+            lambda x: jax.make_array_from_callback(
+                np.shape(x), sharding, np.asarray(x).__getitem__
+            ),
+            tree,
+        )
+
+    def local_part(self, members: int, batch_size: int) -> tuple[slice, slice]:
+        """The members and the examples of a `[P, B]` batch that this process's devices need."""
+        parts = self.sharding(OF_BATCHES).addressable_devices_indices_map((members, batch_size))
+        ranges = zip(
+            *(
+                [s.indices(n)[:2] for s, n in zip(part, (members, batch_size), strict=True)]
+                for part in parts.values()
+            ),
+            strict=True,
+        )
+        return tuple(slice(min(r)[0], max(stop for _, stop in r)) for r in map(list, ranges))
+
+    def put_batch(self, batch: dict[str, np.ndarray], members: int, batch_size: int):
+        """This process's part of a batch, `[P, B, ...]` an array, onto its devices."""
+        if self.parallel == "pmap":
+            shape = members, self.data_devices, batch_size // self.data_devices
+            return {k: np.moveaxis(x.reshape(*shape, *x.shape[2:]), 1, 0) for k, x in batch.items()}
+        sharding = self.sharding(OF_BATCHES)
+        return {
+            k: jax.make_array_from_process_local_data(
+                sharding, x, (members, batch_size, *x.shape[2:])
+            )
+            for k, x in batch.items()
+        }
+
+    def program(
+        self, function: Callable, in_specs, out_specs, *, donate=(), gather: bool = False
+    ) -> Callable:
+        """A compiled program over the mesh; `function` sees one device's share.
+
+        With `gather` every process ends up with the whole result.
+        """
+        mapped = jax.shard_map(
+            function, mesh=self.mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False
+        )
+        return jax.jit(
+            mapped,
+            donate_argnums=donate,
+            out_shardings=self.sharding(REPLICATED) if gather else None,
+            compiler_options=compiler_options(),
+        )
+
+    def update_program(self, function: Callable) -> Callable:
+        """The program of `function(state, frozen, batch, members) -> (state, metrics)`."""
+        if self.parallel == "pmap":
+            return jax.pmap(
+                function,
+                axis_name=DATA_AXIS,
+                in_axes=(None, None, 0, None),
+                out_axes=None,
+                devices=self.mesh.devices.flatten(),
+                donate_argnums=0,
+            )
+        in_specs = OF_MEMBERS, OF_MEMBERS, OF_BATCHES, OF_MEMBERS
+        return self.program(function, in_specs, OF_MEMBERS, donate=0)

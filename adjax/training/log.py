@@ -1,0 +1,94 @@
+"""What a run says while it trains: metrics.jsonl, TensorBoard, and the terminal."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+from clu import metric_writers
+from tqdm import tqdm
+
+
+class MetricsLog:
+    """`metrics.jsonl`, one line a record, and the same scalars for TensorBoard.
+
+    A record is `{"stage": ..., "step": ..., name: number or list of one number a member}`.
+    """
+
+    def __init__(self, workdir: Path, member_labels: list[str]):
+        """Append to the log in `workdir`."""
+        self._path = Path(workdir) / "metrics.jsonl"
+        self._file = self._path.open("a")
+        self._labels = member_labels
+        self._board = metric_writers.SummaryWriter(str(Path(workdir) / "tensorboard"))
+
+    def rewind(self, stages: list[str], step: int) -> None:
+        """Forget what lies after `step` of the last of `stages`: it is about to be done again."""
+        *finished, current = stages
+        kept = []
+        for line in self._path.read_text().splitlines(keepends=True):
+            # A process killed while writing leaves part of a line.
+            record = json.loads(line) if line.endswith("\n") else {"stage": None}
+            if record["stage"] in finished or (
+                record["stage"] == current and record["step"] <= step
+            ):
+                kept.append(line)
+        part = self._path.with_suffix(".part")
+        part.write_text("".join(kept))
+        self._file.close()
+        part.replace(self._path)
+        self._file = self._path.open("a")
+
+    def write(self, stage: str, step: int, values: dict) -> None:
+        """Append one record; arrays `[P]` become lists."""
+        values = {k: np.asarray(v, np.float64).tolist() for k, v in values.items()}
+        self._file.write(json.dumps({"stage": stage, "step": step, **values}) + "\n")
+        scalars = {}
+        for name, value in values.items():
+            if isinstance(value, list):
+                scalars |= {
+                    f"{stage}/{name}/{label}": v
+                    for label, v in zip(self._labels, value, strict=True)
+                }
+            else:
+                scalars[f"{stage}/{name}"] = value
+        self._board.write_scalars(step, scalars)
+
+    def sync(self) -> None:
+        """Return when everything written is on the disk."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._board.flush()
+
+    def close(self) -> None:
+        """Close the files."""
+        self.sync()
+        self._file.close()
+        self._board.close()
+
+
+class Progress:
+    """A bar with rate and time left on a terminal, a plain line now and then elsewhere."""
+
+    def __init__(self, name: str, steps: int, first_step: int = 0):
+        """Show progress over `steps`, starting at `first_step`."""
+        self._name, self._steps, self._step = name, steps, first_step
+        self._bar = None
+        if sys.stderr.isatty():
+            self._bar = tqdm(total=steps, initial=first_step, desc=name, unit="step", leave=True)
+
+    def show(self, step: int, values: dict) -> None:
+        """Say where training stands; values are short scalars."""
+        if self._bar is not None:
+            self._bar.update(step - self._step)
+            self._bar.set_postfix({k: f"{v:.4g}" for k, v in values.items()}, refresh=False)
+            self._step = step
+        else:
+            text = "  ".join(f"{k} {v:.4g}" for k, v in values.items())
+            print(f"{self._name}  step {step}/{self._steps}  {text}", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Leave the terminal in order."""
+        if self._bar is not None:
+            self._bar.close()

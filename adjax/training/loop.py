@@ -1,0 +1,274 @@
+"""The host loop of one stage: batches in, variables out, nothing lost on the way."""
+
+import dataclasses
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from adjax.errors import DivergedError, UserError
+from adjax.inputs import Stream, padded_batches, train_batches
+from adjax.methods import Method, Stage
+from adjax.training.checkpoints import Checkpoints
+from adjax.training.chrono import Chrono
+from adjax.training.execution import OF_BATCHES, Execution
+from adjax.training.log import MetricsLog, Progress
+from adjax.training.programs import (
+    compile_update,
+    init_state,
+    keep_best,
+    snapshot,
+    validate_program,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Trainer:
+    """What all stages of a run share.
+
+    Attributes:
+      method: whose stages are trained.
+      execution: devices and program form.
+      members: seed and dynamic hyper-parameters, arrays `[P]` on the devices.
+      settings: the same with the normal class, as plain numbers, one dict a member.
+      image: uint8 `[N, H, W, C]`, all training images of the data set.
+      streams: one a member: its training rows and the seed of their order.
+      validation_rows: one array of rows a member; all empty if nothing is held out.
+      log_every: steps between log records.
+      checkpoint_every: steps between validations and checkpoints; a multiple of `log_every`.
+      select: "last" or "best" (by validation loss): which variables a stage returns.
+      workdir: where checkpoints go.
+
+    """
+
+    method: Method
+    execution: Execution
+    members: dict[str, jax.Array]
+    settings: list[dict[str, Any]]
+    image: np.ndarray
+    streams: list[Stream]
+    validation_rows: list[np.ndarray]
+    log_every: int
+    checkpoint_every: int
+    select: str
+    workdir: Path
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """`(H, W, C)`."""
+        return self.image.shape[1:]
+
+    @property
+    def labels(self) -> list[str]:
+        """One short name a member."""
+        return [f"class {m['data.normal_class']} seed {m['seed']}" for m in self.settings]
+
+    def check_finished(self, stage: Stage) -> None:
+        """Raise `UserError` unless the stage has its last checkpoint."""
+        directory = self.workdir / "checkpoints" / stage.name
+        step = (Checkpoints(directory).latest_step() or 0) if directory.exists() else 0
+        if step < stage.steps:
+            raise UserError(
+                f"{self.workdir}: stage {stage.name} stopped at step {step} of {stage.steps}; "
+                "finish it with --mode=train"
+            )
+
+
+def train_stage(trainer: Trainer, index: int, frozen: dict, log: MetricsLog):
+    """Train one stage, from its latest checkpoint if there is one.
+
+    Args:
+      trainer: the run.
+      index: of the stage in the method.
+      frozen: variables of earlier stages by name, every leaf `[P, ...]`.
+      log: where metrics go.
+
+    Returns:
+      `(variables, record)`: the stage's variables, leaves `[P, ...]`, and what training it took.
+
+    Raises:
+      DivergedError: if a loss, gradient or parameter is not finite. Checkpoints taken before
+        remain.
+
+    """
+    stage = trainer.method.stages[index]
+    _check_batch(stage, trainer.execution)
+    checkpoints = Checkpoints(trainer.workdir / "checkpoints" / stage.name)
+    chrono = Chrono()
+    state = init_state(stage, index, trainer.execution, trainer.image_shape, trainer.members)
+    best_loss = jnp.full(len(trainer.settings), jnp.inf)
+    tree = {"state": state, "best": snapshot(state.variables), "best_loss": best_loss}
+    record = {"name": stage.name, "steps": stage.steps, "parameters": _parameters(state)}
+    step = 0
+    if checkpoints.latest_step() is not None:
+        tree, saved = checkpoints.restore(tree)
+        step, chrono, record = saved["step"], Chrono(**saved["chrono"]), saved["record"]
+    if step < stage.steps:
+        log.rewind([s.name for s in trainer.method.stages[: index + 1]], step)
+        tree = _Loop(trainer, index, frozen, log, checkpoints, chrono, record).run(tree, step)
+    checkpoints.close()
+    variables = tree["best"] if trainer.select == "best" else tree["state"].variables
+    return variables, _with_rates(record, chrono, stage, len(trainer.settings))
+
+
+class _Loop:
+    """The steps of one stage that are left to do."""
+
+    def __init__(self, trainer, index, frozen, log, checkpoints, chrono, record):
+        self.trainer, self.index, self.frozen = trainer, index, frozen
+        self.log, self.checkpoints, self.chrono, self.record = log, checkpoints, chrono, record
+        self.stage: Stage = trainer.method.stages[index]
+        self.validate = validate_program(self.stage, trainer.execution)
+
+    def run(self, tree: dict, first_step: int) -> dict:
+        trainer, stage, chrono = self.trainer, self.stage, self.chrono
+        state = tree["state"]
+        batches = self.batches(range(first_step, stage.steps))
+        progress = Progress(stage.name, stage.steps, first_step)
+        window, due = [], []  # metrics since the last record; those whose record is due
+        compiled = None
+        chrono.start()
+        for step in range(first_step + 1, stage.steps + 1):
+            with chrono.waiting_for_input():
+                batch = next(batches)
+            if compiled is None:
+                with chrono.paused():
+                    operands = state, self.frozen, batch, trainer.members
+                    compiled = compile_update(stage, self.index, trainer.execution, operands)
+                chrono.compile += compiled.seconds
+                self.record["flops_per_step"] = compiled.flops
+                self.mark = time.perf_counter()
+            state, metrics = compiled.update(state, self.frozen, batch, trainer.members)
+            # One step late: the device works on `step` while the host reads earlier values.
+            due = self.write(due, progress)
+            window.append((step, metrics))
+            if step % trainer.log_every == 0 or step == stage.steps:
+                window, due = [], window
+            if step % trainer.checkpoint_every == 0 or step == stage.steps:
+                due = self.write(due, progress)
+                with chrono.paused():
+                    tree = self.checkpoint(step, {**tree, "state": state})
+                self.mark = time.perf_counter()
+        progress.close()
+        return tree
+
+    def batches(self, steps: range) -> Iterator[dict[str, jax.Array]]:
+        """Batches on the devices, transferred one step ahead."""
+        trainer, stage = self.trainer, self.stage
+        size = len(trainer.settings), stage.batch_size
+        part = trainer.execution.local_part(*size)
+        ahead = None
+        for batch in train_batches(
+            trainer.image, trainer.streams, stage.batch_size, steps, stage.auxiliary, part
+        ):
+            ready, ahead = ahead, trainer.execution.put_batch(batch, *size)
+            if ready is not None:
+                yield ready
+        yield ahead
+
+    def write(self, due: list, progress: Progress) -> list:
+        """Write one record for the steps of `due`, the means of their metrics; returns []."""
+        if not due:
+            return []
+        steps, metrics = zip(*due, strict=True)
+        metrics = jax.device_get(metrics)
+        for step, values in zip(steps, metrics, strict=True):
+            self.check_finite(step, values)
+        now = time.perf_counter()
+        images = len(steps) * len(self.trainer.settings) * _images(self.stage)
+        rate = images / (now - self.mark)
+        self.mark = now
+        means = {k: np.mean([m[k] for m in metrics], axis=0) for k in metrics[0]}
+        self.log.write(self.stage.name, steps[-1], {**means, "images_per_second": rate})
+        progress.show(steps[-1], {"loss": means["loss"].mean(), "images/s": rate})
+        return []
+
+    def check_finite(self, step: int, metrics: dict) -> None:
+        for name, value in metrics.items():
+            bad = np.flatnonzero(~np.isfinite(value))
+            if len(bad):
+                self.checkpoints.close()
+                self.log.sync()
+                kept = self.checkpoints.latest_step()
+                raise DivergedError(
+                    f"stage {self.stage.name}, step {step}, member {bad[0]} "
+                    f"({self.trainer.labels[bad[0]]}): {name} is {value[bad[0]]}; "
+                    + (f"the checkpoint of step {kept} is kept" if kept else "no checkpoint yet")
+                    + "; lower the learning rate"
+                )
+
+    def checkpoint(self, step: int, tree: dict) -> dict:
+        """Validate, keep what is best, and save; everything logged so far is on disk before."""
+        if any(map(len, self.trainer.validation_rows)):
+            variables = tree["state"].variables
+            loss = self.validation_loss(variables)
+            self.log.write(self.stage.name, step, {"validation_loss": loss})
+            best, best_loss = keep_best(
+                tree["best"], tree["best_loss"], variables, np.float32(loss)
+            )
+            tree = {**tree, "best": best, "best_loss": best_loss}
+        else:
+            tree = {**tree, "best": snapshot(tree["state"].variables)}
+        self.log.sync()
+        jax.block_until_ready(tree)
+        record = {"step": step, "chrono": dataclasses.asdict(self.chrono), "record": self.record}
+        self.checkpoints.save(step, snapshot(tree), record)
+        return tree
+
+    def validation_loss(self, variables: Any) -> np.ndarray:
+        """Mean loss of each member's held-out normal images, float64 `[P]`."""
+        trainer = self.trainer
+        longest = max(map(len, trainer.validation_rows))
+        size = min(256, longest)
+        size += -size % trainer.execution.data_devices
+        total = np.zeros(len(trainer.settings))
+        streams = [
+            padded_batches(_stretch(rows, longest), size) for rows in trainer.validation_rows
+        ]
+        for start, batch in enumerate(zip(*streams, strict=True)):
+            image = trainer.image[np.stack([rows for rows, _ in batch])] / np.float32(255)
+            image = trainer.execution.put(image, OF_BATCHES)
+            loss = np.asarray(self.validate(variables, self.frozen, image), np.float64)
+            position = start * size + np.arange(size)
+            for member, rows in enumerate(trainer.validation_rows):
+                total[member] += loss[member][position < len(rows)].sum()
+        return total / [len(rows) for rows in trainer.validation_rows]
+
+
+def _stretch(rows: np.ndarray, length: int) -> np.ndarray:
+    """Rows filled up to `length` with the first one."""
+    return np.pad(rows, (0, length - len(rows)), constant_values=rows[0])
+
+
+def _check_batch(stage: Stage, execution: Execution) -> None:
+    if stage.batch_size % execution.data_devices:
+        raise UserError(
+            f"config.{stage.name}.batch_size={stage.batch_size} is not divisible by the "
+            f"{execution.data_devices} devices that share a batch (config.mesh.data)"
+        )
+
+
+def _images(stage: Stage) -> int:
+    """Images that an update of one member sees, auxiliary ones included."""
+    return stage.batch_size * (1 if stage.auxiliary is None else 2)
+
+
+def _parameters(state) -> int:
+    """Trainable numbers of one member."""
+    return sum(leaf.size // len(leaf) for leaf in jax.tree.leaves(state.params))
+
+
+def _with_rates(record: dict, chrono: Chrono, stage: Stage, members: int) -> dict:
+    images = stage.steps * members * _images(stage)
+    return {
+        **record,
+        "compile_seconds": chrono.compile,
+        "train_seconds": chrono.train,
+        "images_per_second": images / chrono.train,
+        "flops_per_second": record["flops_per_step"] * stage.steps / chrono.train,
+        "input_wait_fraction": chrono.input / chrono.train,
+    }

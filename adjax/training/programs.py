@@ -1,0 +1,118 @@
+"""The compiled programs of a stage."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from adjax.methods import Method, Stage
+from adjax.training.execution import (
+    OF_BATCHES,
+    OF_MEMBERS,
+    REPLICATED,
+    SHARED_BATCH,
+    Execution,
+)
+from adjax.training.population import over_members
+
+
+@dataclasses.dataclass(frozen=True)
+class Compiled:
+    """An update program, compiled ahead of time.
+
+    Attributes:
+      update: `(state, frozen, batch, members) -> (state, metrics [P])`; donates the state.
+      seconds: what tracing and compiling took.
+      flops: floating-point operations of one update of all members, as XLA counts them.
+
+    """
+
+    update: Callable
+    seconds: float
+    flops: float
+
+
+def init_state(stage: Stage, index: int, execution: Execution, image_shape, members):
+    """State of all members, born on its devices: every leaf `[P, ...]`."""
+
+    def init(member):
+        return stage.init(_key(member, index, 0), jnp.zeros((1, *image_shape), jnp.float32))
+
+    sharding = None if execution.parallel == "pmap" else execution.sharding(OF_MEMBERS)
+    return jax.jit(over_members(init, "map"), out_shardings=sharding)(members)
+
+
+def compile_update(stage: Stage, index: int, execution: Execution, operands) -> Compiled:
+    """Compile the update for operands `(state, frozen, batch, members)` of these shapes."""
+
+    def update(state, frozen, batch, member):
+        return stage.update(state, frozen, batch, _key(member, index, state.step + 1), member)
+
+    start = time.perf_counter()
+    program = execution.update_program(over_members(update, execution.population_axis))
+    compiled = program.lower(*operands).compile()
+    seconds = time.perf_counter() - start
+    # XLA counts the body of the loop over members once.
+    repeats = len(operands[3]["seed"]) if execution.population_axis == "map" else 1
+    flops = compiled.cost_analysis().get("flops", 0.0) * repeats * execution.data_devices
+    return Compiled(compiled, seconds, flops)
+
+
+def validate_program(stage: Stage, execution: Execution) -> Callable:
+    """`(variables, frozen, image [P, B, H, W, C]) -> [P, B]`, the loss of each image."""
+    function = over_members(stage.validate, execution.population_axis)
+    return execution.program(
+        function, (OF_MEMBERS, OF_MEMBERS, OF_BATCHES), OF_BATCHES, gather=True
+    )
+
+
+def score_program(method: Method, execution: Execution) -> Callable:
+    """`(variables, image [B, H, W, C], members, number) -> {name: [P, B]}`, the image scores.
+
+    All members score the same images; `number` counts batches and varies random scores.
+    """
+
+    def score(variables, image, members, number):
+        def score_one(variables, member):
+            key = _key(member, len(method.stages), number)
+            return method.score(variables, image, key).image_score
+
+        return over_members(score_one, execution.population_axis)(variables, members)
+
+    specs = OF_MEMBERS, SHARED_BATCH, OF_MEMBERS, REPLICATED
+    return execution.program(score, specs, OF_BATCHES, gather=True)
+
+
+def explain_program(method: Method, execution: Execution) -> Callable:
+    """`(variables, image [P, K, H, W, C], members) -> Scores`, each member's own images."""
+
+    def explain(variables, image, member):
+        return method.score(variables, image, _key(member, len(method.stages), 0))
+
+    function = over_members(explain, execution.population_axis)
+    return execution.program(function, (OF_MEMBERS,) * 3, OF_MEMBERS, gather=True)
+
+
+@jax.jit
+def keep_best(best, best_loss, variables, loss):
+    """Per member, the variables of the lower validation loss: trees `[P, ...]`, losses `[P]`."""
+    better = loss < best_loss
+
+    def choose(new, old):
+        return jnp.where(better.reshape(-1, *[1] * (new.ndim - 1)), new, old)
+
+    return jax.tree.map(choose, variables, best), jnp.where(better, loss, best_loss)
+
+
+@jax.jit
+def snapshot(tree):
+    """A copy whose buffers no later update can be given."""
+    return jax.tree.map(jnp.copy, tree)
+
+
+def _key(member, stage_index: int, draw):
+    """Keys are a function of seed, stage and draw (0: initialisation, s + 1: step s)."""
+    key = jax.random.fold_in(jax.random.key(member["seed"]), stage_index)
+    return jax.random.fold_in(key, draw)

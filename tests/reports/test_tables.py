@@ -1,0 +1,135 @@
+import json
+
+import numpy as np
+import pytest
+
+from adjax.reports import console_table, markdown_table, read_run
+from adjax.reports.rendering import Table, to_html, to_markdown, to_text
+from adjax.reports.tables import results_tables, summary
+
+
+@pytest.fixture
+def run_with(write_workdir):
+    """A function that reads a run whose members have the given (class, seed, AUROC)."""
+
+    def make(name, method, members, **extra):
+        workdir = write_workdir(name, method, [member[:2] for member in members])
+        results = json.loads((workdir / "results.json").read_text())
+        for entry, (_, _, auroc) in zip(results["members"], members, strict=True):
+            entry |= {"image_auroc": auroc, **extra}
+        (workdir / "results.json").write_text(json.dumps(results))
+        return read_run(workdir)
+
+    return make
+
+
+def test_one_class_and_seed_stand_beside_the_paper(run_with):
+    runs = [run_with("a", "ae", [(3, 0, 0.94)]), run_with("b", "oe_sdn", [(3, 0, 0.9712)])]
+    (table,) = results_tables(runs)
+    assert table.groups == (("AE", ("ours", "paper")), ("OE-SDN", ("ours", "paper")))
+    assert table.rows == (("3", "0.940", "0.950", "0.971", "0.974"),)
+    assert table.mean is None
+    assert not any("±" in note for note in table.notes)
+    assert "AE: 1 seed; teacher 1,200 steps; image score d; config ab12cd34." in table.notes
+
+
+def test_seeds_become_mean_and_spread(run_with):
+    values = [(3, 0, 0.94), (3, 1, 0.95), (8, 0, 0.90), (8, 1, 0.93)]
+    (table,) = results_tables([run_with("a", "ae", values)])
+    assert table.rows[0] == ("3", f"0.945 ± {np.std([0.94, 0.95], ddof=1):.3f}", "0.950")
+    spread = np.std([(0.94 + 0.90) / 2, (0.95 + 0.93) / 2], ddof=1)
+    assert table.mean == ("mean", f"0.930 ± {spread:.3f}", f"{(0.950 + 0.912) / 2:.3f}")
+    assert table.notes[0].startswith("Means are over 2 of 10 classes (3 and 8)")
+    assert "± is the sample standard deviation over seeds." in table.notes
+
+
+def test_seeds_in_runs_of_their_own_are_pooled(run_with):
+    runs = [run_with(str(seed), "ae", [(3, seed, 0.9 + seed / 10)]) for seed in (0, 1)]
+    (table,) = results_tables(runs)
+    assert table.rows == (("3", "0.950 ± 0.071", "0.950"),)
+
+
+def test_runs_that_repeat_a_seed_keep_columns_of_their_own(run_with):
+    runs = [run_with(name, "ae", [(3, 0, 0.9)]) for name in ("small", "large")]
+    (table,) = results_tables(runs)
+    assert [heading for heading, _ in table.groups] == ["AE (small)", "AE (large)"]
+
+
+def test_unequal_seeds_have_no_spread_of_the_mean(run_with):
+    values = [(3, 0, 0.94), (3, 1, 0.96), (8, 0, 0.91)]
+    (table,) = results_tables([run_with("a", "ae", values)])
+    assert table.mean[1] == "0.930"
+
+
+def test_a_method_that_lacks_a_class_has_no_mean(run_with):
+    runs = [run_with("a", "ae", [(3, 0, 0.9), (8, 0, 0.9)]), run_with("b", "sdn", [(8, 0, 0.9)])]
+    (table,) = results_tables(runs)
+    assert table.rows[0][3:] == ("–", "0.933")  # noqa: RUF001
+    assert table.mean[3] == "–"  # noqa: RUF001
+
+
+def test_all_classes_need_no_note_and_end_in_the_printed_average(run_with):
+    members = [(c, 0, 0.97) for c in range(10)]
+    (table,) = results_tables([run_with("a", "oe_sdn", members)])
+    assert table.mean == ("mean", "0.970", "0.975")
+    assert not any(note.startswith("Means") for note in table.notes)
+
+
+def test_an_unpublished_method_has_no_paper_column(run_with):
+    (table,) = results_tables([run_with("a", "ours", [(3, 0, 0.9)])])
+    assert table.groups == (("ours", ("ours",)),)
+    assert not any(note.startswith("paper") for note in table.notes)
+
+
+def test_further_metrics_get_tables_of_their_own(run_with):
+    tables = results_tables([run_with("a", "ae", [(3, 0, 0.9)], pixel_auroc=0.8)])
+    assert [table.caption for table in tables] == ["MNIST, image AUROC", "MNIST, pixel AUROC"]
+
+
+def test_summary_is_the_mean_over_classes(run_with):
+    values = [(3, 0, 0.94), (3, 1, 0.96), (8, 0, 0.91)]
+    ours, theirs = summary(run_with("a", "ae", values))
+    assert ours == pytest.approx(0.93)
+    assert theirs == pytest.approx(0.931)
+
+
+def test_console_table_fits_80_columns(run_with):
+    members = [(c, s, 0.9 + s / 100) for c in (3, 8) for s in (0, 1, 2)]
+    text = console_table([run_with(m, m, members) for m in ("ae", "sdn", "oe_sdn")])
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.count("normal class") == 1
+    lines = text.splitlines()
+    assert lines[0] == "MNIST, image AUROC"
+    assert lines[5] == (
+        "3             0.910 ± 0.010  0.950  0.910 ± 0.010  0.933  0.910 ± 0.010  0.974"
+    )
+
+
+def test_groups_that_do_not_fit_go_below():
+    groups = tuple((f"method {i}", ("ours", "paper")) for i in range(6))
+    table = Table("t", "class", groups, (("3", *["0.900"] * 12),))
+    text = to_text(table, width=40)
+    assert max(map(len, text.splitlines())) <= 40
+    assert text.count("class") == 3
+
+
+def test_markdown(run_with):
+    text = markdown_table([run_with("a", "ae", [(3, 0, 0.94), (8, 0, 0.92)])])
+    assert "| normal class | AE ours | AE paper |\n| --- | ---: | ---: |\n" in text
+    assert "| **mean** | **0.930** | **0.931** |" in text
+
+
+def test_html_is_escaped_and_scoped():
+    table = Table("<c>", "x & y", (("<b>", ("ours",)),), (("<r>", "<1"),), ("mean", "2"), ("<n>",))
+    text = to_html(table)
+    for raw in ("<b>", "<c>", "<r>", "<1", "<n>", "x & y"):
+        assert raw not in text
+    assert '<th scope="row">&lt;r&gt;</th><td>&lt;1</td>' in text
+    assert '<th scope="colgroup" colspan="1">' in text
+    assert "colgroup" not in to_html(Table("c", "x", (("", ("a", "b")),), (("r", "1", "2"),)))
+
+
+def test_a_table_without_notes_or_mean_is_whole():
+    table = Table("c", "x", (("m", ("ours",)),), (("r", "1"),))
+    assert to_text(table) == "c\n\n    m\nx  ours\n─  ────\nr     1\n"
+    assert to_markdown(table) == "**c**\n\n| x | m ours |\n| --- | ---: |\n| r | 1 |\n"
