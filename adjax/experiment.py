@@ -21,6 +21,7 @@ from adjax.training import (
     OF_MEMBERS,
     Execution,
     MetricsLog,
+    StageCache,
     Trainer,
     explain_program,
     score_program,
@@ -28,13 +29,16 @@ from adjax.training import (
 )
 
 
-def train_and_evaluate(config, directory: str | Path, *, train: bool = True) -> dict:
+def train_and_evaluate(
+    config, directory: str | Path, *, train: bool = True, command: str = ""
+) -> dict:
     """Train what `directory` still lacks of the run, evaluate it and write its report.
 
     Args:
       config: of the run, see `configs/`.
       directory: the run's workdir; a run that was interrupted there goes on.
       train: False: evaluate only, and refuse a run whose training is not finished.
+      command: what the report tells its reader to type.
 
     Returns:
       The results, as written to `results.json`.
@@ -49,7 +53,7 @@ def train_and_evaluate(config, directory: str | Path, *, train: bool = True) -> 
     method = create_method(config)
     workdir.claim(directory, config)
     trainer = create_trainer(config, method, directory)
-    test = datasets.load_table(config.data.name, "test", data_dir(config))
+    test = datasets.load_table(config.data.name, config.data.test_split, data_dir(config))
 
     variables, stages = {}, []
     log = MetricsLog(directory, trainer.labels)
@@ -62,14 +66,15 @@ def train_and_evaluate(config, directory: str | Path, *, train: bool = True) -> 
 
     results = evaluate(config, trainer, variables, test)
     results |= {"stages": stages, "throughput": _throughput(stages, results.pop("score_rate"))}
-    workdir.write_json(directory / "results.json", results | _circumstances(trainer.execution))
+    results |= _circumstances(trainer.execution) | {"command": command}
+    workdir.write_json(directory / "results.json", results)
     reports.write_report(directory)
     return results
 
 
 def create_trainer(config, method: Method, directory: Path) -> Trainer:
     """The data, members and devices of a run."""
-    table = datasets.load_table(config.data.name, "train", data_dir(config))
+    table = datasets.load_table(config.data.name, config.data.train_split, data_dir(config))
     if config.image_score not in method.image_scores:
         choices = ", ".join(method.image_scores)
         raise UserError(f"config.image_score={config.image_score!r}: choose one of {choices}")
@@ -103,6 +108,11 @@ def create_trainer(config, method: Method, directory: Path) -> Trainer:
         checkpoint_every=config.checkpoint_every,
         select=config.select,
         workdir=directory,
+        stage_hashes={
+            stage.name: [settings.stage_hash(config, stage, member) for member in members]
+            for stage in method.stages
+        },
+        cache=StageCache(config.stage_cache) if config.stage_cache else None,
     )
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 from typing import Any
 
+import adjax
 from adjax.errors import UserError
 
 # Keys that say where and how a run executes; a run may continue under other values of them.
@@ -104,6 +105,17 @@ def config_hash(config) -> str:
     """Twelve hexadecimal digits that name the essential part of a config."""
     text = json.dumps(essential(as_json(config)), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def stage_hash(config, stage, member: dict[str, Any]) -> str:
+    """A name for the result of training a stage for a member: equal if and only if that is."""
+    keys = {
+        k: v for k, v in essential(as_json(config)).items() if k.split(".")[0] in stage.sections
+    }
+    keys |= {k: v for k, v in member.items() if k == "seed" or k.split(".")[0] in stage.sections}
+    keys |= {k: config[k] for k in ("select", "log_every", "checkpoint_every")}
+    text = json.dumps([adjax.__version__, stage.name, stage.auxiliary, keys], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 def _leaves(tree: dict, prefix: str = ""):

@@ -14,6 +14,8 @@ def defaults() -> ConfigDict:
     config.data = data = ConfigDict()
     data.name = "mnist"
     data.dir = ""  # "": $ADJAX_DATA_DIR, or else data/
+    data.train_split = "train"  # TFDS split expressions
+    data.test_split = "test"
     data.normal_class = 3
     data.validation_fraction = 0.05  # [D] of the normal training images
 

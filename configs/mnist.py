@@ -25,6 +25,7 @@ def get_config(arg: str = ""):
     if "smoke" in variants:
         config.teacher.update(steps=20, widths=(4, 8, 8), batch_size=16, code_size=4)
         config.student.update(steps=10, features=4, batch_size=8)
+        config.data.test_split = "test[:400]"
         config.log_every = 5
         config.checkpoint_every = 10
     return config

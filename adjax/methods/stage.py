@@ -62,6 +62,11 @@ class Stage:
     update: Callable[[TrainState, Frozen, Batch, jax.Array, Member], tuple[TrainState, dict]]
     validate: Callable[[Variables, Frozen, jax.Array], jax.Array]
 
+    @property
+    def images_per_update(self) -> int:
+        """Images that an update of one member sees, auxiliary ones included."""
+        return self.batch_size * (1 if self.auxiliary is None else 2)
+
 
 @dataclasses.dataclass(frozen=True)
 class Method:

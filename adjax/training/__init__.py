@@ -2,15 +2,20 @@
 
 from adjax.training.execution import OF_MEMBERS, Execution
 from adjax.training.log import MetricsLog
-from adjax.training.loop import Trainer, train_stage
-from adjax.training.programs import explain_program, score_program
+from adjax.training.loop import Trainer, stage_batches, train_stage
+from adjax.training.programs import compile_update, explain_program, init_state, score_program
+from adjax.training.stage_cache import StageCache
 
 __all__ = [
     "OF_MEMBERS",
     "Execution",
     "MetricsLog",
+    "StageCache",
     "Trainer",
+    "compile_update",
     "explain_program",
+    "init_state",
     "score_program",
+    "stage_batches",
     "train_stage",
 ]

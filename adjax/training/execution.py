@@ -72,6 +72,11 @@ class Execution:
         """Devices that share a batch."""
         return self.mesh.shape[DATA_AXIS]
 
+    def flops_factor(self, members: int) -> int:
+        """What to multiply XLA's count by: it counts one device, and the body of a loop once."""
+        looped = members // self.mesh.shape[MEMBER_AXIS] if self.population_axis == "map" else 1
+        return looped * self.mesh.size
+
     def sharding(self, spec: PartitionSpec) -> NamedSharding:
         """Sharding on this mesh."""
         return NamedSharding(self.mesh, spec)

@@ -55,6 +55,12 @@ class MetricsLog:
                 scalars[f"{stage}/{name}"] = value
         self._board.write_scalars(step, scalars)
 
+    def of_stage(self, stage: str) -> list[dict]:
+        """All records of a stage."""
+        self.sync()
+        records = map(json.loads, self._path.read_text().splitlines())
+        return [record for record in records if record["stage"] == stage]
+
     def sync(self) -> None:
         """Return when everything written is on the disk."""
         self._file.flush()

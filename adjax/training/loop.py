@@ -15,7 +15,7 @@ from adjax.inputs import Stream, padded_batches, train_batches
 from adjax.methods import Method, Stage
 from adjax.training.checkpoints import Checkpoints
 from adjax.training.chrono import Chrono
-from adjax.training.execution import OF_BATCHES, Execution
+from adjax.training.execution import OF_BATCHES, OF_MEMBERS, Execution
 from adjax.training.log import MetricsLog, Progress
 from adjax.training.programs import (
     compile_update,
@@ -24,6 +24,7 @@ from adjax.training.programs import (
     snapshot,
     validate_program,
 )
+from adjax.training.stage_cache import StageCache
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Trainer:
       checkpoint_every: steps between validations and checkpoints; a multiple of `log_every`.
       select: "last" or "best" (by validation loss): which variables a stage returns.
       workdir: where checkpoints go.
+      stage_hashes: for each stage, one hash a member of all that its result depends on.
+      cache: finished stages of any run, by these hashes; None: train everything here.
 
     """
 
@@ -56,6 +59,8 @@ class Trainer:
     checkpoint_every: int
     select: str
     workdir: Path
+    stage_hashes: dict[str, list[str]]
+    cache: StageCache | None = None
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -98,18 +103,29 @@ def train_stage(trainer: Trainer, index: int, frozen: dict, log: MetricsLog):
     stage = trainer.method.stages[index]
     _check_batch(stage, trainer.execution)
     checkpoints = Checkpoints(trainer.workdir / "checkpoints" / stage.name)
-    chrono = Chrono()
+    hashes = trainer.stage_hashes[stage.name]
     state = init_state(stage, index, trainer.execution, trainer.image_shape, trainer.members)
     best_loss = jnp.full(len(trainer.settings), jnp.inf)
     tree = {"state": state, "best": snapshot(state.variables), "best_loss": best_loss}
     record = {"name": stage.name, "steps": stage.steps, "parameters": _parameters(state)}
-    step = 0
+    step, chrono = 0, Chrono()
     if checkpoints.latest_step() is not None:
         tree, saved = checkpoints.restore(tree)
         step, chrono, record = saved["step"], Chrono(**saved["chrono"]), saved["record"]
     if step < stage.steps:
         log.rewind([s.name for s in trainer.method.stages[: index + 1]], step)
-        tree = _Loop(trainer, index, frozen, log, checkpoints, chrono, record).run(tree, step)
+        if trainer.cache and (found := trainer.cache.load(hashes, tree)):
+            tree, saved = trainer.execution.put(found[0], OF_MEMBERS), found[1]
+            chrono, record = Chrono(**saved["chrono"]), saved["record"] | {"cached": True}
+            log.rewind([s.name for s in trainer.method.stages[: index + 1]], 0)
+            trainer.cache.replay(hashes, log)
+            log.sync()
+            checkpoints.save(stage.steps, tree, _saved(stage.steps, chrono, record))
+        else:
+            tree = _Loop(trainer, index, frozen, log, checkpoints, chrono, record).run(tree, step)
+            if trainer.cache:
+                saved = _saved(stage.steps, chrono, record)
+                trainer.cache.store(hashes, tree, log.of_stage(stage.name), saved)
     checkpoints.close()
     variables = tree["best"] if trainer.select == "best" else tree["state"].variables
     return variables, _with_rates(record, chrono, stage, len(trainer.settings))
@@ -127,7 +143,7 @@ class _Loop:
     def run(self, tree: dict, first_step: int) -> dict:
         trainer, stage, chrono = self.trainer, self.stage, self.chrono
         state = tree["state"]
-        batches = self.batches(range(first_step, stage.steps))
+        batches = stage_batches(trainer, stage, range(first_step, stage.steps))
         progress = Progress(stage.name, stage.steps, first_step)
         window, due = [], []  # metrics since the last record; those whose record is due
         compiled = None
@@ -156,20 +172,6 @@ class _Loop:
         progress.close()
         return tree
 
-    def batches(self, steps: range) -> Iterator[dict[str, jax.Array]]:
-        """Batches on the devices, transferred one step ahead."""
-        trainer, stage = self.trainer, self.stage
-        size = len(trainer.settings), stage.batch_size
-        part = trainer.execution.local_part(*size)
-        ahead = None
-        for batch in train_batches(
-            trainer.image, trainer.streams, stage.batch_size, steps, stage.auxiliary, part
-        ):
-            ready, ahead = ahead, trainer.execution.put_batch(batch, *size)
-            if ready is not None:
-                yield ready
-        yield ahead
-
     def write(self, due: list, progress: Progress) -> list:
         """Write one record for the steps of `due`, the means of their metrics; returns []."""
         if not due:
@@ -179,7 +181,7 @@ class _Loop:
         for step, values in zip(steps, metrics, strict=True):
             self.check_finite(step, values)
         now = time.perf_counter()
-        images = len(steps) * len(self.trainer.settings) * _images(self.stage)
+        images = len(steps) * len(self.trainer.settings) * self.stage.images_per_update
         rate = images / (now - self.mark)
         self.mark = now
         means = {k: np.mean([m[k] for m in metrics], axis=0) for k in metrics[0]}
@@ -215,8 +217,7 @@ class _Loop:
             tree = {**tree, "best": snapshot(tree["state"].variables)}
         self.log.sync()
         jax.block_until_ready(tree)
-        record = {"step": step, "chrono": dataclasses.asdict(self.chrono), "record": self.record}
-        self.checkpoints.save(step, snapshot(tree), record)
+        self.checkpoints.save(step, snapshot(tree), _saved(step, self.chrono, self.record))
         return tree
 
     def validation_loss(self, variables: Any) -> np.ndarray:
@@ -239,6 +240,25 @@ class _Loop:
         return total / [len(rows) for rows in trainer.validation_rows]
 
 
+def stage_batches(trainer: Trainer, stage: Stage, steps: range) -> Iterator[dict[str, jax.Array]]:
+    """A stage's batches on the devices, transferred one step ahead."""
+    size = len(trainer.settings), stage.batch_size
+    part = trainer.execution.local_part(*size)
+    ahead = None
+    for batch in train_batches(
+        trainer.image, trainer.streams, stage.batch_size, steps, stage.auxiliary, part
+    ):
+        ready, ahead = ahead, trainer.execution.put_batch(batch, *size)
+        if ready is not None:
+            yield ready
+    yield ahead
+
+
+def _saved(step: int, chrono: Chrono, record: dict) -> dict:
+    """What a checkpoint says beside its arrays."""
+    return {"step": step, "chrono": dataclasses.asdict(chrono), "record": record}
+
+
 def _stretch(rows: np.ndarray, length: int) -> np.ndarray:
     """Rows filled up to `length` with the first one."""
     return np.pad(rows, (0, length - len(rows)), constant_values=rows[0])
@@ -252,18 +272,13 @@ def _check_batch(stage: Stage, execution: Execution) -> None:
         )
 
 
-def _images(stage: Stage) -> int:
-    """Images that an update of one member sees, auxiliary ones included."""
-    return stage.batch_size * (1 if stage.auxiliary is None else 2)
-
-
 def _parameters(state) -> int:
     """Trainable numbers of one member."""
     return sum(leaf.size // len(leaf) for leaf in jax.tree.leaves(state.params))
 
 
 def _with_rates(record: dict, chrono: Chrono, stage: Stage, members: int) -> dict:
-    images = stage.steps * members * _images(stage)
+    images = stage.steps * members * stage.images_per_update
     return {
         **record,
         "compile_seconds": chrono.compile,

@@ -54,9 +54,8 @@ def compile_update(stage: Stage, index: int, execution: Execution, operands) -> 
     program = execution.update_program(over_members(update, execution.population_axis))
     compiled = program.lower(*operands).compile()
     seconds = time.perf_counter() - start
-    # XLA counts the body of the loop over members once.
-    repeats = len(operands[3]["seed"]) if execution.population_axis == "map" else 1
-    flops = compiled.cost_analysis().get("flops", 0.0) * repeats * execution.data_devices
+    factor = execution.flops_factor(len(operands[3]["seed"]))
+    flops = compiled.cost_analysis().get("flops", 0.0) * factor
     return Compiled(compiled, seconds, flops)
 
 

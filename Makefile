@@ -1,0 +1,29 @@
+# Every target sets up what it needs: the first one creates .venv and installs, later ones start at once.
+PYTHON ?= python3.11
+BIN := .venv/bin
+
+.PHONY: install demo test test-all lint bench
+
+install: .venv/installed
+
+.venv/installed: requirements.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@
+
+demo: install
+	$(BIN)/python launch.py --mode=sweep --config=configs/mnist.py:demo --workdir=runs/demo
+
+test: install
+	$(BIN)/python -m pytest -n 2
+
+test-all: install
+	$(BIN)/python -m pytest -n 2 -m ""
+
+lint: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+bench: install
+	$(BIN)/python launch.py --mode=benchmark --config=configs/mnist.py:oe_sdn

@@ -1,0 +1,136 @@
+"""The verbs behind `launch.py`; each imports what it needs, so that a wrong flag fails at once."""
+
+import os
+import re
+import shlex
+import sys
+from pathlib import Path
+
+from adjax.errors import UserError
+
+
+def explain_flag_error(error: Exception, argv: list[str]) -> str:
+    """One line that names the flag or key and what to do, whatever flag library raised."""
+    text = str(error).strip()
+    if isinstance(error, AttributeError):  # a key that the config does not have
+        key = re.search(r"\w+", text)[0]
+        flag = next((a for a in argv if re.match(rf"--?config\.(\w+\.)*{key}\b", a)), key)
+        hint = re.search(r'Did you mean "(\w+)"', text)
+        return f"{flag}: the config has no such key" + (f"; is it {hint[1]!r}?" if hint else "")
+    if isinstance(error, OSError):
+        flag = next((a for a in argv if a.startswith("--config=")), "--config")
+        return f"{flag}: no such config file"
+    first, last = text.splitlines()[0], text.splitlines()[-1]
+    if "Traceback" in text:  # raised by get_config
+        return f"{first.partition(': ')[0].removeprefix('flag ')}: {last.partition(': ')[2]}"
+    if first.startswith("Unknown command line flag 'config."):
+        return f"{first}: give --config=FILE too"
+    return first.removeprefix("flag ")
+
+
+def train(flags) -> None:
+    """Train, evaluate and report one run."""
+    config, directory = _config(flags), _workdir(flags)
+    _quiet()
+    from adjax import experiment
+
+    if experiment.finished_results(config, directory) is None:
+        experiment.train_and_evaluate(config, directory, command=_command())
+    else:
+        print(f"{directory}: this run is finished")
+    _show(directory)
+
+
+def evaluate(flags) -> None:
+    """Evaluate and report the trained run in --workdir again."""
+    directory = _workdir(flags)
+    _quiet()
+    from adjax import experiment, workdir
+
+    config = workdir.read_config(directory)
+    experiment.train_and_evaluate(config, directory, train=False, command=_command())
+    _show(directory)
+
+
+def sweep(flags) -> None:
+    """Run the sweep that the config file declares, one run after another."""
+    config, directory = _config(flags), _workdir(flags)
+    path, _, argument = _raw_config(flags).partition(":")
+    _quiet()
+    from adjax import reports, sweeps
+
+    runs = sweeps.expand(path, argument, config)
+    directories = sweeps.run_inline(runs, directory, _command())
+    report = reports.write_sweep_report(directory, directories)
+    print(reports.console_table([reports.read_run(d) for d in directories]))
+    print(f"report: {report}")
+
+
+def benchmark(flags) -> None:
+    """Measure training and scoring speed of a config."""
+    config = _config(flags)
+    _quiet()
+    from adjax import benchmark
+
+    print(benchmark.run(config))
+
+
+def prepare_data(flags) -> None:
+    """Put a data set into the TFDS data directory."""
+    if not flags.dataset:
+        raise UserError("--mode=prepare_data needs --dataset=NAME, e.g. --dataset=cifar10")
+    _quiet()
+    from adjax import datasets
+
+    directory = flags.data_dir or os.environ.get("ADJAX_DATA_DIR") or "data"
+    path = datasets.import_arrays(flags.dataset, flags.source or "", directory)
+    print(f"{flags.dataset}: ready in {path or directory}")
+
+
+MODES = {
+    "train": train,
+    "evaluate": evaluate,
+    "sweep": sweep,
+    "benchmark": benchmark,
+    "prepare_data": prepare_data,
+}
+
+
+def _config(flags):
+    if flags.config is None:
+        raise UserError(
+            f"--mode={flags.mode} needs --config, e.g. --config=configs/mnist.py:oe_sdn"
+        )
+    return flags.config
+
+
+def _workdir(flags) -> Path:
+    if not flags.workdir:
+        raise UserError(f"--mode={flags.mode} needs --workdir, e.g. --workdir=runs/mnist")
+    return Path(flags.workdir)
+
+
+def _raw_config(flags) -> str:
+    from ml_collections import config_flags
+
+    return config_flags.get_config_filename(flags["config"])
+
+
+def _command() -> str:
+    return "python " + shlex.join(sys.argv)
+
+
+def _quiet() -> None:
+    """Keep the C++ and deprecation chatter of libraries off the terminal; call before importing."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # announced on import
+    from absl import logging
+
+    logging.set_verbosity(logging.ERROR)
+
+
+def _show(directory: Path) -> None:
+    from adjax import reports
+
+    print(reports.console_table([reports.read_run(directory)]))
+    print(f"report: {directory / 'report.html'}")

@@ -1,0 +1,52 @@
+"""The one entry point: flags to a verb of adjax.
+
+python launch.py --config=configs/mnist.py:oe_sdn --workdir=runs/mnist [--config.KEY=VALUE ...]
+"""
+
+import sys
+
+from absl import flags
+from ml_collections import config_flags
+
+from adjax import cli
+from adjax.errors import DivergedError, UserError
+
+FLAGS = flags.FLAGS
+config_flags.DEFINE_config_file("config", None, "configs/FILE.py:ARGUMENT", lock_config=True)
+flags.DEFINE_string("workdir", None, "Folder of the run; made if need be.")
+flags.DEFINE_enum("mode", "train", list(cli.MODES), "What to do.")
+flags.DEFINE_string("dataset", None, "prepare_data: the TFDS name of the data set.")
+flags.DEFINE_string("source", None, "prepare_data: an .npz file; without it TFDS downloads.")
+flags.DEFINE_string("data_dir", None, "prepare_data: the TFDS data directory.")
+
+
+def parse_flags(argv: list[str]) -> None:
+    """Parse the command line; everything wrong with it becomes a `UserError`."""
+    try:
+        rest = FLAGS(argv)[1:]
+        _ = FLAGS.config  # some mistakes surface only when the flag is read
+    except Exception as error:  # absl and ml_collections raise many types
+        raise UserError(cli.explain_flag_error(error, argv)) from error
+    if rest:
+        raise UserError(f"unexpected argument {rest[0]!r}: flags are written --NAME=VALUE")
+
+
+def main(argv: list[str]) -> int:
+    """Run the verb; returns the exit code."""
+    try:
+        parse_flags(argv)
+        cli.MODES[FLAGS.mode](FLAGS)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except DivergedError as error:
+        print(f"training stopped: {error}", file=sys.stderr)
+        return 3
+    except KeyboardInterrupt:
+        print("interrupted; the same command continues from the last checkpoint", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))
