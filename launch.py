@@ -17,7 +17,7 @@ flags.DEFINE_string("workdir", None, "Folder of the run; made if need be.")
 flags.DEFINE_enum("mode", "train", list(cli.MODES), "What to do.")
 flags.DEFINE_string("dataset", None, "prepare_data: the TFDS name of the data set.")
 flags.DEFINE_string("source", None, "prepare_data: an .npz file; without it TFDS downloads.")
-flags.DEFINE_string("data_dir", None, "prepare_data: the TFDS data directory.")
+flags.DEFINE_string("data_dir", "data", "prepare_data: the TFDS data directory.")
 
 
 def parse_flags(argv: list[str]) -> None:

@@ -82,9 +82,8 @@ def prepare_data(flags) -> None:
     _quiet()
     from adjax import datasets
 
-    directory = flags.data_dir or os.environ.get("ADJAX_DATA_DIR") or "data"
-    path = datasets.import_arrays(flags.dataset, flags.source or "", directory)
-    print(f"{flags.dataset}: ready in {path or directory}")
+    path = datasets.import_arrays(flags.dataset, flags.source or "", flags.data_dir)
+    print(f"{flags.dataset}: ready in {path}")
 
 
 MODES = {

@@ -53,7 +53,7 @@ def train_and_evaluate(
     method = create_method(config)
     workdir.claim(directory, config)
     trainer = create_trainer(config, method, directory)
-    test = datasets.load_table(config.data.name, config.data.test_split, data_dir(config))
+    test = datasets.load_table(config.data.name, config.data.test_split, config.data.dir)
 
     variables, stages = {}, []
     log = MetricsLog(directory, trainer.labels)
@@ -74,7 +74,7 @@ def train_and_evaluate(
 
 def create_trainer(config, method: Method, directory: Path) -> Trainer:
     """The data, members and devices of a run."""
-    table = datasets.load_table(config.data.name, config.data.train_split, data_dir(config))
+    table = datasets.load_table(config.data.name, config.data.train_split, config.data.dir)
     if config.image_score not in method.image_scores:
         choices = ", ".join(method.image_scores)
         raise UserError(f"config.image_score={config.image_score!r}: choose one of {choices}")
@@ -174,11 +174,6 @@ def _write_examples(config, trainer, variables, test, normal_class) -> None:
         }
         | {f"reconstruction/{name}": value for name, value in scores.reconstruction.items()},
     )
-
-
-def data_dir(config) -> str:
-    """The TFDS data directory of a run."""
-    return config.data.dir or os.environ.get("ADJAX_DATA_DIR") or "data"
 
 
 def finished_results(config, directory: str | Path) -> dict | None:

@@ -13,7 +13,7 @@ def defaults() -> ConfigDict:
 
     config.data = data = ConfigDict()
     data.name = "mnist"
-    data.dir = ""  # "": $ADJAX_DATA_DIR, or else data/
+    data.dir = "data"  # the TFDS data directory
     data.train_split = "train"  # TFDS split expressions
     data.test_split = "test"
     data.normal_class = 3

@@ -149,7 +149,8 @@ def minimise(name: str, objective, optimizer: optax.GradientTransformation):
         loss, metrics, model_state, grads = jax.lax.pmean(
             (loss, metrics, model_state, grads), DATA_AXIS
         )
-        direction, opt_state = optimizer.update(grads, state.opt_state, state.params)
+        with jax.numpy_dtype_promotion("standard"):  # Optax raises floats to integer powers
+            direction, opt_state = optimizer.update(grads, state.opt_state, state.params)
         params = jax.tree.map(
             lambda p, u: p - member[learning_rate] * (u + member[weight_decay] * p),
             state.params,
@@ -157,8 +158,8 @@ def minimise(name: str, objective, optimizer: optax.GradientTransformation):
         )
         metrics |= {
             "loss": loss,
-            "grad_norm": optax.global_norm(grads),
-            "param_norm": optax.global_norm(params),
+            "grad_norm": optax.tree.norm(grads),
+            "param_norm": optax.tree.norm(params),
         }
         return TrainState(state.step + 1, params, model_state, opt_state), metrics
 

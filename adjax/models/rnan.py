@@ -6,12 +6,18 @@ groups, the global residual and the zero-initialised non-local output are defaul
 reference code normalises attention over queries; the paper's formula, and this file, over keys.
 """
 
+import functools
 from collections.abc import Sequence
 
 import flax.linen as nn
 import jax
 
 from adjax.ops import Conv, ConvTranspose, attention
+
+# The initialisation of the reference code (PyTorch's default): a third of LeCun's variance.
+_conv = functools.partial(
+    Conv, kernel_init=nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
+)
 
 
 class RNAN(nn.Module):
@@ -32,12 +38,12 @@ class RNAN(nn.Module):
     def __call__(self, image: jax.Array, train: bool = False):
         """Reconstruct `[B, H, W, C]`; H and W even. `train` is accepted and changes nothing."""
         nonlocal_groups = {g % self.groups for g in self.nonlocal_groups}
-        x = Conv(self.features, (3, 3), name="head")(image)
+        x = _conv(self.features, (3, 3), name="head")(image)
         for group in range(self.groups):
             if group == self.groups - 1:
-                x = Conv(self.features, (3, 3), name="body")(x)
+                x = _conv(self.features, (3, 3), name="body")(x)
             x = AttentionGroup(group in nonlocal_groups, name=f"group_{group}")(x)
-        return image + Conv(image.shape[-1], (3, 3), name="tail")(x), {}
+        return image + _conv(image.shape[-1], (3, 3), name="tail")(x), {}
 
 
 class AttentionGroup(nn.Module):
@@ -53,12 +59,12 @@ class AttentionGroup(nn.Module):
         trunk = ResidualBlock()(ResidualBlock()(r))
         mask = NonLocalBlock()(r) if self.is_nonlocal else r
         shallow = ResidualBlock()(mask)
-        deep = Conv(features, (3, 3), (2, 2), ((1, 1), (1, 1)))(shallow)
+        deep = _conv(features, (3, 3), (2, 2), ((1, 1), (1, 1)))(shallow)
         deep = ResidualBlock()(ResidualBlock()(deep))
         deep = ConvTranspose(features, (6, 6), (2, 2), ((2, 2), (2, 2)))(deep)
-        mask = nn.sigmoid(Conv(features, (1, 1))(ResidualBlock()(deep + shallow)))
+        mask = nn.sigmoid(_conv(features, (1, 1))(ResidualBlock()(deep + shallow)))
         x = ResidualBlock()(ResidualBlock()(trunk * mask + r))
-        return Conv(features, (3, 3))(x)
+        return _conv(features, (3, 3))(x)
 
 
 class ResidualBlock(nn.Module):
@@ -68,7 +74,7 @@ class ResidualBlock(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """`[B, H, W, F]` to the same shape."""
         features = x.shape[-1]
-        return x + Conv(features, (3, 3))(nn.relu(Conv(features, (3, 3))(x)))
+        return x + _conv(features, (3, 3))(nn.relu(_conv(features, (3, 3))(x)))
 
 
 class NonLocalBlock(nn.Module):

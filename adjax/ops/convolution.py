@@ -235,5 +235,6 @@ def _with_bias(layer, convolve, x, kernel):
     dtype = layer.dtype or x.dtype
     y = convolve(x.astype(dtype), kernel.astype(dtype), layer.strides, layer.padding)
     if layer.use_bias:
-        y += layer.param("bias", initializers.zeros, (layer.features,), jnp.float32).astype(dtype)
+        bias = layer.param("bias", initializers.zeros, (layer.features,), jnp.float32)
+        y += bias.astype(dtype).reshape(1, 1, 1, -1)
     return y

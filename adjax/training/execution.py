@@ -141,7 +141,7 @@ class Execution:
                 axis_name=DATA_AXIS,
                 in_axes=(None, None, 0, None),
                 out_axes=None,
-                devices=self.mesh.devices.flatten(),
+                devices=list(self.mesh.devices.flat),
                 donate_argnums=0,
             )
         in_specs = OF_MEMBERS, OF_MEMBERS, OF_BATCHES, OF_MEMBERS

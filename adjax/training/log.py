@@ -44,6 +44,7 @@ class MetricsLog:
         """Append one record; arrays `[P]` become lists."""
         values = {k: np.asarray(v, np.float64).tolist() for k, v in values.items()}
         self._file.write(json.dumps({"stage": stage, "step": step, **values}) + "\n")
+        self._file.flush()
         scalars = {}
         for name, value in values.items():
             if isinstance(value, list):
@@ -63,7 +64,6 @@ class MetricsLog:
 
     def sync(self) -> None:
         """Return when everything written is on the disk."""
-        self._file.flush()
         os.fsync(self._file.fileno())
         self._board.flush()
 

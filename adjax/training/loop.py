@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from adjax.errors import DivergedError, UserError
@@ -105,7 +104,8 @@ def train_stage(trainer: Trainer, index: int, frozen: dict, log: MetricsLog):
     checkpoints = Checkpoints(trainer.workdir / "checkpoints" / stage.name)
     hashes = trainer.stage_hashes[stage.name]
     state = init_state(stage, index, trainer.execution, trainer.image_shape, trainer.members)
-    best_loss = jnp.full(len(trainer.settings), jnp.inf)
+    best_loss = np.full(len(trainer.settings), np.inf, np.float32)
+    best_loss = trainer.execution.put(best_loss, OF_MEMBERS)
     tree = {"state": state, "best": snapshot(state.variables), "best_loss": best_loss}
     record = {"name": stage.name, "steps": stage.steps, "parameters": _parameters(state)}
     step, chrono = 0, Chrono()

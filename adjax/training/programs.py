@@ -40,7 +40,7 @@ def init_state(stage: Stage, index: int, execution: Execution, image_shape, memb
     def init(member):
         return stage.init(_key(member, index, 0), jnp.zeros((1, *image_shape), jnp.float32))
 
-    sharding = None if execution.parallel == "pmap" else execution.sharding(OF_MEMBERS)
+    sharding = execution.sharding(OF_MEMBERS)
     return jax.jit(over_members(init, "map"), out_shardings=sharding)(members)
 
 

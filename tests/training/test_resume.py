@@ -1,0 +1,136 @@
+"""Interruptions: a run that goes on is the run that was never stopped."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import jax
+import numpy as np
+import pytest
+from training_helpers import assert_trees_close, tiny_config, train
+
+from adjax.errors import DivergedError
+from adjax.training import loop
+
+
+class Interrupted(Exception):
+    """Stands for a crash between two steps."""
+
+
+def records(workdir):
+    return [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+
+
+def without_rates(lines):
+    return [{k: v for k, v in line.items() if k != "images_per_second"} for line in lines]
+
+
+def test_resumed_run_equals_the_uninterrupted_one(tmp_path, monkeypatch):
+    config = tiny_config("oe_sdn", **{"student.steps": 8})
+    whole = train(config, tmp_path / "whole")
+
+    batches = loop.stage_batches
+
+    def failing(trainer, stage, steps):
+        for number, batch in enumerate(batches(trainer, stage, steps), steps.start):
+            if stage.name == "student" and number == 6:
+                raise Interrupted
+            yield batch
+
+    monkeypatch.setattr(loop, "stage_batches", failing)
+    with pytest.raises(Interrupted):
+        train(config, tmp_path / "cut")
+    monkeypatch.setattr(loop, "stage_batches", batches)
+    assert_trees_close(train(config, tmp_path / "cut"), whole, atol=0)
+    assert without_rates(records(tmp_path / "cut")) == without_rates(records(tmp_path / "whole"))
+
+
+def test_finished_stages_are_not_trained_again(tmp_path, monkeypatch):
+    config = tiny_config("ae")
+    first = train(config, tmp_path)
+    monkeypatch.setattr(loop, "stage_batches", None)
+    assert_trees_close(train(config, tmp_path), first, atol=0)
+
+
+def test_values_that_are_not_finite_stop_the_run(tmp_path):
+    members = ({"seed": 0}, {"seed": 1, "teacher.learning_rate": float("inf")})
+    with pytest.raises(DivergedError, match=r"stage teacher, step 1, member 1 \(class 3 seed 1\)"):
+        train(tiny_config("ae", members=members), tmp_path)
+
+
+def test_last_good_checkpoint_survives_divergence(tmp_path, monkeypatch):
+    config = tiny_config("ae")
+    batches = loop.stage_batches
+
+    def poisoned(trainer, stage, steps):
+        for number, batch in enumerate(batches(trainer, stage, steps), steps.start):
+            yield {k: x * np.float32("nan") if number == 6 else x for k, x in batch.items()}
+
+    monkeypatch.setattr(loop, "stage_batches", poisoned)
+    with pytest.raises(DivergedError, match=r"step 7.*the checkpoint of step 4 is kept"):
+        train(config, tmp_path)
+    steps = [int(p.name) for p in (tmp_path / "checkpoints" / "teacher").iterdir()]
+    assert steps == [4]
+    monkeypatch.setattr(loop, "stage_batches", batches)
+    assert_trees_close(train(config, tmp_path), train(config, tmp_path.with_name("whole")), atol=0)
+
+
+def test_best_variables_are_kept_per_member(tmp_path):
+    # The second member's rate wrecks what it has after the first validation.
+    members = ({"seed": 0}, {"seed": 0, "teacher.learning_rate": 0.5})
+    last = train(tiny_config("ae", members=members), tmp_path / "last")
+    best = train(tiny_config("ae", members=members, select="best"), tmp_path / "best")
+    losses = np.array(
+        [r["validation_loss"] for r in records(tmp_path / "best") if "validation_loss" in r]
+    )
+    for m, at_the_end in enumerate(losses.argmin(0) == len(losses) - 1):
+        same = all(
+            (a[m] == b[m]).all()
+            for a, b in zip(jax.tree.leaves(last), jax.tree.leaves(best), strict=True)
+        )
+        assert same == at_the_end
+
+
+@pytest.mark.slow
+def test_kill_9_at_ten_random_moments(tmp_path, repository):
+    command = [sys.executable, "launch.py", "--config=configs/mnist.py:oe_sdn,smoke"]
+    command += ["--config.teacher.steps=300", "--config.student.steps=60"]
+    command += ["--config.log_every=5", "--config.checkpoint_every=10"]
+
+    def start(workdir):
+        return subprocess.Popen(
+            [*command, f"--workdir={workdir}"],
+            cwd=repository,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=os.environ | {"XLA_FLAGS": ""},
+        )
+
+    begin = time.monotonic()
+    assert start(tmp_path / "whole").wait() == 0
+    duration = time.monotonic() - begin
+
+    moments = random.Random(0)
+    kills = 0
+    while kills < 10:
+        process = start(tmp_path / "cut")
+        try:
+            process.wait(timeout=moments.uniform(0.3, 0.9) * duration)
+            # It got to its end: take its results away, so that there is something to kill again.
+            (tmp_path / "cut" / "results.json").unlink()
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        kills += 1
+    assert start(tmp_path / "cut").wait() == 0
+
+    assert without_rates(records(tmp_path / "cut")) == without_rates(records(tmp_path / "whole"))
+    with (
+        np.load(tmp_path / "cut" / "scores.npz") as cut,
+        np.load(tmp_path / "whole" / "scores.npz") as whole,
+    ):
+        assert all((cut[name] == whole[name]).all() for name in whole)
