@@ -24,7 +24,8 @@ def parse_flags(argv: list[str]) -> None:
     """Parse the command line; everything wrong with it becomes a `UserError`."""
     try:
         rest = FLAGS(argv)[1:]
-        _ = FLAGS.config  # some mistakes surface only when the flag is read
+        if FLAGS["config"].present and FLAGS.config is None:
+            raise OSError("ml_collections keeps a file that it cannot load to itself")
     except Exception as error:  # absl and ml_collections raise many types
         raise UserError(cli.explain_flag_error(error, argv)) from error
     if rest:

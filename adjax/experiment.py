@@ -15,7 +15,7 @@ import adjax
 from adjax import datasets, reports, settings, workdir
 from adjax.errors import UserError
 from adjax.evaluation import auroc, choose_examples, collect_scores
-from adjax.inputs import Stream
+from adjax.inputs import AUXILIARY, Stream
 from adjax.methods import Method, create_method
 from adjax.training import (
     OF_MEMBERS,
@@ -51,9 +51,10 @@ def train_and_evaluate(
     directory = Path(directory)
     settings.check_config(config)
     method = create_method(config)
-    workdir.claim(directory, config)
+    workdir.check(directory, config)
     trainer = create_trainer(config, method, directory)
-    test = datasets.load_table(config.data.name, config.data.test_split, config.data.dir)
+    test = _load_test(config, trainer)
+    workdir.claim(directory, config)
 
     variables, stages = {}, []
     log = MetricsLog(directory, trainer.labels)
@@ -79,6 +80,7 @@ def create_trainer(config, method: Method, directory: Path) -> Trainer:
         choices = ", ".join(method.image_scores)
         raise UserError(f"config.image_score={config.image_score!r}: choose one of {choices}")
     members = settings.members_of(config, method.dynamic)
+    _check_stages(method, execution := Execution.create(config, len(members)))
     splits = [
         datasets.one_class_split(
             table.label,
@@ -88,7 +90,6 @@ def create_trainer(config, method: Method, directory: Path) -> Trainer:
         )
         for member in members
     ]
-    execution = Execution.create(config, len(members))
     arrays = {
         key: np.array([m[key] for m in members], np.uint32 if key == "seed" else np.float32)
         for key in ("seed", *method.dynamic)
@@ -114,6 +115,34 @@ def create_trainer(config, method: Method, directory: Path) -> Trainer:
         },
         cache=StageCache(config.stage_cache) if config.stage_cache else None,
     )
+
+
+def _check_stages(method: Method, execution: Execution) -> None:
+    for stage in method.stages:
+        if stage.auxiliary is not None and stage.auxiliary not in AUXILIARY:
+            raise UserError(
+                f"config.{stage.name}.auxiliary={stage.auxiliary!r}: "
+                f"choose one of {', '.join(AUXILIARY)}"
+            )
+        if stage.batch_size % execution.data_devices:
+            raise UserError(
+                f"config.{stage.name}.batch_size={stage.batch_size} is not divisible by the "
+                f"{execution.data_devices} devices that share a batch (config.mesh.data)"
+            )
+
+
+def _load_test(config, trainer: Trainer) -> datasets.Table:
+    """The test split, which must hold normal and anomalous images for every member."""
+    test = datasets.load_table(config.data.name, config.data.test_split, config.data.dir)
+    for member in trainer.settings:
+        normal = (test.label == member["data.normal_class"]).mean()
+        if normal in (0, 1):
+            raise UserError(
+                f"config.data.test_split={config.data.test_split!r} holds "
+                f"{'only' if normal else 'no'} images of normal_class "
+                f"{member['data.normal_class']}: choose a larger split"
+            )
+    return test
 
 
 def evaluate(config, trainer: Trainer, variables: dict, test: datasets.Table) -> dict:
@@ -181,7 +210,7 @@ def finished_results(config, directory: str | Path) -> dict | None:
     path = Path(directory) / "results.json"
     if not path.exists():
         return None
-    workdir.claim(Path(directory), config)
+    workdir.check(Path(directory), config)
     return json.loads(path.read_text())
 
 

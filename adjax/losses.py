@@ -2,7 +2,8 @@
 
 Everything here is a plain function of float32 images `[B, H, W, C]` in [0, 1]; the caller reduces.
 The SSIM follows Wang et al. 2004 (Gaussian window 11 x 11, sigma 1.5, C1 = 0.01^2, C2 = 0.03^2),
-equal to `tf.image.ssim` and to scikit-image with `gaussian_weights=True`.
+equal to `tf.image.ssim` and to scikit-image with `gaussian_weights=True` (which mirrors an image at
+its borders with the edge pixel repeated; "same" here mirrors it without).
 """
 
 import dataclasses
@@ -11,6 +12,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 
 def squared_error(a: jax.Array, b: jax.Array) -> jax.Array:
@@ -33,13 +35,14 @@ def ssim(
       b: the same shape.
       window: width of the Gaussian window, odd.
       sigma: its standard deviation in pixels.
-      padding: "valid": only windows inside the image; "same": images mirrored at their borders.
+      padding: "valid": only windows inside the image; "same": images mirrored at their borders,
+        the edge pixel not repeated.
 
     Returns:
       `[B, H - window + 1, W - window + 1, C]` for "valid", `[B, H, W, C]` for "same"; in [-1, 1].
 
     Raises:
-      ValueError: if an image is smaller than the window.
+      ValueError: if shapes differ, or an image, mirrored if so asked, is smaller than the window.
 
     """
     if a.shape != b.shape:
@@ -51,11 +54,15 @@ def ssim(
         raise ValueError(f"padding must be 'valid' or 'same', got {padding!r}")
     if min(a.shape[1:3]) < window:
         raise ValueError(f"an image of {a.shape[1:3]} is smaller than the {window} px SSIM window")
+    # Variances are differences of squares and do not depend on the level: take it away first.
+    level_a, level_b = (lax.stop_gradient(x.mean((1, 2), keepdims=True)) for x in (a, b))
+    a, b = a - level_a, b - level_b
     # Only the sum of the two variances enters SSIM, so four local means do, not five.
     means = _local_mean(jnp.concatenate([a, b, a * b, a * a + b * b]), window, sigma)
     mean_a, mean_b, product, squares = jnp.split(means, 4)
     covariance = product - mean_a * mean_b
     variances = squares - mean_a**2 - mean_b**2
+    mean_a, mean_b = mean_a + level_a, mean_b + level_b
     c1, c2 = 0.01**2, 0.03**2
     luminance = (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
     return luminance * (2 * covariance + c2) / (variances + c2)

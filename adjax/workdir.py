@@ -11,35 +11,36 @@ from adjax import settings
 from adjax.errors import UserError
 
 
-def claim(workdir: Path, config) -> None:
-    """Make `workdir` the folder of this config's run.
-
-    Raises:
-      UserError: if it cannot be made, or holds a run whose config differs in what decides results.
-
-    """
-    try:
-        workdir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot make --workdir={workdir}: {error.strerror}") from None
-    path = workdir / "config.json"
-    wanted = settings.as_json(config)
-    if path.exists():
-        found, new = settings.essential(_read_json(path)), settings.essential(wanted)
-        for key in [*found, *new]:
-            if found.get(key) != new.get(key):
-                raise UserError(
-                    f"--workdir={workdir} holds another run: its config.{key} is "
-                    f"{found.get(key)!r}, not {new.get(key)!r}; choose another workdir"
-                )
-    write_json(path, wanted)
-
-
-def read_config(workdir: Path) -> ml_collections.ConfigDict:
-    """The config of the run in `workdir`."""
-    path = workdir / "config.json"
+def check(directory: Path, config) -> None:
+    """Raise `UserError` if the folder holds a run whose config would give other results."""
+    path = directory / "config.json"
     if not path.exists():
-        raise UserError(f"{path} does not exist: is --workdir={workdir} the folder of a run?")
+        return
+    found = settings.essential(_read_json(path))
+    wanted = settings.essential(settings.as_json(config))
+    for key in [*found, *wanted]:
+        if found.get(key) != wanted.get(key):
+            raise UserError(
+                f"--workdir={directory} holds another run: its config.{key} is "
+                f"{found.get(key)!r}, not {wanted.get(key)!r}; choose another workdir"
+            )
+
+
+def claim(directory: Path, config) -> None:
+    """Make `directory` the folder of this config's run; raises `UserError` if it cannot be."""
+    check(directory, config)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        write_json(directory / "config.json", settings.as_json(config))
+    except OSError as error:
+        raise UserError(f"cannot write to --workdir={directory}: {error.strerror}") from None
+
+
+def read_config(directory: Path) -> ml_collections.ConfigDict:
+    """The config of the run in `workdir`."""
+    path = directory / "config.json"
+    if not path.exists():
+        raise UserError(f"{path} does not exist: is --workdir={directory} the folder of a run?")
     return ml_collections.ConfigDict(_read_json(path), convert_dict=True)
 
 

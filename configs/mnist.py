@@ -10,14 +10,17 @@ the whole path; its numbers mean nothing).
 
 from configs import base
 
-METHODS = ("oe_sdn", "sdn", "ae")
+METHODS = ("oe_sdn", "sdn", "ae", "demo")
 
 
 def get_config(arg: str = ""):
-    """`arg` is METHOD[,light|faithful][,smoke]."""
+    """`arg` is METHOD[,light|faithful][,smoke]; demo is OE-SDN in minutes, see `sweep`."""
     method, *variants = base.parse(arg, METHODS, ("light", "faithful", "smoke"))
     config = base.defaults()
-    config.method = method
+    if method == "demo":
+        config.student.update(batch_size=32, steps=240, learning_rate=1e-3)
+    else:
+        config.method = method
     if "light" in variants:
         config.student.groups = 4
     if "faithful" in variants:
@@ -29,3 +32,10 @@ def get_config(arg: str = ""):
         config.log_every = 5
         config.checkpoint_every = 10
     return config
+
+
+def sweep(add, arg: str = ""):
+    """`demo`: the three methods of Table 1 on one digit, for --mode=sweep."""
+    if arg.split(",")[0] == "demo":
+        for method in ("ae", "sdn", "oe_sdn"):
+            add(method, {"method": method})

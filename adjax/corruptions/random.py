@@ -1,15 +1,27 @@
 """Stateless random draws, vectorised over their seeds.
 
-`RandomIndexShuffle` is a keyed pseudo-random permutation; TensorFlow's other stateless random ops
-take one seed a call. (Its wrapper `tf.random.experimental.index_shuffle` mishandles seeds `[N, 2]`
-in TensorFlow 2.21, hence the raw op.)
+TensorFlow's stateless random ops take one seed a call; a draw for each image of a batch needs one
+seed an image. So seeds are hashed here, with the finaliser of MurmurHash3, and the hash is the draw
+or the key of one.
 """
 
 import tensorflow as tf
 
+_GOLDEN = 0x9E3779B9  # 2^32 over the golden ratio: keeps equal words apart
+
+
+def random_bits(seed: tf.Tensor, words: int = 1) -> tf.Tensor:
+    """Hash seeds to random bits: int32 `[N, 3]` -> uint32 `[N, words]`."""
+    seed = tf.bitcast(seed, tf.uint32)
+    state = tf.zeros_like(seed[:, 0])
+    for k in range(3):
+        state = _mix((state ^ seed[:, k]) + _GOLDEN)
+    counter = tf.constant([(k * _GOLDEN) % 2**32 for k in range(1, words + 1)], tf.uint32)
+    return _mix(state[:, None] + counter[None])
+
 
 def permuted_index(index: tf.Tensor, seed: tf.Tensor, size) -> tf.Tensor:
-    """Where each index goes in a permutation of range(size).
+    """Where each index goes in a pseudo-random permutation of range(size).
 
     Args:
       index: integer `[N]`, each in [0, size).
@@ -21,11 +33,19 @@ def permuted_index(index: tf.Tensor, seed: tf.Tensor, size) -> tf.Tensor:
 
     """
     last = tf.broadcast_to(tf.cast(size, index.dtype) - 1, tf.shape(index))
-    return tf.raw_ops.RandomIndexShuffle(index=index, seed=seed, max_index=last, rounds=8)
+    # The raw op: its public wrapper mishandles one seed an index (TensorFlow 2.21). It reads only
+    # the low bits of a seed, hence the hash.
+    key = random_bits(seed, words=3)
+    return tf.raw_ops.RandomIndexShuffle(index=index, seed=key, max_index=last, rounds=8)
 
 
 def uniform_integer(seed: tf.Tensor, below: int) -> tf.Tensor:
     """Uniform integers in [0, below): int32 seeds `[N, 3]` -> int32 `[N]`."""
-    # Where a permutation of a large range sends 0 is a draw that only its seed decides.
-    draw = permuted_index(tf.zeros(tf.shape(seed)[:1], tf.int32), seed, 2**30)
-    return draw % below
+    return tf.cast(random_bits(seed)[:, 0] % below, tf.int32)
+
+
+def _mix(x: tf.Tensor) -> tf.Tensor:
+    """The finaliser of MurmurHash3: a bijection of uint32 that scatters every bit."""
+    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
+        x = (x ^ tf.bitwise.right_shift(x, tf.constant(shift, tf.uint32))) * factor
+    return x ^ tf.bitwise.right_shift(x, tf.constant(16, tf.uint32))

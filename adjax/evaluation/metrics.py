@@ -31,7 +31,7 @@ def auroc(score: np.ndarray, anomalous: np.ndarray) -> np.ndarray:
         raise ValueError("AUROC needs normal and anomalous images")
     n = score.shape[-1]
     position = np.broadcast_to(np.arange(n), score.shape)
-    new = np.diff(sorted_score, axis=-1) > 0
+    new = sorted_score[..., 1:] != sorted_score[..., :-1]
     edge = np.ones((*score.shape[:-1], 1), bool)
     # First and last position of the run of equal scores that each position lies in.
     first = np.maximum.accumulate(np.where(np.concatenate([edge, new], -1), position, 0), -1)

@@ -40,14 +40,16 @@ def choose_examples(
       anomalous: how many others; the first of each class in turn.
 
     Returns:
-      int64 `[P, normal + anomalous]`, normal ones first.
+      int64 `[P, K]`, normal ones first; K is `normal + anomalous`, or less if a class lacks images.
 
     """
-    classes = np.unique(label)
-    rows = []
+    chosen = []
     for normal_class in normal_classes:
-        others = [np.flatnonzero(label == c) for c in classes if c != normal_class]
-        turns = [(turn, order) for turn in range(anomalous) for order in range(len(others))]
-        first_others = [others[order][turn] for turn, order in turns[:anomalous]]
-        rows.append([*np.flatnonzero(label == normal_class)[:normal], *first_others])
-    return np.array(rows)
+        is_normal = label == normal_class
+        others = np.flatnonzero(~is_normal)
+        # How many images of its class come before each: first all firsts, then all seconds.
+        turn = [(label[:row] == label[row]).sum() for row in others]
+        others = others[np.lexsort((label[others], turn))]
+        chosen.append((np.flatnonzero(is_normal)[:normal], others[:anomalous]))
+    counts = [min(map(len, rows)) for rows in zip(*chosen, strict=True)]
+    return np.array([np.concatenate([a[: counts[0]], b[: counts[1]]]) for a, b in chosen])

@@ -4,15 +4,17 @@ Trained on normal images to reproduce them; what it cannot reproduce is anomalou
 training are defaults of ours (the paper shows a figure only), calibrated on MNIST.
 """
 
+import optax
+
 from adjax import losses
 from adjax.methods.stage import (
     DATA_AXIS,
     Method,
     Scores,
     Stage,
-    adam,
     dynamic_keys,
     init_with,
+    learning_curve,
     minimise,
 )
 from adjax.models import ConvAutoencoder
@@ -37,7 +39,8 @@ def teacher_stage(config) -> tuple[ConvAutoencoder, Stage]:
     settings = config.teacher
     distance = losses.Distance(**config.distance)
     model = ConvAutoencoder(settings.code_size, settings.widths, batch_axis=DATA_AXIS)
-    optimizer = adam(settings.schedule, settings.steps)
+    optimizer = optax.scale_by_adam()
+    curve = learning_curve(settings.schedule, settings.steps)
 
     def objective(variables, frozen, batch, key, member):
         (reconstruction, _), model_state = model.apply(
@@ -55,7 +58,7 @@ def teacher_stage(config) -> tuple[ConvAutoencoder, Stage]:
         None,
         ("data", "distance", TEACHER),
         init_with(model, optimizer),
-        minimise(TEACHER, objective, optimizer),
+        minimise(TEACHER, objective, optimizer, curve),
         validate,
     )
 

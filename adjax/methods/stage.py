@@ -102,16 +102,19 @@ def dynamic_keys(stage_name: str) -> tuple[str, ...]:
     return f"{stage_name}.learning_rate", f"{stage_name}.weight_decay"
 
 
-def adam(schedule: str, steps: int) -> optax.GradientTransformation:
-    """Adam with a learning rate of 1 times the schedule; `minimise` applies the member's rate.
+def learning_curve(schedule: str, steps: int) -> optax.Schedule:
+    """The learning rate over the steps, as a part of its first value.
 
     Args:
       schedule: "cosine" (to zero over `steps`) or "constant".
       steps: number of updates.
 
     """
-    shape = {"cosine": optax.cosine_decay_schedule(1.0, steps), "constant": lambda _: 1.0}
-    return optax.chain(optax.scale_by_adam(), optax.scale_by_schedule(shape[schedule]))
+    curves = {
+        "cosine": optax.cosine_decay_schedule(1.0, steps),
+        "constant": optax.constant_schedule(1.0),
+    }
+    return curves[schedule]
 
 
 def init_with(model, optimizer: optax.GradientTransformation):
@@ -125,7 +128,12 @@ def init_with(model, optimizer: optax.GradientTransformation):
     return init
 
 
-def minimise(name: str, objective, optimizer: optax.GradientTransformation):
+def minimise(
+    name: str,
+    objective,
+    optimizer: optax.GradientTransformation,
+    curve: optax.Schedule,
+):
     """`Stage.update` that descends the gradient of `objective`.
 
     Args:
@@ -134,6 +142,7 @@ def minimise(name: str, objective, optimizer: optax.GradientTransformation):
       objective: `(variables, frozen, batch, key, member) -> (loss, (metrics, model_state))` with a
         scalar loss, the mean over the device's share of the batch.
       optimizer: gives the direction of descent for a learning rate of one.
+      curve: the learning rate over the steps, see `learning_curve`.
 
     """
     learning_rate, weight_decay = dynamic_keys(name)
@@ -151,10 +160,9 @@ def minimise(name: str, objective, optimizer: optax.GradientTransformation):
         )
         with jax.numpy_dtype_promotion("standard"):  # Optax raises floats to integer powers
             direction, opt_state = optimizer.update(grads, state.opt_state, state.params)
+        rate = member[learning_rate] * curve(state.step)
         params = jax.tree.map(
-            lambda p, u: p - member[learning_rate] * (u + member[weight_decay] * p),
-            state.params,
-            direction,
+            lambda p, u: p - rate * (u + member[weight_decay] * p), state.params, direction
         )
         metrics |= {
             "loss": loss,

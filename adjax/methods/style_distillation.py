@@ -12,10 +12,11 @@ what the teacher cannot reproduce remains. SDN is the ablation without auxiliary
 """
 
 import jax.numpy as jnp
+import optax
 
 from adjax import losses
 from adjax.methods.autoencoder import IMAGE_SCORES, TEACHER, difference_scores, teacher_stage
-from adjax.methods.stage import Method, Stage, adam, dynamic_keys, init_with, minimise
+from adjax.methods.stage import Method, Stage, dynamic_keys, init_with, learning_curve, minimise
 from adjax.models import RNAN
 
 STUDENT = "student"
@@ -36,7 +37,8 @@ def _style_distillation(name: str, config, auxiliary: str | None) -> Method:
     distance = losses.Distance(**config.distance)
     teacher, first_stage = teacher_stage(config)
     student = RNAN(settings.groups, settings.nonlocal_groups, settings.features)
-    optimizer = adam(settings.schedule, settings.steps)
+    optimizer = optax.scale_by_adam()
+    curve = learning_curve(settings.schedule, settings.steps)
 
     def imitation(frozen, image, output):
         return distance(output, teacher.apply(frozen[TEACHER], image)[0])
@@ -68,7 +70,7 @@ def _style_distillation(name: str, config, auxiliary: str | None) -> Method:
         auxiliary,
         (*first_stage.sections, STUDENT),
         init_with(student, optimizer),
-        minimise(STUDENT, objective, optimizer),
+        minimise(STUDENT, objective, optimizer, curve),
         validate,
     )
     dynamic = dynamic_keys(TEACHER) + dynamic_keys(STUDENT)

@@ -73,8 +73,8 @@ class ResidualBlock(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """`[B, H, W, F]` to the same shape."""
-        features = x.shape[-1]
-        return x + _conv(features, (3, 3))(nn.relu(_conv(features, (3, 3))(x)))
+        y = nn.relu(_conv(x.shape[-1], (3, 3))(x))
+        return x + _conv(x.shape[-1], (3, 3))(y)
 
 
 class NonLocalBlock(nn.Module):

@@ -6,6 +6,8 @@ from typing import Any
 import jax
 import orbax.checkpoint as ocp
 
+from adjax.errors import UserError
+
 
 class Checkpoints:
     """Checkpoints of one stage: an array tree and a JSON dict a step, written asynchronously.
@@ -33,14 +35,23 @@ class Checkpoints:
         )
 
     def restore(self, like: Any) -> tuple[Any, dict]:
-        """The latest checkpoint, with the shapes, dtypes and shardings of `like`."""
+        """The latest checkpoint, with the shapes, dtypes and shardings of `like`.
+
+        Raises:
+          UserError: if it is damaged or of another structure.
+
+        """
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
-        restored = self._manager.restore(
-            self._manager.latest_step(),
-            args=ocp.args.Composite(
-                tree=ocp.args.StandardRestore(abstract), record=ocp.args.JsonRestore()
-            ),
+        args = ocp.args.Composite(
+            tree=ocp.args.StandardRestore(abstract), record=ocp.args.JsonRestore()
         )
+        try:
+            restored = self._manager.restore(self._manager.latest_step(), args=args)
+        except (ValueError, OSError) as error:
+            raise UserError(
+                f"{self._manager.directory}: the checkpoint of step {self._manager.latest_step()} "
+                "is damaged or of another version of adjax: delete that folder or train elsewhere"
+            ) from error
         return restored.tree, restored.record
 
     def close(self) -> None:

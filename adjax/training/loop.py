@@ -100,7 +100,6 @@ def train_stage(trainer: Trainer, index: int, frozen: dict, log: MetricsLog):
 
     """
     stage = trainer.method.stages[index]
-    _check_batch(stage, trainer.execution)
     checkpoints = Checkpoints(trainer.workdir / "checkpoints" / stage.name)
     hashes = trainer.stage_hashes[stage.name]
     state = init_state(stage, index, trainer.execution, trainer.image_shape, trainer.members)

@@ -1,0 +1,105 @@
+"""The optimiser against Optax on a toy problem, and what an update averages."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from adjax.methods import DATA_AXIS
+from adjax.methods.stage import TrainState, dynamic_keys, learning_curve, minimise
+
+STEPS = 4
+TARGET = np.random.default_rng(0).standard_normal((6, 3), np.float32)
+START = {"w": np.array([1.0, -2.0, 0.5], np.float32), "b": np.float32(0.3)}
+
+
+def loss(params, target):
+    return jnp.square(params["w"][None] * target + params["b"]).mean()
+
+
+def ours(schedule, learning_rate, weight_decay, shares=1):
+    """Parameters after `STEPS` updates, and the last metrics; `shares` devices share a batch."""
+    optimizer = optax.scale_by_adam()
+    curve = learning_curve(schedule, STEPS)
+
+    def objective(variables, frozen, batch, key, member):
+        seen = {"seen": variables["seen"] + 1}
+        return loss(variables["params"], batch["target"]), ({"double": batch["target"].sum()}, seen)
+
+    update = jax.vmap(
+        minimise("stage", objective, optimizer, curve),
+        in_axes=(None, None, 0, None, None),
+        out_axes=None,
+        axis_name=DATA_AXIS,
+    )
+    state = TrainState(jnp.int32(0), START, {"seen": jnp.float32(0)}, optimizer.init(START))
+    member = {
+        "stage.learning_rate": jnp.float32(learning_rate),
+        "stage.weight_decay": jnp.float32(weight_decay),
+    }
+    batch = {"target": TARGET.reshape(shares, -1, 3)}
+    for _ in range(STEPS):
+        state, metrics = jax.jit(update)(state, {}, batch, jax.random.key(0), member)
+    return state, metrics
+
+
+def optax_params(schedule, weight_decay):
+    """The oracle: AdamW after `STEPS` updates."""
+    optimizer = optax.adamw(schedule, weight_decay=weight_decay)
+    params, state = START, optimizer.init(START)
+    for _ in range(STEPS):
+        gradient = jax.grad(loss)(params, TARGET)
+        with jax.numpy_dtype_promotion("standard"):  # Optax raises floats to integer powers
+            updates, state = optimizer.update(gradient, state, params)
+        params = optax.apply_updates(params, updates)
+    return params
+
+
+def assert_close(actual, desired):
+    jax.tree.map(lambda a, d: np.testing.assert_allclose(a, d, rtol=1e-5), actual, desired)
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.5])
+def test_constant_schedule_is_adamw(weight_decay):
+    state, _ = ours("constant", 0.1, weight_decay)
+    assert_close(state.params, optax_params(0.1, weight_decay))
+    assert state.step == STEPS
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.5])
+def test_cosine_schedule_is_adamw_whose_rate_falls_to_zero(weight_decay):
+    state, _ = ours("cosine", 0.1, weight_decay)
+    assert_close(state.params, optax_params(optax.cosine_decay_schedule(0.1, STEPS), weight_decay))
+
+
+def test_a_shared_batch_gives_the_same_update():
+    (alone, metrics), (shared, shared_metrics) = (ours("constant", 0.1, 0.0, n) for n in (1, 3))
+    assert_close(shared.params, alone.params)
+    assert_close(shared_metrics["loss"], metrics["loss"])
+    assert_close(shared_metrics["double"], metrics["double"] / 3)  # the mean over devices
+    assert shared.model_state == {"seen": STEPS}
+
+
+def test_metrics_are_of_this_update():
+    state, metrics = ours("constant", 0.1, 0.5)
+    assert set(metrics) == {"loss", "grad_norm", "param_norm", "double"}
+    norm = np.sqrt(sum(np.square(x).sum() for x in state.params.values()))
+    np.testing.assert_allclose(metrics["param_norm"], norm, rtol=1e-6)
+    assert metrics["loss"] < loss(START, TARGET)
+
+
+def test_zero_rate_changes_nothing():
+    state, metrics = ours("cosine", 0.0, 0.5)
+    jax.tree.map(np.testing.assert_array_equal, state.params, START)
+    gradient = jax.grad(loss)(START, TARGET)
+    np.testing.assert_allclose(metrics["grad_norm"], optax.tree.norm(gradient), rtol=1e-6)
+
+
+def test_dynamic_keys_are_the_rates_of_the_stage():
+    assert dynamic_keys("teacher") == ("teacher.learning_rate", "teacher.weight_decay")
+
+
+def test_unknown_schedule_raises():
+    with pytest.raises(KeyError, match="linear"):
+        learning_curve("linear", 10)

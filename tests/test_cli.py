@@ -1,0 +1,84 @@
+"""Whatever is wrong with a command is said in one line, with exit code 2, before any work."""
+
+import subprocess
+import sys
+
+import pytest
+
+CONFIG = "--config=configs/mnist.py:ae,smoke"
+
+
+def launch(repository, *arguments):
+    return subprocess.run(
+        [sys.executable, "launch.py", *arguments],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "--mode=train needs --config"),
+        ([CONFIG], "--mode=train needs --workdir"),
+        (["surprise"], "unexpected argument 'surprise'"),
+        (["--confg=x"], "Unknown command line flag 'confg'"),
+        (["--mode=fly"], "--mode=fly: value should be one of <train|"),
+        (["--config.seed=3"], "give --config=FILE too"),
+        (["--config=configs/nothing.py"], "--config=configs/nothing.py: no such config file"),
+        (["--config=configs/mnist.py:vgg"], "'vgg' is none of oe_sdn, sdn, ae"),
+        (["--config=configs/mnist.py:ae,huge"], "'huge' is none of light, faithful, smoke"),
+        ([CONFIG, "--config.teacher.stps=3"], "no such key; is it 'steps'?"),
+        ([CONFIG, "--config.seed=x"], "--config.seed=x: invalid literal for int()"),
+        ([CONFIG, "--config.teacher=3"], "--config.teacher=3: Failed to parse"),
+        (["--mode=prepare_data"], "--mode=prepare_data needs --dataset"),
+        (["--mode=evaluate"], "--mode=evaluate needs --workdir"),
+    ],
+)
+def test_wrong_flags(repository, arguments, says):
+    done = launch(repository, *arguments)
+    assert says in done.stderr
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert done.returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        (["--config.teacher.steps=0"], "config.teacher.steps=0: must be at least 1"),
+        (["--config.seed=-1"], "config.seed=-1: must lie between 0 and"),
+        (["--config.parallel=gpu"], "config.parallel='gpu': choose one of shard_map, pmap"),
+        (["--config.checkpoint_every=7"], "make it a multiple of log_every"),
+        (["--config.distance.window=4"], "config.distance.window=4: use an odd number"),
+        (["--config.method=gan"], "config.method='gan': choose one of ae, sdn, oe_sdn"),
+        (["--config.data.normal_class=12"], "normal_class 12 is not a class"),
+        (["--config.data.name=nothing"], "dataset 'nothing' is not prepared in 'data'"),
+        (["--config.data.test_split=test[:1]"], "no images of normal_class 3"),
+        (["--config.image_score=max"], "config.image_score='max': choose one of d, mse, mae"),
+        (
+            ["--config.method=oe_sdn", "--config.student.auxiliary=snow"],
+            "config.student.auxiliary='snow': choose one of rotation",
+        ),
+        (["--config.mesh.data=3"], "config.mesh=1 x 3 needs 3 devices"),
+        (["--config.members=({'data.name': 'x'},)"], "'data.name' cannot differ within"),
+    ],
+)
+def test_wrong_values(repository, tmp_path, overrides, says):
+    workdir = tmp_path / "run"
+    done = launch(repository, CONFIG, f"--workdir={workdir}", *overrides)
+    assert says in done.stderr
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert done.returncode == 2
+    assert not workdir.exists()  # the corrected command may use it
+
+
+def test_folder_that_cannot_be_made(repository, tmp_path):
+    (tmp_path / "file").touch()
+    done = launch(repository, CONFIG, f"--workdir={tmp_path / 'file' / 'run'}")
+    assert f"cannot write to --workdir={tmp_path / 'file' / 'run'}" in done.stderr
+    assert done.returncode == 2

@@ -1,0 +1,106 @@
+"""A run from config to report, on real images."""
+
+import json
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from adjax import experiment
+from adjax.errors import UserError
+from configs import mnist
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The smoke run of OE-SDN with two members: its folder and its results."""
+    folder = tmp_path_factory.mktemp("run")
+    config = small()
+    return config, folder, experiment.train_and_evaluate(config, folder, command="the command")
+
+
+def small():
+    config = mnist.get_config("oe_sdn,smoke")
+    config.members = ({"seed": 0}, {"seed": 4, "data.normal_class": 7})
+    config.teacher.steps = 10
+    return config
+
+
+def test_folder_holds_what_the_contract_names(run):
+    _, folder, results = run
+    names = {p.name for p in folder.iterdir()}
+    assert names == {
+        "config.json",
+        "metrics.jsonl",
+        "results.json",
+        "scores.npz",
+        "examples.npz",
+        "checkpoints",
+        "tensorboard",
+        "figures",
+        "report.html",
+    }
+    assert json.loads((folder / "results.json").read_text()) == json.loads(json.dumps(results))
+    assert results["method"] == "oe_sdn"
+    assert results["command"] == "the command"
+    assert [m["normal_class"] for m in results["members"]] == [3, 7]
+    assert [s["name"] for s in results["stages"]] == ["teacher", "student"]
+    assert results["throughput"].keys() == {
+        "train_images_per_second",
+        "compile_seconds",
+        "score_images_per_second",
+    }
+
+
+def test_auroc_is_scikit_learns_on_the_written_scores(run):
+    _, folder, results = run
+    with np.load(folder / "scores.npz") as scores:
+        for p, member in enumerate(results["members"]):
+            anomalous = scores["label"] != member["normal_class"]
+            for name, value in member["image_auroc_by_score"].items():
+                expected = roc_auc_score(anomalous, scores[f"image_score/{name}"][p])
+                assert value == pytest.approx(expected, abs=1e-9)
+        assert member["image_auroc"] == member["image_auroc_by_score"]["d"]
+
+
+def test_examples_have_the_scores_of_the_test_split(run):
+    _, folder, _ = run
+    with np.load(folder / "scores.npz") as scores, np.load(folder / "examples.npz") as examples:
+        for p in range(2):
+            for value in examples["image_score"][p]:
+                assert np.isclose(scores["image_score/d"][p], value, rtol=1e-4).any()
+        shown = np.abs(examples["reconstruction/student"] - examples["reconstruction/AE"])
+        np.testing.assert_allclose(examples["anomaly_map"], shown.mean(-1), atol=1e-6)
+
+
+def test_evaluating_again_gives_the_same_results(run):
+    config, folder, results = run
+    again = experiment.train_and_evaluate(config, folder, train=False)
+    assert again["members"] == results["members"]
+
+
+def test_finished_run_is_recognised(run, tmp_path):
+    config, folder, results = run
+    assert experiment.finished_results(config, folder)["members"] == results["members"]
+    assert experiment.finished_results(config, tmp_path) is None
+    config = small()
+    config.student.learning_rate = 1.0
+    with pytest.raises(UserError, match=r"holds another run: its config.student.learning_rate"):
+        experiment.finished_results(config, folder)
+
+
+def test_evaluating_an_unfinished_run_says_so(tmp_path):
+    config = small()
+    with pytest.raises(UserError, match="stage teacher stopped at step 0 of 10"):
+        experiment.train_and_evaluate(config, tmp_path, train=False)
+
+
+def test_score_counts_every_test_image_once_on_any_number_of_devices(run, tmp_path):
+    _, folder, _ = run
+    config = small()
+    config.mesh.update(member=1, data=4)
+    config.evaluation.batch_size = 36
+    experiment.train_and_evaluate(config, tmp_path)
+    with np.load(folder / "scores.npz") as a, np.load(tmp_path / "scores.npz") as b:
+        assert a["label"].shape == (400,)
+        np.testing.assert_allclose(a["image_score/d"], b["image_score/d"], rtol=2e-3)
