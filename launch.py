@@ -24,8 +24,8 @@ def parse_flags(argv: list[str]) -> None:
     """Parse the command line; everything wrong with it becomes a `UserError`."""
     try:
         rest = FLAGS(argv)[1:]
-        if FLAGS["config"].present and FLAGS.config is None:
-            raise OSError("ml_collections keeps a file that it cannot load to itself")
+        if FLAGS.config is not None:
+            FLAGS.config.lock()  # a file that could not be loaded raises only when it is used
     except Exception as error:  # absl and ml_collections raise many types
         raise UserError(cli.explain_flag_error(error, argv)) from error
     if rest:

@@ -56,14 +56,14 @@ def train_and_evaluate(
     test = _load_test(config, trainer)
     workdir.claim(directory, config)
 
+    if not train:
+        trainer.check_finished()
+
     variables, stages = {}, []
-    log = MetricsLog(directory, trainer.labels)
-    for index, stage in enumerate(method.stages):
-        if not train:
-            trainer.check_finished(stage)
-        variables[stage.name], record = train_stage(trainer, index, variables, log)
-        stages.append(record)
-    log.close()
+    with MetricsLog(directory, trainer.labels) as log:
+        for index, stage in enumerate(method.stages):
+            variables[stage.name], record = train_stage(trainer, index, variables, log)
+            stages.append(record)
 
     results = evaluate(config, trainer, variables, test)
     results |= {"stages": stages, "throughput": _throughput(stages, results.pop("score_rate"))}

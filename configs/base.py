@@ -39,9 +39,9 @@ def defaults() -> ConfigDict:
     student.features = 32  # published
     student.auxiliary = "rotation"  # published
     student.loss_weight = 0.5  # lambda, published
-    student.batch_size = 64  # [D] and as many auxiliary images
-    student.steps = 900  # [D] about 10 epochs
-    student.learning_rate = 5e-4  # [D]
+    student.batch_size = 8  # [D] and as many auxiliary images; larger batches learn far slower
+    student.steps = 2000  # [D] about 3 epochs
+    student.learning_rate = 1e-3  # [D]
     student.weight_decay = 0.0
     student.schedule = "cosine"
 

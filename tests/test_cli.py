@@ -1,5 +1,6 @@
 """Whatever is wrong with a command is said in one line, with exit code 2, before any work."""
 
+import os
 import subprocess
 import sys
 
@@ -16,6 +17,7 @@ def launch(repository, *arguments):
         text=True,
         timeout=120,
         check=False,
+        env=os.environ | {"XLA_FLAGS": ""},
     )
 
 

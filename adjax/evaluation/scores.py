@@ -29,7 +29,7 @@ def collect_scores(
 
 
 def choose_examples(
-    label: np.ndarray, normal_classes: Sequence[int], normal: int = 4, anomalous: int = 8
+    label: np.ndarray, normal_classes: Sequence[int], normal: int = 8, anomalous: int = 8
 ) -> np.ndarray:
     """Test images to show, chosen without looking at scores: the first of their kind.
 

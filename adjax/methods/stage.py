@@ -160,7 +160,7 @@ def minimise(
         )
         with jax.numpy_dtype_promotion("standard"):  # Optax raises floats to integer powers
             direction, opt_state = optimizer.update(grads, state.opt_state, state.params)
-        rate = member[learning_rate] * curve(state.step)
+            rate = member[learning_rate] * curve(state.step)
         params = jax.tree.map(
             lambda p, u: p - rate * (u + member[weight_decay] * p), state.params, direction
         )

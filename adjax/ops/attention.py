@@ -9,7 +9,7 @@ def attention(query: jax.Array, key: jax.Array, value: jax.Array) -> jax.Array:
     """`softmax(query key^T) value`, not scaled: `[B, T, F]` three times -> `[B, T, F]`.
 
     The weights `[T, T]` of an image are recomputed in the backward pass. On CPU the images go one
-    by one, so that their weights stay in the cache: three times faster than all at once.
+    by one, so that their weights stay in the cache.
     """
 
     def default(query, key, value):

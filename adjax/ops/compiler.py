@@ -5,9 +5,10 @@ import os
 
 import jax
 
-# jaxlib 0.10 sends convolutions to YNNPACK, whose kernels are two to three times slower than
-# Eigen's for the shapes of this project. This list leaves it single dot products and reductions
-# (a softmax is twice as fast with it); with ELTWISE in it the weight gradients slow down again.
+# jaxlib 0.10 sends convolutions to YNNPACK, whose kernels are slower than Eigen's for the shapes of
+# this project. This list leaves it single dot products and reductions, which speeds up a softmax;
+# with ELTWISE in it too, weight gradients slow down again. `ADJAX_COMPILER_OPTIONS=0` in front of
+# `make bench` shows the difference.
 _CPU_OPTIONS = {
     "xla_cpu_experimental_ynn_fusion_type": (
         "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT,LIBRARY_FUSION_TYPE_REDUCE"

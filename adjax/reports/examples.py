@@ -54,7 +54,8 @@ class _Grid:
         height, width = examples["anomaly_map"].shape[1:]
         self.cell = min(0.9, (WIDTH - self.LABELS - 0.05) / number_of_columns - self.GAP)
         self.cell_height = self.cell * height / width
-        self.scale = (float(examples["anomaly_map"].min()), float(examples["anomaly_map"].max()))
+        maps = examples["anomaly_map"]
+        self.scale = (min(0.0, float(maps.min())), float(maps.max()))
 
     @property
     def block_height(self) -> float:

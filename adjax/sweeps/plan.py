@@ -37,7 +37,7 @@ def expand(path: str, argument: str, config: ConfigDict) -> list[PlannedRun]:
     def add(name: str, values: dict[str, Any]) -> None:
         if name in runs:
             raise UserError(f"{path}: the sweep has two runs named {name!r}")
-        copy = config.copy_and_resolve_references()
+        copy = config.copy_and_resolve_references().lock()
         try:
             copy.update_from_flattened_dict(values)
         except (KeyError, AttributeError, TypeError, ValueError) as error:

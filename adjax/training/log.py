@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -73,26 +74,41 @@ class MetricsLog:
         self._file.close()
         self._board.close()
 
+    def __enter__(self) -> "MetricsLog":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
 
 class Progress:
     """A bar with rate and time left on a terminal, a plain line now and then elsewhere."""
 
+    SECONDS = 10  # between plain lines
+
     def __init__(self, name: str, steps: int, first_step: int = 0):
         """Show progress over `steps`, starting at `first_step`."""
-        self._name, self._steps, self._step = name, steps, first_step
+        self._name, self._steps, self._first_step = name, steps, first_step
+        self._start = self._said = time.monotonic()
         self._bar = None
         if sys.stderr.isatty():
-            self._bar = tqdm(total=steps, initial=first_step, desc=name, unit="step", leave=True)
+            self._bar = tqdm(total=steps, initial=first_step, desc=name, unit="step")
 
     def show(self, step: int, values: dict) -> None:
         """Say where training stands; values are short scalars."""
+        values = {name: f"{value:.4g}" for name, value in values.items()}
         if self._bar is not None:
-            self._bar.update(step - self._step)
-            self._bar.set_postfix({k: f"{v:.4g}" for k, v in values.items()}, refresh=False)
-            self._step = step
-        else:
-            text = "  ".join(f"{k} {v:.4g}" for k, v in values.items())
-            print(f"{self._name}  step {step}/{self._steps}  {text}", file=sys.stderr, flush=True)
+            self._bar.set_postfix(values, refresh=False)
+            self._bar.update(step - self._bar.n)
+            return
+        now = time.monotonic()
+        if step < self._steps and now - self._said < self.SECONDS:
+            return
+        self._said = now
+        left = (now - self._start) / (step - self._first_step) * (self._steps - step)
+        text = "  ".join(f"{name} {value}" for name, value in values.items())
+        line = f"{self._name}  step {step}/{self._steps}  {text}  {left:.0f} s left"
+        print(line, file=sys.stderr, flush=True)
 
     def close(self) -> None:
         """Leave the terminal in order."""

@@ -71,15 +71,16 @@ class Trainer:
         """One short name a member."""
         return [f"class {m['data.normal_class']} seed {m['seed']}" for m in self.settings]
 
-    def check_finished(self, stage: Stage) -> None:
-        """Raise `UserError` unless the stage has its last checkpoint."""
-        directory = self.workdir / "checkpoints" / stage.name
-        step = (Checkpoints(directory).latest_step() or 0) if directory.exists() else 0
-        if step < stage.steps:
-            raise UserError(
-                f"{self.workdir}: stage {stage.name} stopped at step {step} of {stage.steps}; "
-                "finish it with --mode=train"
-            )
+    def check_finished(self) -> None:
+        """Raise `UserError` unless every stage has its last checkpoint."""
+        for stage in self.method.stages:
+            directory = self.workdir / "checkpoints" / stage.name
+            step = (Checkpoints(directory).latest_step() or 0) if directory.exists() else 0
+            if step < stage.steps:
+                raise UserError(
+                    f"{self.workdir}: stage {stage.name} stopped at step {step} of {stage.steps}; "
+                    "finish it with --mode=train"
+                )
 
 
 def train_stage(trainer: Trainer, index: int, frozen: dict, log: MetricsLog):

@@ -46,7 +46,11 @@ class StageCache:
     def replay(self, hashes: list[str], log: MetricsLog) -> None:
         """Write the members' metrics to a run's log, as if it had trained them itself."""
         members = [
-            [json.loads(line) for line in (self._root / h / "metrics.jsonl").open()] for h in hashes
+            [
+                json.loads(line)
+                for line in (self._root / h / "metrics.jsonl").read_text().splitlines()
+            ]
+            for h in hashes
         ]
         for rows in zip(*members, strict=True):
             values = {

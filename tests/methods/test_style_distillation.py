@@ -92,7 +92,7 @@ def test_gradient_is_that_of_a_student_of_fixed_targets(
     scale = max(np.abs(x).max() for x in jax.tree.leaves(desired))
     jax.tree.map(
         lambda a, d: np.testing.assert_allclose(10 * a, d, rtol=0, atol=1e-4 * scale),
-        state.opt_state[0].mu,
+        state.opt_state.mu,
         desired,
     )
 

@@ -122,7 +122,7 @@ def lax_rnan(params, image):
 
     # Flax numbers the layers of a nested call from the outside in.
     def residual(params, x):
-        return x + lax_conv(params["Conv_0"], jax.nn.relu(lax_conv(params["Conv_1"], x)))
+        return x + lax_conv(params["Conv_1"], jax.nn.relu(lax_conv(params["Conv_0"], x)))
 
     def attend(params, x):
         def dense(name, x):

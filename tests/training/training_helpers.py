@@ -31,13 +31,10 @@ def train(config, workdir):
     workdir.mkdir(exist_ok=True)
     method = create_method(config)
     trainer = create_trainer(config, method, workdir)
-    log = MetricsLog(workdir, trainer.labels)
     variables = {}
-    try:
+    with MetricsLog(workdir, trainer.labels) as log:
         for index, stage in enumerate(method.stages):
             variables[stage.name], _ = train_stage(trainer, index, variables, log)
-    finally:
-        log.close()
     return jax.device_get(variables)
 
 
