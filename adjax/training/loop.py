@@ -139,6 +139,7 @@ class _Loop:
         self.log, self.checkpoints, self.chrono, self.record = log, checkpoints, chrono, record
         self.stage: Stage = trainer.method.stages[index]
         self.validate = validate_program(self.stage, trainer.execution)
+        self.mark = 0.0  # when the last record was written
 
     def run(self, tree: dict, first_step: int) -> dict:
         trainer, stage, chrono = self.trainer, self.stage, self.chrono
