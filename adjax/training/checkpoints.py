@@ -47,7 +47,7 @@ class Checkpoints:
         )
         try:
             restored = self._manager.restore(self._manager.latest_step(), args=args)
-        except (ValueError, OSError) as error:
+        except (KeyError, ValueError, OSError) as error:
             raise UserError(
                 f"{self._manager.directory}: the checkpoint of step {self._manager.latest_step()} "
                 "is damaged or of another version of adjax: delete that folder or train elsewhere"
