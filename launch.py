@@ -5,7 +5,7 @@ python launch.py --config=configs/mnist.py:oe_sdn --workdir=runs/mnist [--config
 
 import sys
 
-from absl import flags
+from absl import app, flags
 from ml_collections import config_flags
 
 from adjax import cli
@@ -34,6 +34,7 @@ def parse_flags(argv: list[str]) -> None:
 
 def main(argv: list[str]) -> int:
     """Run the verb; returns the exit code."""
+    app.define_help_flags()
     try:
         parse_flags(argv)
         cli.MODES[FLAGS.mode](FLAGS)

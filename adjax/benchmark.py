@@ -3,7 +3,6 @@
 import dataclasses
 import os
 import statistics
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +12,16 @@ import numpy as np
 
 from adjax import settings
 from adjax.experiment import create_trainer
+from adjax.inputs import padded_batches
 from adjax.methods import create_method
-from adjax.training import Trainer, compile_update, init_state, score_program, stage_batches
+from adjax.training import (
+    Trainer,
+    compile_update,
+    init_state,
+    score_program,
+    snapshot,
+    stage_batches,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,8 +52,7 @@ def run(config, repeats: int = 7, seconds: float = 1.0) -> str:
     """
     settings.check_config(config)
     method = create_method(config)
-    with tempfile.TemporaryDirectory() as folder:
-        trainer = create_trainer(config, method, Path(folder))
+    trainer = create_trainer(config, method, Path())
     frozen, speeds = {}, []
     for index, stage in enumerate(method.stages):
         speed, frozen[stage.name] = _measure_stage(trainer, index, frozen, repeats, seconds)
@@ -58,7 +64,7 @@ def run(config, repeats: int = 7, seconds: float = 1.0) -> str:
 def _measure_stage(trainer: Trainer, index: int, frozen: dict, repeats: int, seconds: float):
     stage = trainer.method.stages[index]
     state = init_state(stage, index, trainer.execution, trainer.image_shape, trainer.members)
-    variables = jax.tree.map(np.asarray, state.variables)
+    variables = snapshot(state.variables)  # the updates below are given the state itself
     batches = stage_batches(trainer, stage, range(10**9))
     batch = next(batches)
     compiled = compile_update(
@@ -94,7 +100,8 @@ def _measure_stage(trainer: Trainer, index: int, frozen: dict, repeats: int, sec
 
 def _measure_score(trainer: Trainer, variables: dict, batch_size: int, repeats: int) -> Speed:
     batch_size += -batch_size % trainer.execution.data_devices
-    image = trainer.image[:batch_size] / np.float32(255)
+    rows, _ = next(padded_batches(np.arange(len(trainer.image)), batch_size))
+    image = trainer.image[rows] / np.float32(255)
     start = time.perf_counter()
     operands = variables, image, trainer.members, 0
     program = score_program(trainer.method, trainer.execution).lower(*operands).compile()

@@ -44,11 +44,14 @@ def train(flags) -> None:
 def evaluate(flags) -> None:
     """Evaluate and report the trained run in --workdir again."""
     directory = _workdir(flags)
+    if flags.config is not None:
+        raise UserError("--mode=evaluate takes the config from --workdir: leave --config out")
     _quiet()
     from adjax import experiment, workdir
 
     config = workdir.read_config(directory)
-    experiment.train_and_evaluate(config, directory, train=False, command=_command())
+    command = (experiment.finished_results(config, directory) or {}).get("command", _command())
+    experiment.train_and_evaluate(config, directory, train=False, command=command)
     _show(directory)
 
 

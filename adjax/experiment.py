@@ -15,7 +15,7 @@ import adjax
 from adjax import datasets, reports, settings, workdir
 from adjax.errors import UserError
 from adjax.evaluation import auroc, choose_examples, collect_scores
-from adjax.inputs import AUXILIARY, Stream
+from adjax.inputs import AUXILIARY, Stream, padded_batches
 from adjax.methods import Method, create_method
 from adjax.training import (
     OF_MEMBERS,
@@ -49,9 +49,7 @@ def train_and_evaluate(
 
     """
     directory = Path(directory)
-    settings.check_config(config)
-    method = create_method(config)
-    workdir.check(directory, config)
+    method = check(config, directory)
     trainer = create_trainer(config, method, directory)
     test = _load_test(config, trainer)
     workdir.claim(directory, config)
@@ -73,6 +71,15 @@ def train_and_evaluate(
     return results
 
 
+def check(config, directory: Path) -> Method:
+    """The config's method; raises `UserError` for what can be seen without data or devices."""
+    settings.check_config(config)
+    method = create_method(config)
+    settings.members_of(config, method.dynamic)
+    workdir.check(directory, config)
+    return method
+
+
 def create_trainer(config, method: Method, directory: Path) -> Trainer:
     """The data, members and devices of a run."""
     table = datasets.load_table(config.data.name, config.data.train_split, config.data.dir)
@@ -80,7 +87,9 @@ def create_trainer(config, method: Method, directory: Path) -> Trainer:
         choices = ", ".join(method.image_scores)
         raise UserError(f"config.image_score={config.image_score!r}: choose one of {choices}")
     members = settings.members_of(config, method.dynamic)
-    _check_stages(method, execution := Execution.create(config, len(members)))
+    execution = Execution.create(config, len(members))
+    _check_members(members)
+    _check_stages(method, execution, table.image.shape[1:])
     splits = [
         datasets.one_class_split(
             table.label,
@@ -117,7 +126,15 @@ def create_trainer(config, method: Method, directory: Path) -> Trainer:
     )
 
 
-def _check_stages(method: Method, execution: Execution) -> None:
+def _check_members(members: list[dict]) -> None:
+    distinct = {tuple(member.items()) for member in members}
+    if len(distinct) < len(members):
+        raise UserError("config.members: two members are equal; give each its own seed")
+
+
+def _check_stages(method: Method, execution: Execution, image_shape: tuple[int, ...]) -> None:
+    frozen = {}
+    image = jax.ShapeDtypeStruct((1, *image_shape), np.float32)
     for stage in method.stages:
         if stage.auxiliary is not None and stage.auxiliary not in AUXILIARY:
             raise UserError(
@@ -129,6 +146,15 @@ def _check_stages(method: Method, execution: Execution) -> None:
                 f"config.{stage.name}.batch_size={stage.batch_size} is not divisible by the "
                 f"{execution.data_devices} devices that share a batch (config.mesh.data)"
             )
+        try:
+            state = jax.eval_shape(stage.init, jax.random.key(0), image)
+            jax.eval_shape(stage.validate, state.variables, frozen, image)
+        except (TypeError, ValueError, IndexError) as error:
+            reason = str(error).strip().partition("\n")[0]
+            raise UserError(
+                f"config.{stage.name} does not fit images of {image_shape}: {reason}"
+            ) from error
+        frozen[stage.name] = state.variables
 
 
 def _load_test(config, trainer: Trainer) -> datasets.Table:
@@ -154,7 +180,8 @@ def evaluate(config, trainer: Trainer, variables: dict, test: datasets.Table) ->
     def score(image, number):
         return jax.device_get(program(variables, image, trainer.members, number))
 
-    score(test.image[:size] / np.float32(255), 0)  # compiles
+    first, _ = next(padded_batches(np.arange(len(test.image)), size))
+    score(test.image[first] / np.float32(255), 0)  # compiles
     start = time.perf_counter()
     scores = collect_scores(score, test.image, size)
     rate = len(test.image) * len(trainer.settings) / (time.perf_counter() - start)
@@ -207,10 +234,13 @@ def _write_examples(config, trainer, variables, test, normal_class) -> None:
 
 def finished_results(config, directory: str | Path) -> dict | None:
     """The results of this config's run in `directory`, if it is finished."""
-    path = Path(directory) / "results.json"
-    if not path.exists():
-        return None
+    path, report = (Path(directory) / name for name in ("results.json", "report.html"))
     workdir.check(Path(directory), config)
+    # The report comes last: without it, evaluation starts again (training does not).
+    if not path.exists() or not report.exists():
+        return None
+    if report.stat().st_mtime_ns < path.stat().st_mtime_ns:
+        return None
     return json.loads(path.read_text())
 
 

@@ -8,7 +8,14 @@ import adjax
 from adjax.errors import UserError
 
 # Keys that say where and how a run executes; a run may continue under other values of them.
-EXECUTION_KEYS = ("data.dir", "mesh", "parallel", "population_axis", "stage_cache")
+EXECUTION_KEYS = (
+    "data.dir",
+    "evaluation",
+    "mesh",
+    "parallel",
+    "population_axis",
+    "stage_cache",
+)
 
 _CHOICES = {
     "parallel": ("shard_map", "pmap"),
@@ -27,6 +34,7 @@ _POSITIVE = {
     "code_size",
 }
 _FRACTION = {"loss_weight", "validation_fraction"}
+_NOT_NEGATIVE = {"learning_rate", "weight_decay", "ssim_weight", "squared_weight", "member"}
 
 
 def get_value(config, key: str) -> Any:
@@ -57,6 +65,12 @@ def _check_number(key: str, value) -> None:
         raise _wrong(key, value, "must be at least 1")
     if name in _FRACTION and not 0 <= value < 1 + (name == "loss_weight") * 1e-9:
         raise _wrong(key, value, "must lie between 0 and 1")
+    if name in _NOT_NEGATIVE and value < 0:
+        raise _wrong(key, value, "must not be negative")
+    if name == "sigma" and value <= 0:
+        raise _wrong(key, value, "must be positive")
+    if name == "widths" and (len(value) < 2 or min(value) < 1):
+        raise _wrong(key, value, "give at least two positive widths")
     if name == "seed" and not 0 <= value < 2**31:
         raise _wrong(key, value, "must lie between 0 and 2147483647")
 
@@ -74,14 +88,20 @@ def members_of(config, dynamic: tuple[str, ...]) -> list[dict[str, Any]]:
 
     """
     allowed = ("seed", "data.normal_class", *dynamic)
+    given = config.members or ({},)
+    if not isinstance(given, tuple | list) or not all(isinstance(m, dict) for m in given):
+        raise _wrong("members", given, "give a tuple of dicts, ({'seed': 0}, {'seed': 1})")
     members = []
-    for number, overrides in enumerate(config.members or ({},)):
+    for number, overrides in enumerate(given):
         for key, value in overrides.items():
             if key not in allowed:
                 raise UserError(
                     f"config.members[{number}]: {key!r} cannot differ within a population; "
                     f"these can: {', '.join(allowed)}"
                 )
+            wanted = type(get_value(config, key))
+            if type(value) not in ((int, float) if wanted is float else (wanted,)):
+                raise _wrong(f"members[{number}][{key!r}]", value, f"give one {wanted.__name__}")
             _check_number(key, value)
         members.append({key: overrides.get(key, get_value(config, key)) for key in allowed})
     return members
@@ -108,11 +128,15 @@ def config_hash(config) -> str:
 
 
 def stage_hash(config, stage, member: dict[str, Any]) -> str:
-    """A name for the result of training a stage for a member: equal if and only if that is."""
+    """A name for the result of training a stage for a member: equal only if that is.
+
+    Execution (devices, population axis, versions of libraries) is left out: it changes rounding.
+    """
     keys = {
         k: v for k, v in essential(as_json(config)).items() if k.split(".")[0] in stage.sections
     }
     keys |= {k: v for k, v in member.items() if k == "seed" or k.split(".")[0] in stage.sections}
+    keys.pop("data.test_split")
     keys |= {k: config[k] for k in ("select", "log_every", "checkpoint_every")}
     text = json.dumps([adjax.__version__, stage.name, stage.auxiliary, keys], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:24]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from adjax import experiment
+from adjax import experiment, reports
 from adjax.errors import UserError
 from configs import mnist
 
@@ -87,6 +87,33 @@ def test_finished_run_is_recognised(run, tmp_path):
     config.student.learning_rate = 1.0
     with pytest.raises(UserError, match=r"holds another run: its config.student.learning_rate"):
         experiment.finished_results(config, folder)
+
+
+def test_members_that_differ_in_a_hyper_parameter_get_columns_of_their_own(tmp_path):
+    config = mnist.get_config("ae,smoke")
+    config.members = ({"seed": 0}, {"seed": 0, "teacher.learning_rate": 0.01})
+    experiment.train_and_evaluate(config, tmp_path)
+    text = reports.console_table([reports.read_run(tmp_path)])
+    assert "AE (learning_rate 0.001)" in text
+    assert "AE (learning_rate 0.01)" in text
+
+
+def test_report_lost_to_a_kill_is_made_again(run):
+    config, folder, _ = run
+    page = (folder / "report.html").read_bytes()
+    (folder / "report.html").unlink()
+    assert experiment.finished_results(config, folder) is None
+    experiment.train_and_evaluate(config, folder, train=False, command="the command")
+    assert len(page) == pytest.approx(len((folder / "report.html").read_bytes()), rel=0.01)
+
+
+def test_test_split_smaller_than_a_batch_on_many_devices(tmp_path):
+    config = mnist.get_config("ae,smoke")
+    config.data.test_split = "test[:90]"
+    config.mesh.data = 8
+    experiment.train_and_evaluate(config, tmp_path)
+    with np.load(tmp_path / "scores.npz") as scores:
+        assert scores["image_score/d"].shape == (1, 90)
 
 
 def test_evaluating_an_unfinished_run_says_so(tmp_path):

@@ -37,6 +37,8 @@ class RNAN(nn.Module):
     @nn.compact
     def __call__(self, image: jax.Array, train: bool = False):
         """Reconstruct `[B, H, W, C]`; H and W even. `train` is accepted and changes nothing."""
+        if any(not -self.groups <= g < self.groups for g in self.nonlocal_groups):
+            raise ValueError(f"nonlocal_groups {self.nonlocal_groups} of {self.groups} groups")
         nonlocal_groups = {g % self.groups for g in self.nonlocal_groups}
         x = _conv(self.features, (3, 3), name="head")(image)
         for group in range(self.groups):

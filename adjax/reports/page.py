@@ -78,7 +78,12 @@ def write_sweep_report(directory: str | Path, run_dirs: Sequence[str | Path]) ->
         f"{count(len(runs), 'run')} on {_classes(runs)} with {count(members, 'member')}, "
         "one for each method, normal class and seed."
     )
-    headings = {run.workdir: c.heading for c in columns(runs) for run in c.runs}
+    headings: dict[Path, str] = {}
+    for column in columns(runs):
+        for run in column.runs:  # a run whose members stand in several columns goes by its method
+            several = run.workdir in headings
+            name = method_name(run.results["method"])
+            headings[run.workdir] = name if several else column.heading
     shown = [_run_in_sweep(run, headings[run.workdir], directory) for run in runs[:MOST_DETAILED]]
     more = [f"<li>{_link(r, headings[r.workdir], directory)}</li>" for r in runs[MOST_DETAILED:]]
     body = [

@@ -1,8 +1,8 @@
 """A finished run, read back from the files of its workdir."""
 
+import dataclasses
 import json
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ _MEMBER_KEYS = ("normal_class", "class_name", "seed", "image_auroc")
 _EXAMPLE_KEYS = ("image", "anomaly_map", "anomalous", "class_label", "image_score")
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Run:
     """What the files of one workdir say. P members, N test images, K examples a member.
 
@@ -48,6 +48,15 @@ class Run:
         """Which test images are anomalous for which member, bool [P, N]."""
         return self.scores["label"][None, :] != self.scores["normal_class"][:, None]
 
+    def of_members(self, rows: list[int]) -> "Run":
+        """The same run with some of its members only."""
+        if rows == list(range(len(self.members))):
+            return self
+        results = {**self.results, "members": [self.members[row] for row in rows]}
+        scores = {k: v if k == "label" else v[rows] for k, v in self.scores.items()}
+        examples = {name: array[rows] for name, array in self.examples.items()}
+        return dataclasses.replace(self, results=results, scores=scores, examples=examples)
+
 
 def read_run(workdir: str | Path) -> Run:
     """Reads a finished run; a missing or damaged file is a `UserError` that names it."""
@@ -71,7 +80,10 @@ def _check(run: Run):
         raise _unusable(run.workdir / "results.json", "has no members")
     for member in run.members:
         _require(run, "results.json", _MEMBER_KEYS, member)
-    replicas = [(member["class_name"], member["seed"]) for member in run.members]
+    replicas = [
+        (member["class_name"], member["seed"], *hyper_parameters(member).items())
+        for member in run.members
+    ]
     if len(set(replicas)) < len(replicas):
         raise UserError(
             f"{run.workdir / 'results.json'} has several members of one class and seed: "
@@ -84,6 +96,11 @@ def _check(run: Run):
         problem = f"{score} has shape {run.scores[score].shape}, not {shape}"
         raise _unusable(run.workdir / "scores.npz", problem)
     _require(run, "examples.npz", _EXAMPLE_KEYS, run.examples)
+
+
+def hyper_parameters(member: dict) -> dict:
+    """The dynamic hyper-parameters of a member, by their dotted keys."""
+    return {key: value for key, value in member.items() if "." in key}
 
 
 def _require(run: Run, file: str, keys: tuple[str, ...], found: dict):

@@ -8,7 +8,7 @@ import numpy as np
 from adjax.reports.names import METRICS, count, dataset_name, listing, method_name
 from adjax.reports.published import find_table, number_of_classes, published
 from adjax.reports.rendering import ABSENT, Table
-from adjax.reports.run import Run
+from adjax.reports.run import Run, hyper_parameters
 
 
 class Column(NamedTuple):
@@ -31,20 +31,33 @@ class Column(NamedTuple):
 def columns(runs: Sequence[Run]) -> list[Column]:
     """One column a method; one a run where runs of a method repeat a seed of a class.
 
-    Runs that repeat a seed differ in their settings, so they are no replicates of each other.
+    Runs that repeat a seed differ in their settings, so they are no replicates of each other; nor
+    are members of a population that differ in a hyper-parameter.
     """
-    by_method: dict[str, list[Run]] = {}
+    by_method: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
-        by_method.setdefault(run.results["method"], []).append(run)
+        for setting, variant in _variants(run):
+            by_method.setdefault((run.results["method"], setting), []).append(variant)
     result = []
-    for method, group in by_method.items():
+    for (method, setting), group in by_method.items():
         members = [(m["class_name"], m["seed"]) for run in group for m in run.members]
         if len(set(members)) == len(members):
-            result.append(Column(method_name(method), method, group))
+            result.append(Column(method_name(method) + setting, method, group))
         else:
-            name = method_name(method)
+            name = method_name(method) + setting
             result += [Column(f"{name} ({run.workdir.name})", method, [run]) for run in group]
     return result
+
+
+def _variants(run: Run) -> list[tuple[str, Run]]:
+    """The run split by its members' hyper-parameters, and how each part differs."""
+    settings = [hyper_parameters(member) for member in run.members]
+    differing = [key for key in settings[0] if len({s.get(key) for s in settings}) > 1]
+    parts: dict[str, list[int]] = {}
+    for row, member in enumerate(run.members):
+        names = ", ".join(f"{key.rpartition('.')[2]} {member[key]:g}" for key in differing)
+        parts.setdefault(f" ({names})" if names else "", []).append(row)
+    return [(setting, run.of_members(rows)) for setting, rows in parts.items()]
 
 
 def results_tables(runs: Sequence[Run]) -> list[Table]:

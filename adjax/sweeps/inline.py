@@ -10,18 +10,20 @@ from adjax.sweeps.plan import PlannedRun
 def run_inline(runs: Iterable[PlannedRun], directory: Path, command: str = "") -> list[Path]:
     """Do the runs that are not finished yet, each in its own folder under `directory`.
 
-    Stages that runs have in common are trained once and kept in `directory/stages`.
+    Every run's config is checked before the first one starts. Stages that runs have in common are
+    trained once and kept in `config.stage_cache`, or `directory/.stages`.
 
     Returns:
       The runs' folders.
 
     """
-    folders = []
-    for run in runs:
-        folder = directory / run.name
-        folders.append(folder)
-        with run.config.unlocked():
-            run.config.stage_cache = str(directory / "stages")
+    runs = list(runs)
+    folders = [directory / run.name for run in runs]
+    for run, folder in zip(runs, folders, strict=True):
+        if not run.config.stage_cache:
+            run.config.stage_cache = str(directory / ".stages")
+        experiment.check(run.config, folder)
+    for run, folder in zip(runs, folders, strict=True):
         if experiment.finished_results(run.config, folder) is None:
             print(f"run {run.name}", flush=True)
             experiment.train_and_evaluate(run.config, folder, command=command)

@@ -3,7 +3,13 @@
 from adjax.training.execution import OF_MEMBERS, Execution
 from adjax.training.log import MetricsLog
 from adjax.training.loop import Trainer, stage_batches, train_stage
-from adjax.training.programs import compile_update, explain_program, init_state, score_program
+from adjax.training.programs import (
+    compile_update,
+    explain_program,
+    init_state,
+    score_program,
+    snapshot,
+)
 from adjax.training.stage_cache import StageCache
 
 __all__ = [
@@ -16,6 +22,7 @@ __all__ = [
     "explain_program",
     "init_state",
     "score_program",
+    "snapshot",
     "stage_batches",
     "train_stage",
 ]

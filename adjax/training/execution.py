@@ -13,7 +13,6 @@ from adjax.methods import DATA_AXIS
 from adjax.ops import compiler_options
 
 MEMBER_AXIS = "member"
-PARALLEL = ("shard_map", "pmap")
 
 OF_MEMBERS = PartitionSpec(MEMBER_AXIS)
 OF_BATCHES = PartitionSpec(MEMBER_AXIS, DATA_AXIS)
@@ -45,10 +44,12 @@ class Execution:
         """
         devices = jax.devices()
         pmap = config.parallel == "pmap"
+        if min(config.mesh.member, config.mesh.data) < 0:
+            raise UserError("config.mesh: give numbers of devices, or 0 to have them chosen")
         on_members = config.mesh.member or (
-            1 if pmap else math.gcd(members, len(devices) // (config.mesh.data or 1))
+            1 if pmap else math.gcd(members, len(devices) // (config.mesh.data or 1)) or 1
         )
-        on_data = config.mesh.data or len(devices) // on_members
+        on_data = config.mesh.data or max(1, len(devices) // on_members)
         if on_members * on_data > len(devices):
             raise UserError(
                 f"config.mesh={on_members} x {on_data} needs {on_members * on_data} devices, "
@@ -73,7 +74,10 @@ class Execution:
         return self.mesh.shape[DATA_AXIS]
 
     def flops_factor(self, members: int) -> int:
-        """What to multiply XLA's count by: it counts one device, and the body of a loop once."""
+        """What to multiply XLA's count by: it counts one device, and the members' loop once.
+
+        The loop over images inside attention on CPU is counted once too, and stays so.
+        """
         looped = members // self.mesh.shape[MEMBER_AXIS] if self.population_axis == "map" else 1
         return looped * self.mesh.size
 

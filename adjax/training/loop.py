@@ -69,13 +69,23 @@ class Trainer:
     @property
     def labels(self) -> list[str]:
         """One short name a member."""
-        return [f"class {m['data.normal_class']} seed {m['seed']}" for m in self.settings]
+        keys = [k for k in self.settings[0] if len({m[k] for m in self.settings}) > 1]
+        extra = [k for k in keys if k not in ("seed", "data.normal_class")]
+        return [
+            " ".join(
+                [
+                    f"class {m['data.normal_class']} seed {m['seed']}",
+                    *(f"{k}={m[k]}" for k in extra),
+                ]
+            )
+            for m in self.settings
+        ]
 
     def check_finished(self) -> None:
         """Raise `UserError` unless every stage has its last checkpoint."""
         for stage in self.method.stages:
             directory = self.workdir / "checkpoints" / stage.name
-            step = (Checkpoints(directory).latest_step() or 0) if directory.exists() else 0
+            step = Checkpoints(directory).latest_step() or 0 if directory.exists() else 0
             if step < stage.steps:
                 raise UserError(
                     f"{self.workdir}: stage {stage.name} stopped at step {step} of {stage.steps}; "
@@ -107,7 +117,12 @@ def train_stage(trainer: Trainer, index: int, frozen: dict, log: MetricsLog):
     best_loss = np.full(len(trainer.settings), np.inf, np.float32)
     best_loss = trainer.execution.put(best_loss, OF_MEMBERS)
     tree = {"state": state, "best": snapshot(state.variables), "best_loss": best_loss}
-    record = {"name": stage.name, "steps": stage.steps, "parameters": _parameters(state)}
+    record = {
+        "name": stage.name,
+        "steps": stage.steps,
+        "parameters": _parameters(state),
+        "members": len(trainer.settings),  # that trained together
+    }
     step, chrono = 0, Chrono()
     if checkpoints.latest_step() is not None:
         tree, saved = checkpoints.restore(tree)
@@ -128,7 +143,7 @@ def train_stage(trainer: Trainer, index: int, frozen: dict, log: MetricsLog):
                 trainer.cache.store(hashes, tree, log.of_stage(stage.name), saved)
     checkpoints.close()
     variables = tree["best"] if trainer.select == "best" else tree["state"].variables
-    return variables, _with_rates(record, chrono, stage, len(trainer.settings))
+    return variables, _with_rates(record, chrono, stage)
 
 
 class _Loop:
@@ -242,7 +257,7 @@ class _Loop:
 
 
 def stage_batches(trainer: Trainer, stage: Stage, steps: range) -> Iterator[dict[str, jax.Array]]:
-    """A stage's batches on the devices, transferred one step ahead."""
+    """A stage's batches, transferred to the devices one step ahead (by pmap itself under pmap)."""
     size = len(trainer.settings), stage.batch_size
     part = trainer.execution.local_part(*size)
     ahead = None
@@ -265,21 +280,13 @@ def _stretch(rows: np.ndarray, length: int) -> np.ndarray:
     return np.pad(rows, (0, length - len(rows)), constant_values=rows[0])
 
 
-def _check_batch(stage: Stage, execution: Execution) -> None:
-    if stage.batch_size % execution.data_devices:
-        raise UserError(
-            f"config.{stage.name}.batch_size={stage.batch_size} is not divisible by the "
-            f"{execution.data_devices} devices that share a batch (config.mesh.data)"
-        )
-
-
 def _parameters(state) -> int:
     """Trainable numbers of one member."""
     return sum(leaf.size // len(leaf) for leaf in jax.tree.leaves(state.params))
 
 
-def _with_rates(record: dict, chrono: Chrono, stage: Stage, members: int) -> dict:
-    images = stage.steps * members * stage.images_per_update
+def _with_rates(record: dict, chrono: Chrono, stage: Stage) -> dict:
+    images = stage.steps * record["members"] * stage.images_per_update
     return {
         **record,
         "compile_seconds": chrono.compile,
