@@ -125,7 +125,7 @@ class Execution:
     ) -> Callable:
         """A compiled program over the mesh; `function` sees one device's share.
 
-        With `gather` every process ends up with the whole result.
+        With `gather` every device holds the whole result.
         """
         mapped = jax.shard_map(
             function, mesh=self.mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False
