@@ -6,5 +6,6 @@ named intermediates. It knows no loss and no trainer.
 
 from adjax.models.conv_autoencoder import ConvAutoencoder
 from adjax.models.rnan import RNAN
+from adjax.models.ssim_autoencoder import SSIMAutoencoder
 
-__all__ = ["RNAN", "ConvAutoencoder"]
+__all__ = ["RNAN", "ConvAutoencoder", "SSIMAutoencoder"]
