@@ -15,7 +15,7 @@ import adjax
 from adjax import datasets, reports, settings, workdir
 from adjax.errors import UserError
 from adjax.evaluation import auroc, choose_examples, collect_scores
-from adjax.inputs import AUXILIARY, Stream, padded_batches
+from adjax.inputs import Stream, padded_batches
 from adjax.methods import Method, create_method
 from adjax.training import (
     OF_MEMBERS,
@@ -136,11 +136,6 @@ def _check_stages(method: Method, execution: Execution, image_shape: tuple[int, 
     frozen = {}
     image = jax.ShapeDtypeStruct((1, *image_shape), np.float32)
     for stage in method.stages:
-        if stage.auxiliary is not None and stage.auxiliary not in AUXILIARY:
-            raise UserError(
-                f"config.{stage.name}.auxiliary={stage.auxiliary!r}: "
-                f"choose one of {', '.join(AUXILIARY)}"
-            )
         if stage.batch_size % execution.data_devices:
             raise UserError(
                 f"config.{stage.name}.batch_size={stage.batch_size} is not divisible by the "

@@ -7,7 +7,9 @@ be made alone: each host makes only the members and the examples that its device
 """
 
 import dataclasses
+import functools
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -32,7 +34,7 @@ def train_batches(
     streams: list[Stream],
     batch_size: int,
     steps: range,
-    auxiliary: str | None = None,
+    auxiliary: tuple[str, dict[str, Any]] | None = None,
     part: tuple[slice, slice] = (slice(None), slice(None)),
 ) -> Iterator[dict[str, np.ndarray]]:
     """Batches of a population, one a step.
@@ -42,7 +44,8 @@ def train_batches(
       streams: one a member, P in all.
       batch_size: B, images a member and step.
       steps: the steps to make batches for.
-      auxiliary: name of the auxiliary images (`adjax.corruptions.AUXILIARY`), or None.
+      auxiliary: name (of `adjax.corruptions.AUXILIARY`) and parameters of the auxiliary images, or
+        None.
       part: which members and which examples of each batch to make (contiguous slices).
 
     Yields:
@@ -59,6 +62,9 @@ def train_batches(
     seed = tf.constant(np.array([stream.seed for stream in streams])[:, None], tf.int64)
     example = tf.range(batch_size, dtype=tf.int64)[None, examples]
     shape = (len(streams), example.shape[1], *image.shape[1:])
+    if auxiliary is not None:
+        name, parameters = auxiliary
+        make_auxiliary = functools.partial(AUXILIARY[name], **parameters)
 
     def draw_seed(position, purpose):
         parts = [tf.broadcast_to(part, shape[:2]) for part in (seed, position, purpose)]
@@ -75,7 +81,7 @@ def train_batches(
         image = tf.cast(tf.gather(table, tf.reshape(row, [-1])), tf.float32) / 255
         batch = {"image": tf.reshape(image, shape)}
         if auxiliary is not None:
-            made = AUXILIARY[auxiliary](image, draw_seed(position, _AUXILIARY))
+            made = make_auxiliary(image, draw_seed(position, _AUXILIARY))
             batch["auxiliary"] = tf.reshape(made, shape)
         return batch
 

@@ -32,8 +32,9 @@ _POSITIVE = {
     "groups",
     "features",
     "code_size",
+    "rank",
 }
-_FRACTION = {"loss_weight", "validation_fraction"}
+_FRACTION = {"loss_weight", "validation_fraction", "eps"}
 _NOT_NEGATIVE = {"learning_rate", "weight_decay", "ssim_weight", "squared_weight", "member"}
 
 
@@ -57,6 +58,24 @@ def check_config(config) -> None:
     window = config.distance.window
     if window < 1 or window % 2 == 0:
         raise _wrong("distance.window", window, "use an odd number")
+    _check_auxiliary(config.auxiliary)
+
+
+def _check_auxiliary(sets) -> None:
+    """Check what is special to the parameters of an auxiliary set."""
+
+    def wrong(key: str, advice: str) -> UserError:
+        return _wrong(f"auxiliary.{key}", get_value(sets, key), advice)
+
+    angles = sets.rotation.angles
+    if not angles or any(angle % 90 for angle in angles):
+        raise wrong("rotation.angles", "give multiples of 90; uniform_rotation has other angles")
+    if sets.uniform_rotation.low > sets.uniform_rotation.high:
+        raise wrong("uniform_rotation.low", "must not be above high")
+    if not 0 <= sets.shearing.minimum <= sets.shearing.maximum:
+        raise wrong("shearing.minimum", "must lie between 0 and maximum")
+    if sets.gaussian_blurring.width < 1 or sets.gaussian_blurring.width % 2 == 0:
+        raise wrong("gaussian_blurring.width", "use an odd number")
 
 
 def _check_number(key: str, value) -> None:
@@ -115,9 +134,7 @@ def as_json(config) -> dict:
 def essential(config_json: dict) -> dict[str, Any]:
     """Dotted key -> value of everything that decides a run's numbers."""
     return {
-        key: value
-        for key, value in _leaves(config_json)
-        if not any(key == e or key.startswith(e + ".") for e in EXECUTION_KEYS)
+        key: value for key, value in _leaves(config_json) if not _in_sections(key, EXECUTION_KEYS)
     }
 
 
@@ -132,14 +149,16 @@ def stage_hash(config, stage, member: dict[str, Any]) -> str:
 
     Execution (devices, population axis, versions of libraries) is left out: it changes rounding.
     """
-    keys = {
-        k: v for k, v in essential(as_json(config)).items() if k.split(".")[0] in stage.sections
-    }
-    keys |= {k: v for k, v in member.items() if k == "seed" or k.split(".")[0] in stage.sections}
+    keys = {k: v for k, v in essential(as_json(config)).items() if _in_sections(k, stage.sections)}
+    keys |= {k: v for k, v in member.items() if k == "seed" or _in_sections(k, stage.sections)}
     keys.pop("data.test_split")
     keys |= {k: config[k] for k in ("select", "log_every", "checkpoint_every")}
-    text = json.dumps([adjax.__version__, stage.name, stage.auxiliary, keys], sort_keys=True)
+    text = json.dumps([adjax.__version__, stage.name, stage.sections, keys], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def _in_sections(key: str, sections: tuple[str, ...]) -> bool:
+    return any(key == s or key.startswith(f"{s}.") for s in sections)
 
 
 def _leaves(tree: dict, prefix: str = ""):

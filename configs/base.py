@@ -1,6 +1,25 @@
-"""Defaults that all one-class experiments share, and the parser of config strings."""
+"""What all one-class experiments share: defaults, variants, sweeps, the parser of their names."""
 
 from ml_collections import ConfigDict
+
+METHODS = ("oe_sdn", "sdn", "ae")
+SWEEPS = ("demo", "table1", "table3")
+VARIANTS = ("light", "faithful", "smoke")
+CHOICES = ("classes", "seeds")  # of the tables
+
+# The auxiliary sets and their parameters: the paper names the sets only, every value is [D].
+AUXILIARY = {
+    "adversarial_noise": {"eps": 0.1},
+    "gaussian_blurring": {"sigma": 1.0, "width": 5},
+    "gaussian_noise": {"sigma": 0.1},
+    "horizontal_flip": {},
+    "reconstruction": {},
+    "rotation": {"angles": (90, 180, 270)},
+    "shearing": {"minimum": 0.1, "maximum": 0.3},
+    "svd_blurring": {"rank": 4},
+    "uniform_rotation": {"low": 30, "high": 330},  # not in the paper
+    "vertical_flip": {},
+}
 
 
 def defaults() -> ConfigDict:
@@ -37,13 +56,15 @@ def defaults() -> ConfigDict:
     student.groups = 2  # [D] "light"; 10 in the published RNAN
     student.nonlocal_groups = (0, -1)
     student.features = 32  # published
-    student.auxiliary = "rotation"  # published
+    student.auxiliary = "rotation"  # published; a section of `auxiliary`
     student.loss_weight = 0.5  # lambda, published
     student.batch_size = 8  # [D] and as many auxiliary images; larger batches learn far slower
     student.steps = 2000  # [D] about 3 epochs
     student.learning_rate = 1e-3  # [D]
     student.weight_decay = 0.0
     student.schedule = "cosine"
+
+    config.auxiliary = ConfigDict(AUXILIARY)
 
     config.select = "last"  # or "best", by the validation loss
     config.image_score = "d"  # [D] or "mse", "mae"
@@ -59,15 +80,77 @@ def defaults() -> ConfigDict:
     return config
 
 
-def parse(arg: str, methods: tuple[str, ...], variants: tuple[str, ...] = ()) -> list[str]:
-    """Split `METHOD[,VARIANT ...]`, the part of --config after the colon.
+def one_class(dataset: str, argument: str) -> ConfigDict:
+    """A set of small images; `argument` as for `parse`: a method's run, or what a sweep varies."""
+    name, variants, _ = parse(argument)
+    config = defaults()
+    config.data.name = dataset
+    if name in METHODS:
+        config.method = name
+    if name == "demo":
+        config.student.steps = 500
+    if "light" in variants:
+        config.student.groups = 4
+    if "faithful" in variants:
+        config.student.groups = 10
+    if "smoke" in variants:
+        config.teacher.update(steps=20, widths=(4, 8, 8), batch_size=16, code_size=4)
+        config.student.update(steps=10, features=4, batch_size=8)
+        config.data.test_split = "test[:400]"
+        config.log_every = 5
+        config.checkpoint_every = 10
+    return config
 
-    Returns the words, the first one of `methods`.
+
+def one_class_sweep(add, argument: str) -> None:
+    """Add the runs of a sweep; of a method's name, none.
+
+    demo: the three methods on one class, named by method.
+    table1: the three methods; table3: OE-SDN with each auxiliary set of the paper, and SDN as the
+    set `none`. Both on the ten classes with seed 0, or as `classes` and `seeds` say, and named
+    ROW/classC/seedS.
     """
-    words = arg.split(",") if arg else [methods[0]]
-    if words[0] not in methods:
-        raise ValueError(f"{words[0]!r} is none of {', '.join(methods)}")
-    for word in words[1:]:
-        if word not in variants:
-            raise ValueError(f"{word!r} is none of {', '.join(variants)}")
-    return words
+    name, _, chosen = parse(argument)
+    methods = {method: {"method": method} for method in ("ae", "sdn", "oe_sdn")}
+    exposures = {
+        key: {"method": "oe_sdn", "student.auxiliary": key}
+        for key in AUXILIARY
+        if key != "uniform_rotation"
+    }
+    if name == "demo":
+        for row, values in methods.items():
+            add(row, values)
+    tables = {"table1": methods, "table3": exposures | {"none": {"method": "sdn"}}}
+    for row, values in tables.get(name, {}).items():
+        for normal_class in chosen.get("classes", range(10)):
+            for seed in chosen.get("seeds", (0,)):
+                run = {"data.normal_class": normal_class, "seed": seed}
+                add(f"{row}/class{normal_class}/seed{seed}", values | run)
+
+
+def parse(argument: str) -> tuple[str, list[str], dict[str, tuple[int, ...]]]:
+    """Split `NAME[,VARIANT ...][,CHOICE=NUMBER+NUMBER ...]`, the part of --config after the colon.
+
+    Returns:
+      The name (of `METHODS` or `SWEEPS`), the variants (of `VARIANTS`), and the numbers of each
+      choice (of `CHOICES`).
+
+    """
+    name, *words = argument.split(",") if argument else [METHODS[0]]
+    _check(name, (*METHODS, *SWEEPS))
+    variants, chosen = [], {}
+    for word in words:
+        key, given, numbers = word.partition("=")
+        _check(key, CHOICES if given and name.startswith("table") else VARIANTS)
+        if not given:
+            variants.append(word)
+        elif all(number.isdecimal() for number in numbers.split("+")):
+            chosen[key] = tuple(map(int, numbers.split("+")))
+        else:
+            raise ValueError(f"{word!r} must look like {key}=0+1+2")
+    return name, variants, chosen
+
+
+def _check(word: str, known: tuple[str, ...]) -> None:
+    if word not in known:
+        raise ValueError(f"{word!r} is none of {', '.join(known)}")

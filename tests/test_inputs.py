@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from adjax.corruptions import AUXILIARY
 from adjax.inputs import Stream, padded_batches, train_batches
+from configs import base
 
 # Every image says which row of the table it is, and no image is its own rotation.
 IMAGE = np.random.default_rng(0).integers(0, 256, (40, 4, 4, 2), np.uint8)
@@ -14,6 +16,7 @@ STREAMS = [
     Stream(np.array([39, 0, 7]), seed=1),  # several epochs a batch
 ]
 BATCH = 5
+ROTATION = ("rotation", {"angles": (90, 180, 270)})
 
 
 def batches(streams=STREAMS, steps=range(12), **options):
@@ -31,7 +34,7 @@ def rows_seen(streams=STREAMS, **options):
 
 @pytest.fixture(scope="module")
 def whole():
-    return batches(auxiliary="rotation")
+    return batches(auxiliary=ROTATION)
 
 
 def assert_equal(actual, desired):
@@ -56,7 +59,7 @@ def test_without_auxiliary_images_there_are_none(whole):
 
 @pytest.mark.parametrize("start", [1, 7])
 def test_starting_at_a_step_is_skipping_to_it(whole, start):
-    resumed = batches(steps=range(start, 12), auxiliary="rotation")
+    resumed = batches(steps=range(start, 12), auxiliary=ROTATION)
     assert_equal(resumed, {name: x[start:] for name, x in whole.items()})
 
 
@@ -88,7 +91,7 @@ def test_the_same_seed_gives_the_same_order():
 
 @pytest.mark.parametrize("member", range(3))
 def test_a_member_of_a_population_sees_what_it_sees_alone(whole, member):
-    alone = batches([STREAMS[member]], auxiliary="rotation")
+    alone = batches([STREAMS[member]], auxiliary=ROTATION)
     assert_equal(alone, {name: x[:, member : member + 1] for name, x in whole.items()})
 
 
@@ -103,7 +106,7 @@ def test_a_member_of_a_population_sees_what_it_sees_alone(whole, member):
 )
 def test_a_part_is_a_slice_of_the_whole(whole, part):
     members, examples = part
-    made = batches(part=part, auxiliary="rotation")
+    made = batches(part=part, auxiliary=ROTATION)
     assert_equal(made, {name: x[:, members, examples] for name, x in whole.items()})
 
 
@@ -115,6 +118,20 @@ def test_auxiliary_images_are_rotations_of_the_images_beside_them(whole):
     assert matches.any((1, 3)).all()
     images_of_last_member = np.rint(whole["image"][:, 2, :, 0, 0, 0] * 255) == 39
     assert matches[:, :, 2][:, images_of_last_member].any(1).all()
+
+
+@pytest.mark.parametrize("name", AUXILIARY)
+def test_auxiliary_images_of_a_population_are_those_of_its_members(name):
+    parameters = base.AUXILIARY[name]
+    together = batches(steps=range(3), auxiliary=(name, parameters))["auxiliary"]
+    for member, stream in enumerate(STREAMS):
+        alone = batches([stream], steps=range(3), auxiliary=(name, parameters))["auxiliary"]
+        np.testing.assert_array_equal(together[:, member], alone[:, 0])
+
+
+def test_parameters_reach_the_auxiliary_images(whole):
+    half_turn = batches(auxiliary=("rotation", {"angles": (180,)}))
+    np.testing.assert_array_equal(half_turn["auxiliary"], np.rot90(whole["image"], 2, (3, 4)))
 
 
 @pytest.mark.parametrize("size", [1, 4, 5, 6, 13])

@@ -5,6 +5,9 @@ seed an image. So seeds are hashed here, with the finaliser of MurmurHash3, and 
 or the key of one.
 """
 
+import functools
+
+import numpy as np
 import tensorflow as tf
 
 _GOLDEN = 0x9E3779B9  # 2^32 over the golden ratio: keeps equal words apart
@@ -42,6 +45,32 @@ def permuted_index(index: tf.Tensor, seed: tf.Tensor, size) -> tf.Tensor:
 def uniform_integer(seed: tf.Tensor, below: int) -> tf.Tensor:
     """Uniform integers in [0, below): int32 seeds `[N, 3]` -> int32 `[N]`."""
     return tf.cast(random_bits(seed)[:, 0] % below, tf.int32)
+
+
+def uniform(seed: tf.Tensor, number: int) -> tf.Tensor:
+    """Uniform draws in [0, 1): int32 seeds `[N, 3]` -> float32 `[N, number]`."""
+    high = tf.bitwise.right_shift(random_bits(seed, number), tf.constant(8, tf.uint32))
+    return tf.cast(high, tf.float32) * 2.0**-24
+
+
+def standard_normal(seed: tf.Tensor, number: int) -> tf.Tensor:
+    """Draws of a standard normal: int32 seeds `[N, 3]` -> float32 `[N, number]`, within 4.4.
+
+    Sixteen bits choose one of as many equally likely quantiles. A formula (Box and Muller's, the
+    inverse distribution) would round differently at the end of a batch, where vector instructions
+    give way to scalar ones; a table gives the same bits in any batch.
+    """
+    halves = tf.bitcast(random_bits(seed, -(-number // 2)), tf.uint16)
+    index = tf.cast(tf.reshape(halves, (tf.shape(seed)[0], -1))[:, :number], tf.int32)
+    return tf.gather(tf.constant(_normal_quantiles()), index)
+
+
+@functools.cache
+def _normal_quantiles() -> np.ndarray:
+    """The middles of 2^16 equally likely intervals of the standard normal, ascending."""
+    probability = (np.arange(2**16) + 0.5) / 2**16
+    with tf.init_scope():  # called while a pipeline is traced
+        return tf.math.ndtri(tf.constant(probability)).numpy().astype(np.float32)
 
 
 def _mix(x: tf.Tensor) -> tf.Tensor:

@@ -52,14 +52,15 @@ def teacher_stage(config) -> tuple[ConvAutoencoder, Stage]:
         return distance(image, model.apply(variables, image)[0])
 
     return model, Stage(
-        TEACHER,
-        settings.steps,
-        settings.batch_size,
-        None,
-        ("data", "distance", TEACHER),
-        init_with(model, optimizer),
-        minimise(TEACHER, objective, optimizer, curve),
-        validate,
+        name=TEACHER,
+        steps=settings.steps,
+        batch_size=settings.batch_size,
+        images_per_update=settings.batch_size,
+        auxiliary=None,
+        sections=("data", "distance", TEACHER),
+        init=init_with(model, optimizer),
+        update=minimise(TEACHER, objective, optimizer, curve),
+        validate=validate,
     )
 
 

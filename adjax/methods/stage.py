@@ -44,8 +44,9 @@ class Stage:
       name: names its checkpoints, its metrics and its section of the config.
       steps: number of updates.
       batch_size: normal images an update, over all devices.
-      auxiliary: name of the auxiliary images that come with them, or None.
-      sections: top-level config sections that its result depends on, its own included.
+      images_per_update: images that an update of one member sees, auxiliary ones included.
+      auxiliary: name and parameters of the auxiliary images that the input pipeline makes, or None.
+      sections: config sections that its result depends on, its own included.
       init: `(key, image [1, H, W, C]) -> TrainState`.
       update: `(state, frozen, batch, key, member) -> (state, metrics)`; scalars, one of them
         `loss`. `batch` holds `image` and, if asked for, `auxiliary`, `[B, H, W, C]`.
@@ -56,16 +57,12 @@ class Stage:
     name: str
     steps: int
     batch_size: int
-    auxiliary: str | None
+    images_per_update: int
+    auxiliary: tuple[str, dict[str, Any]] | None
     sections: tuple[str, ...]
     init: Callable[[jax.Array, jax.Array], TrainState]
     update: Callable[[TrainState, Frozen, Batch, jax.Array, Member], tuple[TrainState, dict]]
     validate: Callable[[Variables, Frozen, jax.Array], jax.Array]
-
-    @property
-    def images_per_update(self) -> int:
-        """Images that an update of one member sees, auxiliary ones included."""
-        return self.batch_size * (1 if self.auxiliary is None else 2)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,11 +11,14 @@ The anomaly map is |f_OS(x) - f_AE(x)|: on normal images the two agree, blur inc
 what the teacher cannot reproduce remains. SDN is the ablation without auxiliary images (lambda 0).
 """
 
+from functools import partial
+
 import jax.numpy as jnp
 import optax
 
 from adjax import losses
 from adjax.methods.autoencoder import IMAGE_SCORES, TEACHER, difference_scores, teacher_stage
+from adjax.methods.auxiliary import MADE_IN_STEP, auxiliary_images, auxiliary_set
 from adjax.methods.stage import Method, Stage, dynamic_keys, init_with, learning_curve, minimise
 from adjax.models import RNAN
 
@@ -24,15 +27,15 @@ STUDENT = "student"
 
 def sdn(config) -> Method:
     """`method = "sdn"`: the student sees normal images only."""
-    return _style_distillation("sdn", config, auxiliary=None)
+    return _style_distillation("sdn", config)
 
 
 def oe_sdn(config) -> Method:
     """`method = "oe_sdn"`: the student also sees `student.auxiliary` images."""
-    return _style_distillation("oe_sdn", config, auxiliary=config.student.auxiliary)
+    return _style_distillation("oe_sdn", config, auxiliary_set(config))
 
 
-def _style_distillation(name: str, config, auxiliary: str | None) -> Method:
+def _style_distillation(name: str, config, exposure: tuple[str, dict] | None = None) -> Method:
     settings = config.student
     distance = losses.Distance(**config.distance)
     teacher, first_stage = teacher_stage(config)
@@ -40,40 +43,44 @@ def _style_distillation(name: str, config, auxiliary: str | None) -> Method:
     optimizer = optax.scale_by_adam()
     curve = learning_curve(settings.schedule, settings.steps)
 
-    def imitation(frozen, image, output):
-        return distance(output, teacher.apply(frozen[TEACHER], image)[0])
+    def teach(frozen, image):
+        return teacher.apply(frozen[TEACHER], image)[0]
 
     def objective(variables, frozen, batch, key, member):
         image = batch["image"]
-        if auxiliary is None:
+        if exposure is None:
             output, _ = student.apply(variables, image)
-            return imitation(frozen, image, output).mean(), ({}, {})
-        both = jnp.concatenate([image, batch["auxiliary"]])
+            return distance(output, teach(frozen, image)).mean(), ({}, {})
+        auxiliary = auxiliary_images(exposure, batch, partial(teach, frozen), distance)
+        both = jnp.concatenate([image, auxiliary])
         output, auxiliary_output = jnp.split(student.apply(variables, both)[0], 2)
-        kd = imitation(frozen, image, output).mean()
-        oer = distance(batch["auxiliary"], auxiliary_output).mean()
+        kd = distance(output, teach(frozen, image)).mean()
+        oer = distance(auxiliary, auxiliary_output).mean()
         weight = member[f"{STUDENT}.loss_weight"]
         return (1 - weight) * kd + weight * oer, ({"kd": kd, "oer": oer}, {})
 
     def validate(variables, frozen, image):
-        return imitation(frozen, image, student.apply(variables, image)[0])
+        return distance(student.apply(variables, image)[0], teach(frozen, image))
 
     def score(variables, image, key):
-        taught, _ = teacher.apply(variables[TEACHER], image)
+        taught = teach(variables, image)
         output, _ = student.apply(variables[STUDENT], image)
         return difference_scores(distance, output, taught, {"AE": taught, "student": output})
 
-    second_stage = Stage(
-        STUDENT,
-        settings.steps,
-        settings.batch_size,
-        auxiliary,
-        (*first_stage.sections, STUDENT),
-        init_with(student, optimizer),
-        minimise(STUDENT, objective, optimizer, curve),
-        validate,
-    )
+    sections = (*first_stage.sections, STUDENT)
     dynamic = dynamic_keys(TEACHER) + dynamic_keys(STUDENT)
-    if auxiliary is not None:
+    if exposure is not None:
+        sections += (f"auxiliary.{exposure[0]}",)
         dynamic += (f"{STUDENT}.loss_weight",)
+    second_stage = Stage(
+        name=STUDENT,
+        steps=settings.steps,
+        batch_size=settings.batch_size,
+        images_per_update=settings.batch_size * (1 if exposure is None else 2),
+        auxiliary=None if exposure is None or exposure[0] in MADE_IN_STEP else exposure,
+        sections=sections,
+        init=init_with(student, optimizer),
+        update=minimise(STUDENT, objective, optimizer, curve),
+        validate=validate,
+    )
     return Method(name, (first_stage, second_stage), score, IMAGE_SCORES, dynamic)

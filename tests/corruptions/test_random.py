@@ -5,7 +5,13 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
-from adjax.corruptions.random import permuted_index, uniform_integer
+from adjax.corruptions.random import (
+    _normal_quantiles,
+    permuted_index,
+    standard_normal,
+    uniform,
+    uniform_integer,
+)
 
 
 def permutation(size, seed):
@@ -79,3 +85,36 @@ def test_a_draw_depends_on_its_own_seed_only():
     seeds = np.random.default_rng(0).integers(0, 2**31, (50, 3)).astype(np.int32)
     draws = uniform_integer(seeds, 1000).numpy()
     np.testing.assert_array_equal(uniform_integer(seeds[::-1][:20], 1000), draws[::-1][:20])
+
+
+def seeds_of(number):
+    return np.stack([np.full(number, 7), np.arange(number), np.ones(number)], -1).astype(np.int32)
+
+
+def test_uniform_draws_are_uniform():
+    draws = uniform(seeds_of(500), 20).numpy()
+    assert draws.dtype == np.float32
+    assert draws.shape == (500, 20)
+    assert draws.min() >= 0
+    assert draws.max() < 1
+    assert stats.kstest(draws.ravel(), stats.uniform.cdf).pvalue > 1e-4
+
+
+@pytest.mark.parametrize("number", [1, 2, 5, 64])
+def test_normal_draws_are_normal(number):
+    draws = standard_normal(seeds_of(20_000 // number), number).numpy()
+    assert draws.dtype == np.float32
+    assert draws.shape == (20_000 // number, number)
+    assert np.abs(draws).max() < 4.4
+    assert stats.kstest(draws.ravel(), stats.norm.cdf).pvalue > 1e-4
+
+
+def test_a_seed_with_more_draws_begins_with_the_same_ones():
+    np.testing.assert_array_equal(
+        standard_normal(seeds_of(9), 64)[:, :5], standard_normal(seeds_of(9), 5)
+    )
+
+
+def test_normal_quantiles_are_those_of_scipy():
+    probability = (np.arange(2**16) + 0.5) / 2**16
+    np.testing.assert_allclose(_normal_quantiles(), stats.norm.ppf(probability), rtol=1e-6)
