@@ -4,6 +4,7 @@ from ml_collections import ConfigDict
 
 METHODS = ("oe_sdn", "sdn", "ae")
 SWEEPS = ("demo", "table1", "table3")
+NAMES = METHODS + SWEEPS
 VARIANTS = ("light", "faithful", "smoke")
 CHOICES = ("classes", "seeds")  # of the tables
 
@@ -132,12 +133,12 @@ def parse(argument: str) -> tuple[str, list[str], dict[str, tuple[int, ...]]]:
     """Split `NAME[,VARIANT ...][,CHOICE=NUMBER+NUMBER ...]`, the part of --config after the colon.
 
     Returns:
-      The name (of `METHODS` or `SWEEPS`), the variants (of `VARIANTS`), and the numbers of each
+      The name (of `NAMES`), the variants (of `VARIANTS`), and the numbers of each
       choice (of `CHOICES`).
 
     """
     name, *words = argument.split(",") if argument else [METHODS[0]]
-    _check(name, (*METHODS, *SWEEPS))
+    _check(name, NAMES)
     variants, chosen = [], {}
     for word in words:
         key, given, numbers = word.partition("=")

@@ -26,11 +26,12 @@ and 64 gave .688, .626 and .581 on automobile, and codes of 16 and 64 gave .796 
 
 from configs import base
 
+NAMES = base.NAMES
 sweep = base.one_class_sweep
 
 
 def get_config(arg: str = ""):
-    """`arg` is METHOD or SWEEP[,light|faithful][,smoke], see `base.parse`."""
+    """`arg` is one of `NAMES` and more, see `base.parse`."""
     config = base.one_class("cifar10", arg)
     config.data.normal_class = 0
     config.auxiliary.adversarial_noise.eps = 8 / 255  # [D]

@@ -9,11 +9,12 @@
 
 from configs import base
 
+NAMES = base.NAMES
 sweep = base.one_class_sweep
 
 
 def get_config(arg: str = ""):
-    """`arg` is METHOD or SWEEP[,light|faithful][,smoke], see `base.parse`."""
+    """`arg` is one of `NAMES` and more, see `base.parse`."""
     config = base.one_class("fashion_mnist", arg)
     config.data.normal_class = 0
     return config

@@ -20,9 +20,10 @@ the ten auxiliary sets. `table1,classes=1+3+8,seeds=0+1+2` chooses digits and se
 
 from configs import base
 
+NAMES = base.NAMES
 sweep = base.one_class_sweep
 
 
 def get_config(arg: str = ""):
-    """`arg` is METHOD or SWEEP[,light|faithful][,smoke], see `base.parse`."""
+    """`arg` is one of `NAMES` and more, see `base.parse`."""
     return base.one_class("mnist", arg)

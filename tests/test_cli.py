@@ -63,7 +63,7 @@ def test_wrong_flags(repository, arguments, says):
         (["--config.image_score=max"], "config.image_score='max': choose one of d, mse, mae"),
         (
             ["--config.method=oe_sdn", "--config.student.auxiliary=snow"],
-            "config.student.auxiliary='snow': choose one of rotation",
+            "config.student.auxiliary='snow': choose one of adversarial_noise, ",
         ),
         (["--config.mesh.data=3"], "config.mesh=1 x 3 needs 3 devices"),
         (["--config.mesh.member=2"], "config.mesh=2 x 1 needs 2 devices"),

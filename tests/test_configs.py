@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from adjax.errors import UserError
 from adjax.methods import create_method
-from adjax.settings import check_config, config_hash, members_of
+from adjax.reports.published import TABLE_3
+from adjax.settings import check_config, config_hash, members_of, stage_hash
+from configs import cifar10, mnist
+from configs.base import AUXILIARY
 
 FILES = sorted(p.stem for p in (Path(__file__).parent.parent / "configs").glob("*.py"))
 EXPERIMENTS = [name for name in FILES if name != "base"]
@@ -15,7 +19,7 @@ EXPERIMENTS = [name for name in FILES if name != "base"]
 
 def variants(name):
     module = importlib.import_module(f"configs.{name}")
-    return [(name, f"{method}{extra}") for method in module.METHODS for extra in ("", ",smoke")]
+    return [(name, f"{first}{extra}") for first in module.NAMES for extra in ("", ",smoke")]
 
 
 @pytest.mark.parametrize(("name", "argument"), [v for name in EXPERIMENTS for v in variants(name)])
@@ -31,12 +35,99 @@ def test_config_describes_a_run(name, argument):
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_docstring_gives_a_command_that_parses(name):
     module = importlib.import_module(f"configs.{name}")
-    argument = re.search(rf"--config=configs/{name}\.py:(\S+)", module.__doc__)[1]
-    module.get_config(argument)
+    commands = re.findall(rf"--config=configs/{name}\.py:(\S+)", module.__doc__)
+    assert commands
+    for argument in commands:
+        module.get_config(argument)
+
+
+@pytest.mark.parametrize(
+    ("argument", "says"),
+    [
+        ("vgg", "'vgg' is none of oe_sdn, sdn, ae, demo"),
+        ("ae,huge", "'huge' is none of light, faithful, smoke"),
+        ("ae,classes=1", "'classes' is none of light"),
+        ("table1,digits=1", "'digits' is none of classes, seeds"),
+        ("table1,classes=1+x", "'classes=1[+]x' must look like classes=0[+]1[+]2"),
+        ("table1,seeds=", "must look like"),
+    ],
+)
+def test_argument_that_names_nothing_is_refused(argument, says):
+    with pytest.raises(ValueError, match=says):
+        mnist.get_config(argument)
+
+
+def runs_of(argument, module=mnist):
+    runs = {}
+    module.sweep(runs.__setitem__, argument)
+    return runs
+
+
+def test_tables_have_the_rows_of_the_published_ones():
+    table = runs_of("table1,smoke")
+    assert len(table) == 30
+    assert {name.split("/")[0] for name in table} == {"ae", "sdn", "oe_sdn"}
+    table = runs_of("table3,classes=1+8,seeds=0+5", cifar10)
+    assert len(table) == 40
+    assert {name.split("/")[0] for name in table} == set(TABLE_3.rows)
+    assert table["svd_blurring/class8/seed5"] == {
+        "method": "oe_sdn",
+        "student.auxiliary": "svd_blurring",
+        "data.normal_class": 8,
+        "seed": 5,
+    }
+    assert table["none/class1/seed0"]["method"] == "sdn"
+    assert runs_of("oe_sdn") == {}
+
+
+def test_adversarial_noise_is_weaker_in_colour():
+    assert mnist.get_config().auxiliary.adversarial_noise.eps == 0.1
+    assert cifar10.get_config().auxiliary.adversarial_noise.eps == 8 / 255
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("adversarial_noise.eps", 1.5, "must lie between 0 and 1"),
+        ("gaussian_blurring.sigma", 0.0, "must be positive"),
+        ("gaussian_blurring.width", 4, "use an odd number"),
+        ("gaussian_noise.sigma", -0.1, "must be positive"),
+        ("rotation.angles", (), "give multiples of 90"),
+        ("rotation.angles", (90, 45), "give multiples of 90"),
+        ("shearing.minimum", 0.4, "must lie between 0 and maximum"),
+        ("svd_blurring.rank", 0, "must be at least 1"),
+        ("uniform_rotation.low", 331, "must not be above high"),
+    ],
+)
+def test_auxiliary_parameters_are_checked(key, value, says):
+    config = mnist.get_config()
+    config.update_from_flattened_dict({f"auxiliary.{key}": value})
+    with pytest.raises(UserError, match=rf"config.auxiliary.{key}=.*: {says}"):
+        check_config(config)
+
+
+def student_hash(values):
+    config = mnist.get_config()
+    config.update_from_flattened_dict(values)
+    method = create_method(config)
+    return stage_hash(config, method.stages[1], members_of(config, method.dynamic)[0])
+
+
+def test_stage_hash_of_a_student_knows_its_auxiliary_images():
+    students = [
+        {"student.auxiliary": name, "method": method}
+        for name in AUXILIARY
+        for method in ("oe_sdn", "sdn")
+    ]
+    hashes = [student_hash(student) for student in students]
+    assert len(set(hashes)) == len(hashes)
+    noise = {"student.auxiliary": "gaussian_noise"}
+    assert student_hash(noise) == student_hash(noise | {"auxiliary.svd_blurring.rank": 2})
+    assert student_hash(noise) != student_hash(noise | {"auxiliary.gaussian_noise.sigma": 0.2})
 
 
 def test_hash_tells_results_apart_and_nothing_else():
-    get_config = importlib.import_module("configs.mnist").get_config
+    get_config = mnist.get_config
     config = get_config("oe_sdn")
     assert config_hash(config) == config_hash(get_config("oe_sdn"))
     for key, same in {

@@ -7,6 +7,7 @@ import pytest
 from adjax.errors import UserError
 from adjax.losses import Distance
 from adjax.methods import METHODS, create_method
+from adjax.methods.auxiliary import MADE_IN_STEP
 from adjax.models import RNAN
 
 
@@ -49,11 +50,14 @@ def test_stages(methods, config_of):
         assert methods[name].name == name
         assert (teacher.name, student.name) == ("teacher", "student")
         assert (student.steps, student.batch_size) == (settings.steps, settings.batch_size)
-        assert set(student.sections) == {"data", "distance", "teacher", "student"}
-    assert methods["sdn"].stages[1].auxiliary is None
-    assert methods["sdn"].stages[1].images_per_update == 8
-    assert methods["oe_sdn"].stages[1].auxiliary == "rotation"
-    assert methods["oe_sdn"].stages[1].images_per_update == 16
+    own = {"data", "distance", "teacher", "student"}
+    sdn, oe_sdn = methods["sdn"].stages[1], methods["oe_sdn"].stages[1]
+    assert sdn.auxiliary is None
+    assert sdn.images_per_update == 8
+    assert set(sdn.sections) == own
+    assert oe_sdn.auxiliary == ("rotation", {"angles": (90, 180, 270)})
+    assert oe_sdn.images_per_update == 16
+    assert set(oe_sdn.sections) == own | {"auxiliary.rotation"}
     assert "student.loss_weight" in methods["oe_sdn"].dynamic
     assert "student.loss_weight" not in methods["sdn"].dynamic
 
@@ -117,6 +121,30 @@ def test_auxiliary_images_move_the_student_by_their_weight_only(run_update, batc
         (one, _), (two, _) = (run_update("oe_sdn", b, weight) for b in (batch, other))
         differs = jax.tree.map(lambda a, b: (a != b).any(), one.params, two.params)
         assert any(jax.tree.leaves(differs)) == moves
+
+
+@pytest.mark.parametrize("name", MADE_IN_STEP)
+def test_images_made_in_the_step_come_without_the_pipeline(
+    config_of, networks, variables, batch, distance, on_two_devices, first_state, name
+):
+    config = config_of("oe_sdn")
+    config.student.auxiliary = name
+    stage = create_method(config).stages[1]
+    assert stage.auxiliary is None
+    assert stage.images_per_update == 16
+    assert f"auxiliary.{name}" in stage.sections
+    frozen, state = {"teacher": variables["teacher"]}, first_state(stage, variables["student"])
+    _, metrics = on_two_devices(stage.update)(
+        state, frozen, {"image": batch["image"]}, jax.random.key(0), member()
+    )
+    teacher, student = networks["teacher"][1], networks["student"][1]
+    made = MADE_IN_STEP[name](
+        batch["image"], teacher, Distance(**config.distance), **config.auxiliary[name]
+    )
+    oer = distance(made, student(made)).mean()
+    assert float(metrics["oer"]) == pytest.approx(oer, rel=1e-4)
+    kd = distance(student(batch["image"]), teacher(batch["image"])).mean()
+    assert float(metrics["kd"]) == pytest.approx(kd, rel=1e-4)
 
 
 def test_score_is_the_difference_of_student_and_teacher(
