@@ -15,6 +15,7 @@ FLAGS = flags.FLAGS
 config_flags.DEFINE_config_file("config", None, "configs/FILE.py:ARGUMENT", lock_config=True)
 flags.DEFINE_string("workdir", None, "Folder of the run; made if need be.")
 flags.DEFINE_enum("mode", "train", list(cli.MODES), "What to do.")
+flags.DEFINE_string("output", None, "gallery: the PNG to write.")
 flags.DEFINE_string("dataset", None, "prepare_data: the TFDS name of the data set.")
 flags.DEFINE_string("source", None, "prepare_data: an .npz file; without it TFDS downloads.")
 flags.DEFINE_string("data_dir", "data", "prepare_data: the TFDS data directory.")

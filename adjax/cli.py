@@ -78,6 +78,20 @@ def benchmark(flags) -> None:
     print(benchmark.run(config))
 
 
+def gallery(flags) -> None:
+    """Draw the auxiliary sets of the run in --workdir as a PNG."""
+    directory = _workdir(flags)
+    if flags.config is not None:
+        raise UserError("--mode=gallery takes the config from --workdir: leave --config out")
+    if not flags.output:
+        raise UserError("--mode=gallery needs --output, e.g. --output=auxiliary.png")
+    _quiet()
+    from adjax import gallery, workdir
+
+    config = workdir.read_config(directory)
+    print(f"gallery: {gallery.write_gallery(config, directory, flags.output)}")
+
+
 def prepare_data(flags) -> None:
     """Put a data set into the TFDS data directory."""
     if not flags.dataset:
@@ -94,6 +108,7 @@ MODES = {
     "evaluate": evaluate,
     "sweep": sweep,
     "benchmark": benchmark,
+    "gallery": gallery,
     "prepare_data": prepare_data,
 }
 

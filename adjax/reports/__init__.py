@@ -6,6 +6,7 @@ A report reads the files of a workdir (`results.json`, `config.json`, `metrics.j
 
 from collections.abc import Sequence
 
+from adjax.reports.figures import write_gallery
 from adjax.reports.page import write_report, write_sweep_report
 from adjax.reports.rendering import to_markdown, to_text
 from adjax.reports.run import Run, read_run
@@ -16,6 +17,7 @@ __all__ = [
     "console_table",
     "markdown_table",
     "read_run",
+    "write_gallery",
     "write_report",
     "write_sweep_report",
 ]

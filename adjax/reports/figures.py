@@ -15,6 +15,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from sklearn.metrics import auc, roc_curve
 
 from adjax.reports.examples import examples_figure
+from adjax.reports.gallery import gallery_figure
 from adjax.reports.names import member_name
 from adjax.reports.run import Run
 from adjax.reports.style import ANOMALOUS, DPI, NORMAL, PALETTE, STYLE, WIDTH
@@ -44,6 +45,12 @@ def write_roc_figure(runs: Sequence[Run], path: Path) -> Path:
     """Writes one figure with the ROC curves of several runs."""
     with mpl.rc_context(STYLE):
         return _save(roc_figure(runs), path)
+
+
+def write_gallery(sets: dict[str, np.ndarray], path: Path) -> Path:
+    """Writes the figure of auxiliary sets, see `gallery_figure`."""
+    with mpl.rc_context(STYLE):
+        return _save(gallery_figure(sets), path)
 
 
 def _save(figure: Figure, path: Path) -> Path:

@@ -1,0 +1,67 @@
+"""The auxiliary sets as pictures: what a student would be shown of a run's normal images."""
+
+from functools import partial
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from adjax import reports
+from adjax.errors import UserError
+from adjax.inputs import train_batches
+from adjax.losses import Distance
+from adjax.methods.autoencoder import TEACHER, teacher_stage
+from adjax.methods.auxiliary import MADE_IN_STEP, auxiliary_images
+from adjax.preparation import check, create_trainer
+from adjax.training import MetricsLog, Trainer, train_stage
+
+IMAGES = 8
+
+
+def write_gallery(config, directory: str | Path, output: str | Path) -> Path:
+    """Draw every auxiliary set of the config.
+
+    Args:
+      config: of the run in `directory`.
+      directory: a finished run with a teacher, which two of the sets take.
+      output: the PNG to write.
+
+    Raises:
+      UserError: if the run is not finished or has no teacher.
+
+    """
+    directory = Path(directory)
+    method = check(config, directory)
+    if method.stages[0].name != TEACHER:
+        raise UserError(f"{directory}: {config.method} has no teacher; take a run of ae or oe_sdn")
+    trainer = create_trainer(config, method, directory)
+    trainer.check_finished()
+    return reports.write_gallery(auxiliary_sets(config, trainer), Path(output))
+
+
+def auxiliary_sets(config, trainer: Trainer) -> dict[str, np.ndarray]:
+    """The first normal images of the first member and what each set makes of them.
+
+    Returns:
+      `{"normal": [K, H, W, C], set: [K, H, W, C], ...}`, each as the first step of training by
+      batches of K images would see it.
+
+    """
+    with MetricsLog(trainer.workdir, trainer.labels) as log:
+        variables, _ = train_stage(trainer, 0, {}, log)  # finished: only read
+    variables = jax.tree.map(lambda leaf: leaf[0], variables)
+    model, _ = teacher_stage(config)
+    distance = Distance(**config.distance)
+
+    def reconstruct(image):
+        return model.apply(variables, image)[0]
+
+    sets = {}
+    for name in config.auxiliary:
+        exposure = name, config.auxiliary[name].to_dict()
+        piped = None if name in MADE_IN_STEP else exposure
+        batch = next(train_batches(trainer.image, trainer.streams[:1], IMAGES, range(1), piped))
+        batch = {key: images[0] for key, images in batch.items()}
+        make = partial(auxiliary_images, exposure, reconstruct=reconstruct, distance=distance)
+        sets |= {"normal": batch["image"], name: np.asarray(jax.jit(make)(batch))}
+    return sets

@@ -1,0 +1,47 @@
+"""The gallery shows what a student would be shown."""
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+from adjax import experiment
+from adjax.errors import UserError
+from adjax.gallery import IMAGES, auxiliary_sets, write_gallery
+from adjax.preparation import check, create_trainer
+from configs import base, mnist
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """`(config, workdir)` of a trained autoencoder."""
+    config = mnist.get_config("ae,smoke")
+    directory = tmp_path_factory.mktemp("run")
+    experiment.train_and_evaluate(config, directory)
+    return config, directory
+
+
+def test_sets_are_images_of_the_config(run):
+    config, directory = run
+    sets = auxiliary_sets(config, create_trainer(config, check(config, directory), directory))
+    assert set(sets) == {"normal", *base.AUXILIARY}
+    for images in sets.values():
+        assert images.shape == (IMAGES, 28, 28, 1)
+        assert images.min() >= 0
+        assert images.max() <= 1
+    np.testing.assert_array_equal(sets["vertical_flip"], sets["normal"][:, ::-1])
+    change = np.abs(sets["adversarial_noise"] - sets["normal"])
+    assert change.max() == pytest.approx(config.auxiliary.adversarial_noise.eps, abs=1e-6)
+    assert len({images.tobytes() for images in sets.values()}) == len(sets)
+
+
+def test_gallery_is_a_picture(run, tmp_path):
+    path = write_gallery(*run, tmp_path / "new" / "gallery.png")
+    height, width, _ = matplotlib.image.imread(path).shape
+    assert width == 1000
+    assert height > 800
+
+
+def test_unfinished_run_is_refused(run, tmp_path):
+    with pytest.raises(UserError, match="stage teacher stopped at step 0 of 20"):
+        write_gallery(run[0], tmp_path, tmp_path / "gallery.png")
+    assert not list(tmp_path.iterdir())
