@@ -38,6 +38,8 @@ def launch(repository, *arguments):
         ([CONFIG, "--config.teacher=3"], "--config.teacher=3: Failed to parse"),
         (["--mode=prepare_data"], "--mode=prepare_data needs --dataset"),
         (["--mode=evaluate"], "--mode=evaluate needs --workdir"),
+        (["--mode=gallery", "--workdir=x"], "--mode=gallery needs --output"),
+        (["--mode=gallery", CONFIG, "--workdir=x"], "leave --config out"),
     ],
 )
 def test_wrong_flags(repository, arguments, says):
@@ -65,6 +67,7 @@ def test_wrong_flags(repository, arguments, says):
             ["--config.method=oe_sdn", "--config.student.auxiliary=snow"],
             "config.student.auxiliary='snow': choose one of adversarial_noise, ",
         ),
+        (["--config.auxiliary.svd_blurring.rank=0"], "svd_blurring.rank=0: must be at least 1"),
         (["--config.mesh.data=3"], "config.mesh=1 x 3 needs 3 devices"),
         (["--config.mesh.member=2"], "config.mesh=2 x 1 needs 2 devices"),
         (["--config.mesh.data=-1"], "config.mesh: give numbers of devices"),

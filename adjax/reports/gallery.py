@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from adjax.reports.names import auxiliary_name
 from adjax.reports.style import WIDTH
 
 
@@ -18,6 +19,6 @@ def gallery_figure(sets: dict[str, np.ndarray]) -> Figure:
             axes.set_axis_off()
             image = image.repeat(3, -1) if image.shape[-1] == 1 else image
             axes.imshow(image, vmin=0, vmax=1, aspect="auto")
-        text = name.replace("_", " ")
+        text = auxiliary_name(name)
         row[0].text(-0.1, 0.5, text, transform=row[0].transAxes, ha="right", va="center")
     return figure

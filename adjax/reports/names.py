@@ -30,6 +30,11 @@ def dataset_name(dataset: str) -> str:
     return _DATASETS.get(dataset, dataset)
 
 
+def auxiliary_name(name: str) -> str:
+    """`svd_blurring` -> `SVD blurring`."""
+    return name.replace("_", " ").replace("svd", "SVD").replace("gaussian", "Gaussian")
+
+
 def count(number: int, noun: str) -> str:
     """`3, "seed"` -> `3 seeds`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
