@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from adjax.ops import Conv, upsample_nearest
 
@@ -19,12 +21,14 @@ class ConvAutoencoder(nn.Module):
       code_size: length of the code.
       widths: channels of the encoder's convolutions; all but the last halve the image.
       batch_axis: mesh axis over which batch statistics are averaged, if any.
+      dtype: of the activations; parameters, statistics and the reconstruction are float32.
 
     """
 
     code_size: int = 16
     widths: Sequence[int] = (32, 64, 128)
     batch_axis: str | None = None
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, image: jax.Array, train: bool = False):
@@ -32,19 +36,19 @@ class ConvAutoencoder(nn.Module):
 
         def block(x, features, kernel=3, stride=1):
             x = Conv(features, (kernel, kernel), (stride, stride), use_bias=False)(x)
-            x = nn.BatchNorm(not train, momentum=0.9, axis_name=self.batch_axis)(x)
+            x = nn.BatchNorm(not train, momentum=0.9, axis_name=self.batch_axis, dtype=x.dtype)(x)
             return nn.leaky_relu(x, 0.2)
 
         *strided, last = self.widths
-        x = image
+        x = image.astype(self.dtype)
         for features in strided:
             x = block(x, features, kernel=4, stride=2)
         x = block(x, last)
         shape = x.shape
-        code = nn.Dense(self.code_size, name="code")(x.reshape(len(x), -1))
-        x = nn.Dense(shape[1] * shape[2] * shape[3])(code).reshape(shape)
+        code = nn.Dense(self.code_size, dtype=x.dtype, name="code")(x.reshape(len(x), -1))
+        x = nn.Dense(shape[1] * shape[2] * shape[3], dtype=x.dtype)(code).reshape(shape)
         for features in reversed(strided):
             x = upsample_nearest(block(x, features))
         x = block(x, strided[0])
         x = Conv(image.shape[-1], (3, 3), name="image")(x)
-        return nn.sigmoid(x), {"code": code}
+        return nn.sigmoid(x.astype(image.dtype)), {"code": code}

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from adjax.ops import Conv, ConvTranspose, attention
 
@@ -27,12 +29,14 @@ class RNAN(nn.Module):
       groups: number of attention groups; 10 is the published denoiser's.
       nonlocal_groups: which of them attend over all positions; negative counts from the end.
       features: channels of every convolution.
+      dtype: of the activations; parameters and the reconstruction are float32.
 
     """
 
     groups: int = 10
     nonlocal_groups: Sequence[int] = (0, -1)
     features: int = 32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, image: jax.Array, train: bool = False):
@@ -40,12 +44,13 @@ class RNAN(nn.Module):
         if any(not -self.groups <= g < self.groups for g in self.nonlocal_groups):
             raise ValueError(f"nonlocal_groups {self.nonlocal_groups} of {self.groups} groups")
         nonlocal_groups = {g % self.groups for g in self.nonlocal_groups}
-        x = _conv(self.features, (3, 3), name="head")(image)
+        x = _conv(self.features, (3, 3), name="head")(image.astype(self.dtype))
         for group in range(self.groups):
             if group == self.groups - 1:
                 x = _conv(self.features, (3, 3), name="body")(x)
             x = AttentionGroup(group in nonlocal_groups, name=f"group_{group}")(x)
-        return image + _conv(image.shape[-1], (3, 3), name="tail")(x), {}
+        x = _conv(image.shape[-1], (3, 3), name="tail")(x)
+        return image + x.astype(image.dtype), {}
 
 
 class AttentionGroup(nn.Module):
@@ -87,8 +92,9 @@ class NonLocalBlock(nn.Module):
         """`[B, H, W, F]` to the same shape; memory grows as (H W)^2."""
         b, h, w, features = x.shape
         query, key, value = (
-            nn.Dense(features // 2, name=name)(x).reshape(b, h * w, features // 2)
+            nn.Dense(features // 2, dtype=x.dtype, name=name)(x).reshape(b, h * w, features // 2)
             for name in ("query", "key", "value")
         )
         y = attention(query, key, value).reshape(b, h, w, features // 2)
-        return x + nn.Dense(features, kernel_init=nn.initializers.zeros_init(), name="out")(y)
+        zeros = nn.initializers.zeros_init()
+        return x + nn.Dense(features, dtype=x.dtype, kernel_init=zeros, name="out")(y)

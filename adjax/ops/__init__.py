@@ -1,16 +1,20 @@
 """Array primitives that every network shares."""
 
 from adjax.ops.attention import attention
+from adjax.ops.backend import CONVOLUTIONS, convolution_backend, native_library
 from adjax.ops.compiler import compiler_options
 from adjax.ops.convolution import Conv, ConvTranspose, conv, conv_transpose
 from adjax.ops.resampling import upsample_nearest
 
 __all__ = [
+    "CONVOLUTIONS",
     "Conv",
     "ConvTranspose",
     "attention",
     "compiler_options",
     "conv",
     "conv_transpose",
+    "convolution_backend",
+    "native_library",
     "upsample_nearest",
 ]

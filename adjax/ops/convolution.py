@@ -13,7 +13,8 @@ at the top level of a program: autodiff's own weight gradients fall to a naive l
 and `map` (85 times slower), and those of transposed convolutions do so everywhere.
 
 The CPU forms are chosen when a program is lowered for CPU; other platforms lower the adjoints to
-the transposes of `lax.conv_general_dilated`, which their libraries recognise.
+the transposes of `lax.conv_general_dilated`, which their libraries recognise. With the optional
+package `native/` installed, oneDNN computes all three on CPU (`adjax.ops.convolution_backend`).
 """
 
 import functools
@@ -24,6 +25,8 @@ import jax.numpy as jnp
 from jax import lax
 from jax.nn import initializers
 from jax.typing import DTypeLike
+
+from adjax.ops.backend import chosen_library
 
 Initializer = initializers.Initializer
 Padding = tuple[tuple[int, int], tuple[int, int]]
@@ -87,7 +90,8 @@ def _explicit_padding(size, kernel, strides, padding) -> Padding:
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def _conv(x, w, strides, padding):
-    return _lax_conv(x, w, strides, padding)
+    default = functools.partial(_lax_conv, strides=strides, padding=padding)
+    return _per_platform("conv", x, w, default, default, strides, padding)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
@@ -97,7 +101,7 @@ def _conv_input(y, w, strides, padding, size):
         return jax.linear_transpose(lambda x: _lax_conv(x, w, strides, padding), x)(y)[0]
 
     cpu = functools.partial(_conv_input_cpu, strides=strides, padding=padding, size=size)
-    return lax.platform_dependent(y, w, cpu=cpu, default=default)
+    return _per_platform("conv_input", y, w, default, cpu, strides, padding, size)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
@@ -107,7 +111,19 @@ def _conv_kernel(x, y, strides, padding, kernel):
         return jax.linear_transpose(lambda w: _lax_conv(x, w, strides, padding), w)(y)[0]
 
     cpu = functools.partial(_conv_kernel_cpu, strides=strides, padding=padding, kernel=kernel)
-    return lax.platform_dependent(x, y, cpu=cpu, default=default)
+    return _per_platform("conv_kernel", x, y, default, cpu, strides, padding, kernel)
+
+
+def _per_platform(name, a, b, default, cpu, strides, padding, *static):
+    """One of the three maps; on CPU by oneDNN where that is chosen and able."""
+    library = chosen_library()
+    is_able = a.dtype in (jnp.float32, jnp.bfloat16) and min(map(min, padding)) >= 0
+    if library is not None and is_able:
+
+        def cpu(a, b):
+            return getattr(library, name)(a, b, strides, padding, *static)
+
+    return lax.platform_dependent(a, b, cpu=cpu, default=default)
 
 
 def _keeping_operands(bilinear):
@@ -236,5 +252,20 @@ def _with_bias(layer, convolve, x, kernel):
     y = convolve(x.astype(dtype), kernel.astype(dtype), layer.strides, layer.padding)
     if layer.use_bias:
         bias = layer.param("bias", initializers.zeros, (layer.features,), jnp.float32)
-        y += bias.astype(dtype).reshape(1, 1, 1, -1)
+        y = _add_bias(y, bias.astype(dtype))
     return y
+
+
+@jax.custom_vjp
+def _add_bias(y: jax.Array, bias: jax.Array) -> jax.Array:
+    return y + bias.reshape(1, 1, 1, -1)
+
+
+def _add_bias_backward(_, y):
+    # A product with ones: XLA's CPU backend fuses a sum over positions into the loop that makes
+    # its operand, where it runs column by column.
+    ones = jnp.ones((1, y.size // y.shape[-1]), y.dtype)
+    return y, (ones @ y.reshape(-1, y.shape[-1]))[0]
+
+
+_add_bias.defvjp(lambda y, bias: (_add_bias(y, bias), None), _add_bias_backward)

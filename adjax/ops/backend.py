@@ -1,0 +1,45 @@
+"""What computes convolutions on CPU: XLA, or oneDNN if `adjax_native` is installed."""
+
+import contextlib
+import functools
+import importlib.util
+
+import jax
+
+from adjax.errors import UserError
+
+CONVOLUTIONS = ("auto", "xla", "onednn")
+
+_choice = jax.make_user_context("auto")  # part of the key of every trace and program
+
+
+def convolution_backend(name: str) -> contextlib.AbstractContextManager:
+    """A context in which programs are traced with these convolutions.
+
+    Args:
+      name: "onednn" (on CPU; other platforms have libraries of their own), "xla", or "auto":
+        oneDNN if it is installed.
+
+    Raises:
+      UserError: for "onednn" where it is not installed.
+
+    """
+    if name == "onednn" and native_library() is None:
+        raise UserError(
+            "config.ops.convolution='onednn': adjax_native is not installed; "
+            "`pip install ./native` brings it, 'xla' does without"
+        )
+    return _choice(name)
+
+
+def chosen_library():
+    """The module `adjax_native` where the context wants it, else None."""
+    return None if _choice.value == "xla" else native_library()
+
+
+@functools.cache
+def native_library():
+    """The module `adjax_native`, or None if it is not installed."""
+    if importlib.util.find_spec("adjax_native") is None:
+        return None
+    return importlib.import_module("adjax_native")
