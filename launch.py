@@ -8,7 +8,7 @@ import sys
 from absl import app, flags
 from ml_collections import config_flags
 
-from adjax import cli
+from adjax import cli, files
 from adjax.errors import DivergedError, UserError
 
 FLAGS = flags.FLAGS
@@ -16,6 +16,12 @@ config_flags.DEFINE_config_file("config", None, "configs/FILE.py:ARGUMENT", lock
 flags.DEFINE_string("workdir", None, "Folder of the run; made if need be.")
 flags.DEFINE_enum("mode", "train", list(cli.MODES), "What to do.")
 flags.DEFINE_string("output", None, "gallery: the PNG to write.")
+flags.DEFINE_bool("dry_run", False, "sweep: say what would be done, and its cost.")
+flags.DEFINE_enum("engine", "inline", ["inline", "ray"], "sweep: what executes it.")
+flags.DEFINE_string("ray_address", "", "sweep: a running Ray cluster; without it one is started.")
+flags.DEFINE_integer("cpus_per_task", 1, "sweep: CPUs of a Ray task where there are no GPUs.", 1)
+flags.DEFINE_string("shard", "", "sweep: i/n, do part i of n of the runs (from 0).")
+flags.DEFINE_integer("max_population", 0, "sweep: most members of a program; 0: what fits.", 0)
 flags.DEFINE_string("dataset", None, "prepare_data: the TFDS name of the data set.")
 flags.DEFINE_string("source", None, "prepare_data: an .npz file; without it TFDS downloads.")
 flags.DEFINE_string("data_dir", "data", "prepare_data: the TFDS data directory.")
@@ -38,7 +44,7 @@ def main(argv: list[str]) -> int:
     app.define_help_flags()
     try:
         parse_flags(argv)
-        cli.MODES[FLAGS.mode](FLAGS)
+        return cli.MODES[FLAGS.mode](FLAGS) or 0
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -48,7 +54,12 @@ def main(argv: list[str]) -> int:
     except KeyboardInterrupt:
         print("interrupted; the same command continues from the last checkpoint", file=sys.stderr)
         return 130
-    return 0
+    except Exception as error:
+        if not files.disk_full(error):
+            raise
+        message = "the disk is full; finished results are kept: make room, repeat the command"
+        print(f"error: {message}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ def explain_flag_error(error: Exception, argv: list[str]) -> str:
     return first.removeprefix("flag ")
 
 
-def train(flags) -> None:
+def train(flags) -> int:
     """Train, evaluate and report one run."""
     config, directory = _config(flags), _workdir(flags)
     _quiet()
@@ -38,10 +38,10 @@ def train(flags) -> None:
         experiment.train_and_evaluate(config, directory, command=_command())
     else:
         print(f"{directory}: this run is finished")
-    _show(directory)
+    return _show(directory)
 
 
-def evaluate(flags) -> None:
+def evaluate(flags) -> int:
     """Evaluate and report the trained run in --workdir again."""
     directory = _workdir(flags)
     if flags.config is not None:
@@ -52,30 +52,46 @@ def evaluate(flags) -> None:
     config = workdir.read_config(directory)
     command = (experiment.finished_results(config, directory) or {}).get("command", _command())
     experiment.train_and_evaluate(config, directory, train=False, command=command)
-    _show(directory)
+    return _show(directory)
 
 
-def sweep(flags) -> None:
-    """Run the sweep that the config file declares, one run after another."""
+def sweep(flags) -> int:
+    """Do the sweep that the config file declares, or with --dry_run say what it would take."""
     config, directory = _config(flags), _workdir(flags)
     path, _, argument = _raw_config(flags).partition(":")
     _quiet()
     from adjax import reports, sweeps
 
-    runs = sweeps.expand(path, argument, config)
-    directories = sweeps.run_inline(runs, directory, _command())
-    report = reports.write_sweep_report(directory, directories)
-    print(reports.console_table([reports.read_run(d) for d in directories]))
-    print(f"report: {report}")
+    shard = sweeps.parse_shard(flags.shard)
+    if flags.engine == "ray":
+        engine = sweeps.RayEngine(flags.ray_address, flags.max_population, flags.cpus_per_task)
+    else:
+        engine = sweeps.InlineEngine(flags.max_population)
+    everything = sweeps.with_cache(sweeps.expand(path, argument, config), directory)
+    sweeps.check_runs(everything, directory)
+    runs = sweeps.shard_of(everything, shard)
+    with engine:
+        plan = sweeps.make_plan(runs, directory, engine.resources)
+        if flags.dry_run:
+            print(sweeps.describe_plan(plan, runs, directory))
+            return 0
+        with sweeps.driving(directory, shard):
+            engine.run(plan, directory, _command())
+    finished = [directory / run.name for run in everything if sweeps.has_results(run, directory)]
+    if finished:
+        report = reports.write_sweep_report(directory, finished)
+        print(reports.console_table([reports.read_run(folder) for folder in finished]))
+        print(f"report: {report}")
+    return _say_failed([directory / run.name for run in runs])
 
 
 def benchmark(flags) -> None:
     """Measure training and scoring speed of a config."""
     config = _config(flags)
     _quiet()
-    from adjax import benchmark
+    from adjax.benchmark import stages
 
-    print(benchmark.run(config))
+    print(stages.run(config))
 
 
 def gallery(flags) -> None:
@@ -146,8 +162,23 @@ def _quiet() -> None:
     logging.set_verbosity(logging.ERROR)
 
 
-def _show(directory: Path) -> None:
+def _show(directory: Path) -> int:
     from adjax import reports
 
     print(reports.console_table([reports.read_run(directory)]))
     print(f"report: {directory / 'report.html'}")
+    return _say_failed([directory])
+
+
+def _say_failed(directories: list[Path]) -> int:
+    """List the members that diverged; the exit code is 3 if there are any."""
+    from adjax import workdir
+
+    failures = [(folder, f) for folder in directories for f in workdir.read_failures(folder)]
+    for folder, failure in failures:
+        print(
+            f"diverged: {folder}: class {failure['data.normal_class']} seed {failure['seed']}, "
+            f"stage {failure['stage']}, step {failure['step']}: {failure['reason']}",
+            file=sys.stderr,
+        )
+    return 3 if failures else 0

@@ -12,14 +12,17 @@ EXECUTION_KEYS = (
     "data.dir",
     "evaluation",
     "mesh",
+    "ops",
     "parallel",
     "population_axis",
     "stage_cache",
 )
 
 _CHOICES = {
+    "ops.convolution": ("auto", "xla", "onednn"),
     "parallel": ("shard_map", "pmap"),
     "population_axis": ("auto", "map", "vmap", "unroll"),
+    "precision": ("float32", "bfloat16"),
     "select": ("last", "best"),
     "teacher.schedule": ("cosine", "constant"),
     "student.schedule": ("cosine", "constant"),
@@ -149,12 +152,35 @@ def stage_hash(config, stage, member: dict[str, Any]) -> str:
 
     Execution (devices, population axis, versions of libraries) is left out: it changes rounding.
     """
-    keys = {k: v for k, v in essential(as_json(config)).items() if _in_sections(k, stage.sections)}
+    keys = _stage_keys(config, stage)
     keys |= {k: v for k, v in member.items() if k == "seed" or _in_sections(k, stage.sections)}
-    keys.pop("data.test_split")
-    keys |= {k: config[k] for k in ("select", "log_every", "checkpoint_every")}
     text = json.dumps([adjax.__version__, stage.name, stage.sections, keys], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def stage_signature(config, stage, dynamic: tuple[str, ...]) -> str:
+    """What members have in common that can train a stage as one population, whatever the method."""
+    keys = _stage_keys(config, stage) | _execution(config)
+    static = {k: v for k, v in keys.items() if k not in ("data.normal_class", *dynamic)}
+    return json.dumps([stage.name, stage.sections, static], sort_keys=True)
+
+
+def run_signature(config, dynamic: tuple[str, ...]) -> str:
+    """What runs have in common that share all their programs."""
+    varying = ("members", "seed", "data.normal_class", *dynamic)
+    keys = essential(as_json(config)) | _execution(config)
+    return json.dumps({k: v for k, v in keys.items() if k not in varying}, sort_keys=True)
+
+
+def _stage_keys(config, stage) -> dict[str, Any]:
+    """Dotted key -> value of all that a stage's result depends on, but for the seed."""
+    keys = {k: v for k, v in essential(as_json(config)).items() if _in_sections(k, stage.sections)}
+    keys.pop("data.test_split")
+    return keys | {k: config[k] for k in ("precision", "select", "log_every", "checkpoint_every")}
+
+
+def _execution(config) -> dict[str, Any]:
+    return {k: v for k, v in _leaves(as_json(config)) if _in_sections(k, EXECUTION_KEYS)}
 
 
 def _in_sections(key: str, sections: tuple[str, ...]) -> bool:

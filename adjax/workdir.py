@@ -1,13 +1,11 @@
-"""The folder of a run: whose it is, and its files, each written whole or not at all."""
+"""The folder of a run: whose it is."""
 
 import json
-import os
 from pathlib import Path
 
 import ml_collections
-import numpy as np
 
-from adjax import settings
+from adjax import files, settings
 from adjax.errors import UserError
 
 
@@ -31,9 +29,9 @@ def claim(directory: Path, config) -> None:
     check(directory, config)
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        write_json(directory / "config.json", settings.as_json(config))
+        files.write_json(directory / "config.json", settings.as_json(config))
     except OSError as error:
-        raise UserError(f"cannot write to --workdir={directory}: {error.strerror}") from None
+        raise UserError(f"cannot write to --workdir={directory}: {error.strerror}") from error
 
 
 def read_config(directory: Path) -> ml_collections.ConfigDict:
@@ -44,25 +42,19 @@ def read_config(directory: Path) -> ml_collections.ConfigDict:
     return ml_collections.ConfigDict(_read_json(path), convert_dict=True)
 
 
-def write_json(path: Path, value: dict) -> None:
-    """Write a JSON file that is never seen half-written."""
-    _replace(path, lambda part: part.write_text(json.dumps(value, indent=1) + "\n"))
+def read_failures(directory: Path) -> list[dict]:
+    """The members that diverged in the run in `directory`, as `failed.json` lists them."""
+    path = directory / "failed.json"
+    return _read_json(path)["failed"] if path.exists() else []
 
 
-def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write an `.npz` file that is never seen half-written."""
-
-    def write(part: Path) -> None:
-        with part.open("wb") as file:
-            np.savez_compressed(file, **arrays)
-
-    _replace(path, write)
-
-
-def _replace(path: Path, write) -> None:
-    part = path.with_name(path.name + ".part")
-    write(part)
-    os.replace(part, path)
+def write_failures(directory: Path, failures: list[dict]) -> None:
+    """Write `failed.json`, or remove it if there are none."""
+    path = directory / "failed.json"
+    if failures:
+        files.write_json(path, {"failed": failures})
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _read_json(path: Path) -> dict:

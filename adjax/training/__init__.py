@@ -1,8 +1,9 @@
 """Training of a population through the stages of a method it does not know by name."""
 
+from adjax.training.estimates import Estimate, estimate
 from adjax.training.execution import OF_MEMBERS, Execution
 from adjax.training.log import MetricsLog
-from adjax.training.loop import Trainer, stage_batches, train_stage
+from adjax.training.loop import Trainer, cached_variables, diverged, stage_batches, train_stage
 from adjax.training.programs import (
     compile_update,
     explain_program,
@@ -14,11 +15,15 @@ from adjax.training.stage_cache import StageCache
 
 __all__ = [
     "OF_MEMBERS",
+    "Estimate",
     "Execution",
     "MetricsLog",
     "StageCache",
     "Trainer",
+    "cached_variables",
     "compile_update",
+    "diverged",
+    "estimate",
     "explain_program",
     "init_state",
     "score_program",

@@ -1,6 +1,7 @@
 """Where and how a population runs: devices, mesh and the form of the compiled program."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 
@@ -10,7 +11,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from adjax.errors import UserError
 from adjax.methods import DATA_AXIS
-from adjax.ops import compiler_options
+from adjax.ops import compiler_options, convolution_backend
 
 MEMBER_AXIS = "member"
 
@@ -28,12 +29,14 @@ class Execution:
       mesh: axes `member` (no communication) and `data` (gradients and statistics are averaged).
       population_axis: "map", "vmap" or "unroll", see `over_members`.
       parallel: "shard_map", or "pmap" for the update over the `data` axis.
+      convolution: what convolves on CPU, see `adjax.ops.convolution_backend`.
 
     """
 
     mesh: Mesh
     population_axis: str
     parallel: str
+    convolution: str = "auto"
 
     @classmethod
     def create(cls, config, members: int) -> "Execution":
@@ -66,7 +69,7 @@ class Execution:
             axis = "map" if jax.default_backend() == "cpu" else "vmap"
         grid = np.array(devices[: on_members * on_data]).reshape(on_members, on_data)
         mesh = Mesh(grid, (MEMBER_AXIS, DATA_AXIS), axis_types=(AxisType.Auto, AxisType.Auto))
-        return cls(mesh, axis, config.parallel)
+        return cls(mesh, axis, config.parallel, config.ops.convolution)
 
     @property
     def data_devices(self) -> int:
@@ -128,7 +131,11 @@ class Execution:
         With `gather` every device holds the whole result.
         """
         mapped = jax.shard_map(
-            function, mesh=self.mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False
+            self._with_convolution(function),
+            mesh=self.mesh,
+            in_specs=in_specs,
+            out_specs=out_specs,
+            check_vma=False,
         )
         return jax.jit(
             mapped,
@@ -141,7 +148,7 @@ class Execution:
         """The program of `function(state, frozen, batch, members) -> (state, metrics)`."""
         if self.parallel == "pmap":
             return jax.pmap(
-                function,
+                self._with_convolution(function),
                 axis_name=DATA_AXIS,
                 in_axes=(None, None, 0, None),
                 out_axes=None,
@@ -150,3 +157,13 @@ class Execution:
             )
         in_specs = OF_MEMBERS, OF_MEMBERS, OF_BATCHES, OF_MEMBERS
         return self.program(function, in_specs, OF_MEMBERS, donate=0)
+
+    def _with_convolution(self, function: Callable) -> Callable:
+        """`function`, traced with the convolutions of this execution."""
+
+        @functools.wraps(function)
+        def traced(*operands):
+            with convolution_backend(self.convolution):
+                return function(*operands)
+
+        return traced

@@ -1,6 +1,7 @@
 """What a run says while it trains: metrics.jsonl, TensorBoard, and the terminal."""
 
 import json
+import math
 import os
 import sys
 import time
@@ -14,7 +15,8 @@ from tqdm import tqdm
 class MetricsLog:
     """`metrics.jsonl`, one line a record, and the same scalars for TensorBoard.
 
-    A record is `{"stage": ..., "step": ..., name: number or list of one number a member}`.
+    A record is `{"stage": ..., "step": ..., name: number or list of one number a member}`; null
+    stands for a member that has diverged.
     """
 
     def __init__(self, workdir: Path, member_labels: list[str]):
@@ -43,7 +45,7 @@ class MetricsLog:
 
     def write(self, stage: str, step: int, values: dict) -> None:
         """Append one record; arrays `[P]` become lists."""
-        values = {k: np.asarray(v, np.float64).tolist() for k, v in values.items()}
+        values = {k: _finite(np.asarray(v, np.float64).tolist()) for k, v in values.items()}
         self._file.write(json.dumps({"stage": stage, "step": step, **values}) + "\n")
         self._file.flush()
         scalars = {}
@@ -52,6 +54,7 @@ class MetricsLog:
                 scalars |= {
                     f"{stage}/{name}/{label}": v
                     for label, v in zip(self._labels, value, strict=True)
+                    if v is not None
                 }
             else:
                 scalars[f"{stage}/{name}"] = value
@@ -79,6 +82,13 @@ class MetricsLog:
 
     def __exit__(self, *_) -> None:
         self.close()
+
+
+def _finite(value: float | list[float]) -> float | list[float | None]:
+    """Null for the members whose number is not one; a run's own number is always finite."""
+    if isinstance(value, list):
+        return [v if math.isfinite(v) else None for v in value]
+    return value
 
 
 class Progress:

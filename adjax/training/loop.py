@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ class Trainer:
       workdir: where checkpoints go.
       stage_hashes: for each stage, one hash a member of all that its result depends on.
       cache: finished stages of any run, by these hashes; None: train everything here.
+      owners: one a member: the run whose record counts the cost of its training.
 
     """
 
@@ -59,7 +60,8 @@ class Trainer:
     select: str
     workdir: Path
     stage_hashes: dict[str, list[str]]
-    cache: StageCache | None = None
+    cache: StageCache | None
+    owners: list[str]
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -93,57 +95,119 @@ class Trainer:
                 )
 
 
-def train_stage(trainer: Trainer, index: int, frozen: dict, log: MetricsLog):
+def train_stage(
+    trainer: Trainer, index: int, frozen: dict, log: MetricsLog, failed: Sequence[dict] = ()
+):
     """Train one stage, from its latest checkpoint if there is one.
+
+    A member that diverges is left behind, the others go on.
 
     Args:
       trainer: the run.
       index: of the stage in the method.
       frozen: variables of earlier stages by name, every leaf `[P, ...]`.
       log: where metrics go.
+      failed: the members that diverged in earlier stages, as their records list them.
 
     Returns:
-      `(variables, record)`: the stage's variables, leaves `[P, ...]`, and what training it took.
+      `(variables, record)`: the stage's variables, leaves `[P, ...]`, and what training it took;
+      `record["failed"]` lists the members that diverged by now, if any did.
 
     Raises:
-      DivergedError: if a loss, gradient or parameter is not finite. Checkpoints taken before
-        remain.
+      DivergedError: if a loss, gradient or parameter of every member is not finite. Checkpoints
+        taken before remain.
 
     """
     stage = trainer.method.stages[index]
+    names = [s.name for s in trainer.method.stages[: index + 1]]
+    hashes, cache = trainer.stage_hashes[stage.name], trainer.cache
     checkpoints = Checkpoints(trainer.workdir / "checkpoints" / stage.name)
-    hashes = trainer.stage_hashes[stage.name]
-    state = init_state(stage, index, trainer.execution, trainer.image_shape, trainer.members)
-    best_loss = np.full(len(trainer.settings), np.inf, np.float32)
-    best_loss = trainer.execution.put(best_loss, OF_MEMBERS)
-    tree = {"state": state, "best": snapshot(state.variables), "best_loss": best_loss}
+    like = tree_like(trainer, index)
     record = {
         "name": stage.name,
         "steps": stage.steps,
-        "parameters": _parameters(state),
+        "parameters": _parameters(like["state"]),
         "members": len(trainer.settings),  # that trained together
-    }
-    step, chrono = 0, Chrono()
+    } | ({"failed": list(failed)} if failed else {})
+    tree, saved = None, _saved(0, Chrono(), record)
     if checkpoints.latest_step() is not None:
-        tree, saved = checkpoints.restore(tree)
-        step, chrono, record = saved["step"], Chrono(**saved["chrono"]), saved["record"]
+        tree, saved = checkpoints.restore(like)
+    if saved["step"] < stage.steps and cache and (found := cache.load(hashes, like)):
+        tree, saved = _adopted(trainer, found)
+        log.rewind(names, 0)
+        cache.replay(hashes, log)
+        log.sync()
+        failed = saved["record"].get("failed", ())
+        if len(failed) == len(trainer.settings):
+            raise diverged(trainer, failed)
+        checkpoints.save(stage.steps, tree, saved)
+    step, chrono, record = saved["step"], Chrono(**saved["chrono"]), saved["record"]
     if step < stage.steps:
-        log.rewind([s.name for s in trainer.method.stages[: index + 1]], step)
-        if trainer.cache and (found := trainer.cache.load(hashes, tree)):
-            tree, saved = trainer.execution.put(found[0], OF_MEMBERS), found[1]
-            chrono, record = Chrono(**saved["chrono"]), saved["record"] | {"cached": True}
-            log.rewind([s.name for s in trainer.method.stages[: index + 1]], 0)
-            trainer.cache.replay(hashes, log)
-            log.sync()
-            checkpoints.save(stage.steps, tree, _saved(stage.steps, chrono, record))
-        else:
+        log.rewind(names, step)
+        tree = _initial_tree(trainer, index) if tree is None else tree
+        try:
             tree = _Loop(trainer, index, frozen, log, checkpoints, chrono, record).run(tree, step)
-            if trainer.cache:
-                saved = _saved(stage.steps, chrono, record)
-                trainer.cache.store(hashes, tree, log.of_stage(stage.name), saved)
+        except DivergedError:
+            if cache:
+                saved = _saved(step, chrono, record)
+                cache.store(hashes, trainer.owners, None, log.of_stage(stage.name), saved)
+            raise
+    if cache and cache.missing(hashes):
+        saved = _saved(stage.steps, chrono, record)
+        cache.store(hashes, trainer.owners, tree, log.of_stage(stage.name), saved)
     checkpoints.close()
-    variables = tree["best"] if trainer.select == "best" else tree["state"].variables
-    return variables, _with_rates(record, chrono, stage)
+    return _selected(trainer, tree), _with_rates(record, chrono, stage, len(trainer.settings))
+
+
+def cached_variables(trainer: Trainer, index: int) -> Any:
+    """The variables of a stage whose members are all in the cache, leaves `[P, ...]`."""
+    stage = trainer.method.stages[index]
+    like = tree_like(trainer, index)
+    tree, _ = trainer.cache.load(trainer.stage_hashes[stage.name], like)
+    return trainer.execution.put(_selected(trainer, tree), OF_MEMBERS)
+
+
+def tree_like(trainer: Trainer, index: int) -> dict:
+    """Shapes, dtypes and shardings of what a checkpoint of the stage holds."""
+    return jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(
+            x.shape, x.dtype, sharding=trainer.execution.sharding(OF_MEMBERS)
+        ),
+        jax.eval_shape(lambda: _initial_tree(trainer, index)),
+    )
+
+
+def _initial_tree(trainer: Trainer, index: int) -> dict:
+    stage = trainer.method.stages[index]
+    state = init_state(stage, index, trainer.execution, trainer.image_shape, trainer.members)
+    best_loss = np.full(len(trainer.settings), np.inf, np.float32)
+    best_loss = trainer.execution.put(best_loss, OF_MEMBERS)
+    return {"state": state, "best": snapshot(state.variables), "best_loss": best_loss}
+
+
+def _adopted(trainer: Trainer, found: tuple[Any, dict]) -> tuple[Any, dict]:
+    """A stage from the cache as this run's own."""
+    tree, saved = found
+    record = saved["record"] | ({} if saved["owner"] == trainer.owners[0] else {"cached": True})
+    adopted = {"step": saved["step"], "chrono": saved["chrono"], "record": record}
+    return trainer.execution.put(tree, OF_MEMBERS), adopted
+
+
+def _selected(trainer: Trainer, tree: dict) -> Any:
+    return tree["best"] if trainer.select == "best" else tree["state"].variables
+
+
+def diverged(trainer: Trainer, failed: Sequence[dict], kept: int | None = None) -> DivergedError:
+    """The error that says which members diverged; `kept` is the step of the last checkpoint."""
+    first, *others = failed
+    return DivergedError(
+        f"stage {first['stage']}, step {first['step']}, member {first['member']} "
+        f"({trainer.labels[first['member']]}): {first['reason']}; "
+        + (f"{len(others)} more members diverged; " if others else "")
+        + (f"the checkpoint of step {kept} is kept" if kept else "no checkpoint yet")
+        + "; lower the learning rate",
+        list(failed),
+    )
 
 
 class _Loop:
@@ -154,6 +218,8 @@ class _Loop:
         self.log, self.checkpoints, self.chrono, self.record = log, checkpoints, chrono, record
         self.stage: Stage = trainer.method.stages[index]
         self.validate = validate_program(self.stage, trainer.execution)
+        # Members that diverged: number -> stage, step, reason.
+        self.failed = {failure["member"]: failure for failure in record.get("failed", ())}
         self.mark = 0.0  # when the last record was written
 
     def run(self, tree: dict, first_step: int) -> dict:
@@ -202,28 +268,29 @@ class _Loop:
         self.mark = now
         means = {k: np.mean([m[k] for m in metrics], axis=0) for k in metrics[0]}
         self.log.write(self.stage.name, steps[-1], {**means, "images_per_second": rate})
-        progress.show(steps[-1], {"loss": means["loss"].mean(), "images/s": rate})
+        progress.show(steps[-1], {"loss": np.nanmean(means["loss"]), "images/s": rate})
         return []
 
     def check_finite(self, step: int, metrics: dict) -> None:
+        """Leave behind the members whose metrics `[P]` are not finite; raise if none is left."""
         for name, value in metrics.items():
-            bad = np.flatnonzero(~np.isfinite(value))
-            if len(bad):
-                self.checkpoints.close()
-                self.log.sync()
-                kept = self.checkpoints.latest_step()
-                raise DivergedError(
-                    f"stage {self.stage.name}, step {step}, member {bad[0]} "
-                    f"({self.trainer.labels[bad[0]]}): {name} is {value[bad[0]]}; "
-                    + (f"the checkpoint of step {kept} is kept" if kept else "no checkpoint yet")
-                    + "; lower the learning rate"
-                )
+            for member in map(int, np.flatnonzero(~np.isfinite(value))):
+                reason = f"{name} is {value[member]}"
+                failure = {"stage": self.stage.name, "step": step, "reason": reason}
+                self.failed.setdefault(member, {"member": member, **failure})
+        if self.failed:
+            self.record["failed"] = sorted(self.failed.values(), key=lambda f: f["member"])
+        if len(self.failed) == len(self.trainer.settings):
+            self.checkpoints.close()
+            self.log.sync()
+            raise diverged(self.trainer, self.record["failed"], self.checkpoints.latest_step())
 
     def checkpoint(self, step: int, tree: dict) -> dict:
         """Validate, keep what is best, and save; everything logged so far is on disk before."""
         if any(map(len, self.trainer.validation_rows)):
             variables = tree["state"].variables
             loss = self.validation_loss(variables)
+            self.check_finite(step, {"validation_loss": loss})
             self.log.write(self.stage.name, step, {"validation_loss": loss})
             best, best_loss = keep_best(
                 tree["best"], tree["best_loss"], variables, np.float32(loss)
@@ -285,13 +352,16 @@ def _parameters(state) -> int:
     return sum(leaf.size // len(leaf) for leaf in jax.tree.leaves(state.params))
 
 
-def _with_rates(record: dict, chrono: Chrono, stage: Stage) -> dict:
-    images = stage.steps * record["members"] * stage.images_per_update
+def _with_rates(record: dict, chrono: Chrono, stage: Stage, members: int) -> dict:
+    """What `members` of those that trained together cost: their share, at the rate of all."""
+    share = members / record["members"]
+    images = stage.steps * members * stage.images_per_update
     return {
         **record,
-        "compile_seconds": chrono.compile,
-        "train_seconds": chrono.train,
-        "images_per_second": images / chrono.train,
+        "flops_per_step": record["flops_per_step"] * share,
+        "compile_seconds": chrono.compile * share,
+        "train_seconds": chrono.train * share,
+        "images_per_second": images / (chrono.train * share),
         "flops_per_second": record["flops_per_step"] * stage.steps / chrono.train,
         "input_wait_fraction": chrono.input / chrono.train,
     }

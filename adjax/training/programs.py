@@ -1,6 +1,7 @@
 """The compiled programs of a stage."""
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable
 
@@ -47,21 +48,44 @@ def init_state(stage: Stage, index: int, execution: Execution, image_shape, memb
 def compile_update(stage: Stage, index: int, execution: Execution, operands) -> Compiled:
     """Compile the update for operands `(state, frozen, batch, members)` of these shapes."""
 
-    def update(state, frozen, batch, member):
-        return stage.update(state, frozen, batch, _key(member, index, state.step + 1), member)
-
     start = time.perf_counter()
-    program = execution.update_program(over_members(update, execution.population_axis))
-    compiled = program.lower(*operands).compile()
+    leaves, structure = jax.tree.flatten(operands)
+    shapes = tuple(
+        jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=getattr(x, "sharding", None))
+        for x in leaves
+    )
+    compiled = _compiled_update(stage.update, index, execution, structure, shapes)
     seconds = time.perf_counter() - start
     factor = execution.flops_factor(len(operands[3]["seed"]))
     flops = compiled.cost_analysis().get("flops", 0.0) * factor
     return Compiled(compiled, seconds, flops)
 
 
+def update_of_member(update: Callable, index: int) -> Callable:
+    """`(state, frozen, batch, member) -> (state, metrics)`, a stage's update with its key."""
+
+    def update_member(state, frozen, batch, member):
+        return update(state, frozen, batch, _key(member, index, state.step + 1), member)
+
+    return update_member
+
+
+@functools.lru_cache(maxsize=64)
+def _compiled_update(update: Callable, index: int, execution: Execution, structure, shapes):
+    """Populations of one size and one `Stage.update` share a program, whoever trains them."""
+    axis = execution.population_axis
+    program = execution.update_program(over_members(update_of_member(update, index), axis))
+    return program.lower(*jax.tree.unflatten(structure, shapes)).compile()
+
+
 def validate_program(stage: Stage, execution: Execution) -> Callable:
     """`(variables, frozen, image [P, B, H, W, C]) -> [P, B]`, the loss of each image."""
-    function = over_members(stage.validate, execution.population_axis)
+    return _validate_program(stage.validate, execution)
+
+
+@functools.lru_cache(maxsize=64)
+def _validate_program(validate: Callable, execution: Execution) -> Callable:
+    function = over_members(validate, execution.population_axis)
     return execution.program(
         function, (OF_MEMBERS, OF_MEMBERS, OF_BATCHES), OF_BATCHES, gather=True
     )
@@ -72,11 +96,15 @@ def score_program(method: Method, execution: Execution) -> Callable:
 
     All members score the same images; `number` counts batches and varies random scores.
     """
+    return _score_program(method.score, len(method.stages), execution)
 
+
+@functools.lru_cache(maxsize=64)
+def _score_program(score_images: Callable, stages: int, execution: Execution) -> Callable:
     def score(variables, image, members, number):
         def score_one(variables, member):
-            key = _key(member, len(method.stages), number)
-            return method.score(variables, image, key).image_score
+            key = _key(member, stages, number)
+            return score_images(variables, image, key).image_score
 
         return over_members(score_one, execution.population_axis)(variables, members)
 
@@ -86,9 +114,13 @@ def score_program(method: Method, execution: Execution) -> Callable:
 
 def explain_program(method: Method, execution: Execution) -> Callable:
     """`(variables, image [P, K, H, W, C], members) -> Scores`, each member's own images."""
+    return _explain_program(method.score, len(method.stages), execution)
 
+
+@functools.lru_cache(maxsize=64)
+def _explain_program(score_images: Callable, stages: int, execution: Execution) -> Callable:
     def explain(variables, image, member):
-        return method.score(variables, image, _key(member, len(method.stages), 0))
+        return score_images(variables, image, _key(member, stages, 0))
 
     function = over_members(explain, execution.population_axis)
     return execution.program(function, (OF_MEMBERS,) * 3, OF_MEMBERS, gather=True)

@@ -1,9 +1,11 @@
 """Finished stages by content: what two runs have in common is trained once."""
 
+import contextlib
+import hashlib
 import json
-import os
 import shutil
-import tempfile
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,39 +13,61 @@ import jax
 import numpy as np
 from flax import serialization
 
+from adjax import files
 from adjax.training.log import MetricsLog
 
 
 class StageCache:
     """A folder with an entry a trained member, named by a hash of all it depends on.
 
-    An entry holds the member's final checkpoint tree, its metrics and the record of its training.
-    Entries appear whole or not at all, so any number of runs may share the folder.
+    An entry holds the member's final checkpoint tree, its metrics and the record of its training;
+    that of a member which diverged has no tree and says in its record when and why. Entries appear
+    whole or not at all, and a lock a member says who is training it, so any number of runs may
+    share the folder.
     """
 
     def __init__(self, root: Path):
         """Use `root`, made when the first entry is stored."""
         self._root = Path(root)
 
-    def load(self, hashes: list[str], like: Any) -> tuple[Any, dict] | None:
+    def missing(self, hashes: Sequence[str]) -> list[str]:
+        """Those that have no entry yet."""
+        return [h for h in hashes if not (self._root / h).is_dir()]
+
+    def load(self, hashes: Sequence[str], like: Any) -> tuple[Any, dict] | None:
         """The members of these hashes stacked, or None unless all are there.
 
         Args:
           hashes: one a member.
-          like: a tree of the same structure.
+          like: a tree of the same structure; leaves have shapes `[P, ...]` and dtypes.
 
         Returns:
-          `(tree, record)`: host arrays `[P, ...]`, and the record of the first member.
+          `(tree, record)`: host arrays `[P, ...]`, not-a-number for members that diverged, and the
+          record of the first member, with the failures of all.
 
         """
-        folders = [self._root / h for h in hashes]
-        if not all(folder.is_dir() for folder in folders):
+        if self.missing(hashes):
             return None
-        trees = [serialization.from_bytes(like, (f / "tree.msgpack").read_bytes()) for f in folders]
-        tree = jax.tree.map(lambda *leaves: np.stack(leaves), *trees)
-        return tree, json.loads((folders[0] / "record.json").read_text())
+        records = [json.loads((self._root / h / "record.json").read_text()) for h in hashes]
+        rows = [
+            _not_a_number(like) if record["failed"] else self._tree(name, like)
+            for name, record in zip(hashes, records, strict=True)
+        ]
+        failures = [
+            {**record["failed"], "member": member}
+            for member, record in enumerate(records)
+            if record["failed"]
+        ]
+        found = next((r for r in records if not r["failed"]), records[0])
+        record = {**found, "record": found["record"] | ({"failed": failures} if failures else {})}
+        return jax.tree.map(lambda *leaves: np.stack(leaves), *rows), record
 
-    def replay(self, hashes: list[str], log: MetricsLog) -> None:
+    def failure(self, name: str) -> dict | None:
+        """Stage, step and reason, if the member of this hash is known to diverge."""
+        path = self._root / name / "record.json"
+        return json.loads(path.read_text())["failed"] if path.exists() else None
+
+    def replay(self, hashes: Sequence[str], log: MetricsLog) -> None:
         """Write the members' metrics to a run's log, as if it had trained them itself."""
         members = [
             [
@@ -52,31 +76,113 @@ class StageCache:
             ]
             for h in hashes
         ]
-        for rows in zip(*members, strict=True):
+        for number in range(max(map(len, members), default=0)):
+            # The log of a member that diverged alone ends early.
+            rows = [lines[number] if number < len(lines) else {} for lines in members]
+            first = next(row for row in rows if row)
             values = {
-                name: [row[name] for row in rows] if name in rows[0]["member"] else value
-                for name, value in rows[0].items()
+                name: [row.get(name) for row in rows] if name in first["member"] else value
+                for name, value in first.items()
                 if name not in ("stage", "step", "member")
             }
-            log.write(rows[0]["stage"], rows[0]["step"], values)
+            log.write(first["stage"], first["step"], values)
 
-    def store(self, hashes: list[str], tree: Any, metrics: list[dict], record: dict) -> None:
-        """Add the members that are not there yet; `tree` leaves are `[P, ...]`."""
-        tree = jax.device_get(tree)
-        for member, name in enumerate(hashes):
-            if (self._root / name).exists():
-                continue
-            self._root.mkdir(parents=True, exist_ok=True)
-            part = Path(tempfile.mkdtemp(dir=self._root))
-            row = jax.tree.map(lambda leaf, m=member: leaf[m], tree)
-            (part / "tree.msgpack").write_bytes(serialization.to_bytes(row))
-            (part / "record.json").write_text(json.dumps(record))
+    def store(
+        self,
+        hashes: Sequence[str],
+        owners: Sequence[str],
+        tree: Any,
+        metrics: list[dict],
+        record: dict,
+    ) -> None:
+        """Add the members that are not there yet.
+
+        Args:
+          hashes: one a member.
+          owners: one a member: the run that it is trained for, whose record counts its cost.
+          tree: leaves `[P, ...]`; None if all members diverged.
+          metrics: the records of the log.
+          record: what the final checkpoint says; its failures tell which members diverged.
+
+        """
+        failed = {failure["member"]: failure for failure in record["record"].get("failed", [])}
+        if tree is not None:
+            tree = jax.device_get(tree)
+        for member, (name, owner) in enumerate(zip(hashes, owners, strict=True)):
+            own = {k: v for k, v in record["record"].items() if k != "failed"}
+            entry = {**record, "record": own, "owner": owner, "failed": failed.get(member)}
             lines = [json.dumps(_of_member(line, member)) + "\n" for line in metrics]
-            (part / "metrics.jsonl").write_text("".join(lines))
-            try:
-                os.rename(part, self._root / name)
-            except OSError:  # another run was faster
-                shutil.rmtree(part)
+
+            def write(folder: Path, member=member, entry=entry, lines=lines) -> None:
+                if not entry["failed"]:
+                    row = jax.tree.map(lambda leaf: leaf[member], tree)
+                    (folder / "tree.msgpack").write_bytes(serialization.to_bytes(row))
+                (folder / "record.json").write_text(json.dumps(entry))
+                (folder / "metrics.jsonl").write_text("".join(lines))
+
+            files.write_folder(self._root / name, write)
+
+    def store_failure(self, name: str, owner: str, failure: dict) -> None:
+        """Add a member that cannot be trained: an earlier stage of it diverged."""
+        record = {"step": 0, "chrono": {}, "record": {"failed": [{**failure, "member": 0}]}}
+        self.store([name], [owner], None, [], record)
+
+    @contextlib.contextmanager
+    def claim(self, hashes: Sequence[str]) -> Iterator[list[str]]:
+        """Hold, for a block, those members that have no entry and that nobody else is training."""
+        with contextlib.ExitStack() as stack:
+            held = [h for h in hashes if stack.enter_context(files.locked(self._lock(h)))]
+            yield self.missing(held)  # another process may have stored them just before
+            for name in held:
+                if not self.missing([name]):
+                    self._lock(name).unlink(missing_ok=True)  # nobody will want it again
+
+    def wait_for(self, hashes: Sequence[str]) -> None:
+        """Return when a member that has no entry is free to be claimed, or all have entries."""
+        while missing := self.missing(hashes):
+            for name in missing:
+                with files.locked(self._lock(name)) as free:
+                    if free:
+                        return
+            time.sleep(0.5)
+
+    def workbench(self, wanted: Sequence[str], claimed: Sequence[str]) -> tuple[Path, list[str]]:
+        """A folder in which to train claimed members together, and which they are.
+
+        A population that was interrupted is taken up as it was, so that its checkpoints fit: with
+        members that have entries by now, but only if those left are claimed and all are `wanted`.
+        """
+        for path in sorted(self._root.glob(".training/*/members.json")):
+            with contextlib.suppress(FileNotFoundError):  # finished by another process meanwhile
+                members = json.loads(path.read_text())
+                left = self.missing(members)
+                if left and set(left) <= set(claimed) and set(members) <= set(wanted):
+                    return path.parent, members
+        name = hashlib.sha256("".join(claimed).encode()).hexdigest()[:24]
+        folder = self._root / ".training" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        files.write_json(folder / "members.json", list(claimed))
+        return folder, list(claimed)
+
+    def clear(self, workbench: Path) -> None:
+        """Remove the folder of a population whose members are stored."""
+        shutil.rmtree(workbench, ignore_errors=True)
+
+    def _tree(self, name: str, like: Any) -> Any:
+        return serialization.from_bytes(like, (self._root / name / "tree.msgpack").read_bytes())
+
+    def _lock(self, name: str) -> Path:
+        return self._root / ".locks" / name
+
+
+def _not_a_number(like: Any) -> Any:
+    """One member of a tree that has no numbers."""
+    return jax.tree.map(
+        lambda x: np.full(
+            x.shape[1:], np.nan if np.issubdtype(x.dtype, np.floating) else 0, x.dtype
+        ),
+        like,
+    )
 
 
 def _of_member(line: dict, member: int) -> dict:

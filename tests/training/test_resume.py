@@ -12,7 +12,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 import pytest
-from training_helpers import assert_trees_close, tiny_config, train
+from training_helpers import assert_trees_close, member, tiny_config, train
 
 from adjax.errors import DivergedError
 from adjax.training import loop
@@ -57,10 +57,33 @@ def test_finished_stages_are_not_trained_again(tmp_path, monkeypatch):
     assert_trees_close(train(config, tmp_path), first, atol=0)
 
 
+INFINITE = {"seed": 1, "teacher.learning_rate": float("inf")}
+
+
 def test_values_that_are_not_finite_stop_the_run(tmp_path):
-    members = ({"seed": 0}, {"seed": 1, "teacher.learning_rate": float("inf")})
-    with pytest.raises(DivergedError, match=r"stage teacher, step 1, member 1 \(class 3 seed 1 "):
-        train(tiny_config("ae", members=members), tmp_path)
+    with pytest.raises(DivergedError, match=r"stage teacher, step 1, member 0 \(class 3 seed 1\)"):
+        train(tiny_config("ae", members=(INFINITE,)), tmp_path)
+    with pytest.raises(DivergedError, match=r"member 0 .*; 1 more members diverged") as error:
+        train(tiny_config("ae", members=(INFINITE, INFINITE | {"seed": 2})), tmp_path / "two")
+    assert [failure["member"] for failure in error.value.failed] == [0, 1]
+
+
+def test_member_that_diverges_leaves_the_others_alone(tmp_path):
+    mesh = {"mesh.member": 1, "mesh.data": 1}
+    config = tiny_config("oe_sdn", members=({"seed": 0}, INFINITE, {"seed": 2}), **mesh)
+    together = train(config, tmp_path / "three")
+    for row, seed in ((0, 0), (2, 2)):
+        alone = train(tiny_config("oe_sdn", seed=seed, **mesh), tmp_path / f"alone{seed}")
+        assert_trees_close(member(together, row), alone, atol=2e-4)
+    for record in records(tmp_path / "three"):
+        for name in record.keys() - {"stage", "step", "images_per_second"}:
+            first, second, third = record[name]
+            assert second is None
+            assert np.isfinite([first, third]).all()
+
+    train(config, tmp_path / "three")  # from the last checkpoints, which remember it
+    with pytest.raises(AssertionError):
+        assert_trees_close(member(together, 1), member(together, 0), atol=1)
 
 
 def test_last_good_checkpoint_survives_divergence(tmp_path, monkeypatch):

@@ -24,10 +24,49 @@ def test_entries_of_a_population_serve_its_members_alone(tmp_path, monkeypatch):
 def test_storing_twice_keeps_the_first(tmp_path):
     cache = StageCache(tmp_path)
     like = {"w": np.zeros((1, 2), np.float32)}
-    cache.store(["h"], {"w": np.ones((1, 2), np.float32)}, [], {"steps": 1})
-    cache.store(["h"], {"w": np.zeros((1, 2), np.float32)}, [], {"steps": 2})
+    for step in (1, 2):
+        record = {"step": step, "record": {}}
+        cache.store(["h"], ["run"], {"w": np.full((1, 2), step, np.float32)}, [], record)
     tree, record = cache.load(["h"], like)
     np.testing.assert_array_equal(tree["w"], np.ones((1, 2)))
-    assert record == {"steps": 1}
+    assert (record["step"], record["owner"]) == (1, "run")
     assert cache.load(["h", "missing"], like) is None
     assert [path.name for path in tmp_path.iterdir()] == ["h"]
+
+
+def test_member_that_diverged_has_no_numbers(tmp_path):
+    cache = StageCache(tmp_path)
+    like = {"w": np.zeros((2, 3), np.float32), "step": np.zeros(2, np.int32)}
+    failure = {"member": 1, "stage": "teacher", "step": 7, "reason": "loss is nan"}
+    lines = [{"stage": "teacher", "step": 5, "loss": [0.5, None]}]
+    tree = {"w": np.ones((2, 3), np.float32), "step": np.full(2, 9, np.int32)}
+    cache.store(["a", "b"], ["x", "y"], tree, lines, {"step": 9, "record": {"failed": [failure]}})
+    assert cache.failure("a") is None
+    assert cache.failure("b") == failure
+    tree, record = cache.load(["b", "a"], like)
+    assert np.isnan(tree["w"][0]).all()
+    np.testing.assert_array_equal(tree["w"][1], np.ones(3))
+    assert record["record"]["failed"] == [{**failure, "member": 0}]
+
+
+def test_member_is_claimed_once_and_freed_with_its_holder(tmp_path):
+    cache, other = StageCache(tmp_path), StageCache(tmp_path)
+    with cache.claim(["a", "b"]) as mine:
+        assert mine == ["a", "b"]
+        with other.claim(["b", "c"]) as theirs:
+            assert theirs == ["c"]
+        cache.store_failure("a", "run", {"stage": "teacher", "step": 1, "reason": "loss is nan"})
+    with other.claim(["a", "b"]) as theirs:
+        assert theirs == ["b"]
+
+
+def test_interrupted_population_is_taken_up_with_the_members_it_had(tmp_path):
+    cache = StageCache(tmp_path)
+    folder, members = cache.workbench(["a", "b", "c"], ["a", "b"])
+    assert members == ["a", "b"]
+    cache.store_failure("a", "run", {"stage": "teacher", "step": 1, "reason": "loss is nan"})
+    assert cache.workbench(["a", "b", "c"], ["b", "c"]) == (folder, ["a", "b"])
+    assert cache.workbench(["b", "c"], ["b", "c"])[1] == ["b", "c"]  # nobody wants a
+    assert cache.workbench(["a", "b", "c"], ["c"])[1] == ["c"]  # b is not claimed
+    cache.clear(folder)
+    assert cache.workbench(["a", "b", "c"], ["b"])[1] == ["b"]

@@ -1,0 +1,107 @@
+"""Files that several processes share: written whole or not at all, and locks that die with us."""
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+
+def write_json(path: Path, value) -> None:
+    """Write a JSON file that is never seen half-written."""
+    _replace(path, lambda part: part.write_text(json.dumps(value, indent=1) + "\n"))
+
+
+def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write an `.npz` file that is never seen half-written."""
+
+    def write(part: Path) -> None:
+        with part.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+
+    _replace(path, write)
+
+
+def write_folder(path: Path, write: Callable[[Path], None]) -> None:
+    """Make a folder that is never seen half-filled; the first of several writers wins.
+
+    Args:
+      path: of the folder; nothing happens if it is there.
+      write: fills the empty folder that it is given.
+
+    """
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(dir=path.parent, prefix=".part-"))
+    try:
+        write(part)
+        os.rename(part, path)
+    except OSError:
+        shutil.rmtree(part, ignore_errors=True)
+        if not path.exists():  # nobody was faster: the disk refuses
+            raise
+
+
+def _replace(path: Path, write: Callable[[Path], None]) -> None:
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        write(part)
+        os.replace(part, path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def locked(path: Path, *, shared: bool = False, wait: bool = False) -> Iterator[bool]:
+    """Hold the lock file `path` for a block; the kernel frees it however the process ends.
+
+    Args:
+      path: of the lock file, made if need be. It says who holds it, see `holder`.
+      shared: many may hold it so at once, but none exclusively meanwhile.
+      wait: until it is free.
+
+    Yields:
+      Whether the lock is held; with `wait` always True.
+
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mode = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB)
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, mode)
+        except BlockingIOError:
+            yield False
+            return
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}")
+        file.flush()
+        yield True
+
+
+def holder(path: Path) -> str:
+    """Who took the lock last: `process 12 on host`."""
+    with contextlib.suppress(OSError):
+        return path.read_text() or "another process"
+    return "another process"
+
+
+def disk_full(error: BaseException | None) -> bool:
+    """Whether an exception, or one behind it, says that the disk or the quota is full."""
+    seen = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if any(os.strerror(code) in str(error) for code in (errno.ENOSPC, errno.EDQUOT)):
+            return True  # libraries in C++ give the words only
+        error = error.__cause__ or error.__context__
+    return False

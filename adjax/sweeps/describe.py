@@ -1,0 +1,78 @@
+"""What a plan is, in words: `--dry_run`, and the progress of an engine."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from adjax.sweeps.plan import Evaluation, PlannedRun, Training, method_of
+from adjax.sweeps.work import is_finished
+from adjax.training import StageCache
+
+
+def describe_task(task: Training | Evaluation) -> str:
+    """One line: `teacher of mnist, 10 members together`."""
+    if isinstance(task, Evaluation):
+        names = [run.name for run in task.runs]
+        return f"evaluate {names[0]}" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
+    size = len(task.hashes)
+    members = "1 member" if size == 1 else f"{size} members together"
+    return f"{_stage(task)}, {members}"
+
+
+def describe_plan(
+    plan: Sequence[Training | Evaluation], runs: Sequence[PlannedRun], directory: Path
+) -> str:
+    """The table of `--dry_run`: a row a group of members that could train together.
+
+    FLOPs are those of the members that are not trained yet, as XLA counts the update before it
+    optimises it: what lies in a loop, such as attention over images on a CPU, counts once.
+    """
+    header = ("group", "members", "trained", "populations", "programs", "TFLOP to do")
+    rows, total = [], 0.0
+    for group in _groups(plan):
+        cache = StageCache(group[0].config.stage_cache)
+        missing = [cache.missing(task.hashes) for task in group]
+        members = sum(len(task.hashes) for task in group)
+        left = sum(map(len, missing))
+        flops = sum(t.flops * len(m) / len(t.hashes) for t, m in zip(group, missing, strict=True))
+        total += flops
+        sizes = {len(task.hashes) for task in group}
+        programs = {len(names) for names in missing if names}
+        rows.append(
+            (
+                _stage(group[0]),
+                str(members),
+                str(members - left),
+                f"{len(group)} of {' or '.join(map(str, sorted(sizes)))}",
+                str(len(programs)),
+                f"{flops / 1e12:,.1f}",
+            )
+        )
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in (header, *rows)
+    ]
+    finished = sum(is_finished(run, directory) for run in runs)
+    head = f"{len(runs)} runs, {finished} of them finished; {total / 1e12:,.1f} TFLOP of training"
+    return "\n".join([f"{head} to do", "", *lines])
+
+
+def _groups(plan) -> list[list[Training]]:
+    groups: dict[tuple, list[Training]] = {}
+    for task in plan:
+        if isinstance(task, Training):
+            stage = method_of(task.config).stages[task.index]
+            groups.setdefault((task.index, id(stage)), []).append(task)
+    return list(groups.values())
+
+
+def _stage(task: Training) -> str:
+    """`student of oe_sdn on mnist, rotation`."""
+    method = method_of(task.config)
+    stage = method.stages[task.index]
+    own = "" if task.index == 0 else f" of {method.name}"
+    auxiliary = f", {task.config.student.auxiliary}" if method.name == "oe_sdn" and own else ""
+    return f"{stage.name}{own} on {task.config.data.name}{auxiliary}"

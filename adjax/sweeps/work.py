@@ -1,0 +1,81 @@
+"""The two kinds of work in a plan, done by whichever process an engine chose."""
+
+import contextlib
+import dataclasses
+from pathlib import Path
+
+from adjax import experiment, files, preparation, settings, workdir
+from adjax.errors import DivergedError
+from adjax.sweeps.plan import Evaluation, PlannedRun, Training, members_only, method_of
+from adjax.training import MetricsLog, StageCache, cached_variables, train_stage
+
+
+def perform(task: Training | Evaluation, directory: Path, command: str = "") -> None:
+    """Do what is left of a task; safe to repeat, and to do from several processes at once."""
+    if isinstance(task, Training):
+        _train(task)
+    else:
+        for run in task.runs:
+            _finish(run, directory, command)
+
+
+def _train(task: Training) -> None:
+    cache = StageCache(task.config.stage_cache)
+    while cache.missing(task.hashes):
+        with cache.claim(task.hashes) as claimed:
+            if claimed := _without_failed(task, cache, claimed):
+                _train_claimed(task, cache, claimed)
+        cache.wait_for(task.hashes)
+
+
+def _without_failed(task: Training, cache: StageCache, claimed: list[str]) -> list[str]:
+    """Those whose earlier stages did not diverge; the failure of the others is handed on."""
+    left = []
+    for name in claimed:
+        row = task.hashes.index(name)
+        failures = filter(None, (cache.failure(hashes[row]) for hashes in task.earlier))
+        if failure := next(failures, None):
+            cache.store_failure(name, task.owners[row], failure)
+        else:
+            left.append(name)
+    return left
+
+
+def _train_claimed(task: Training, cache: StageCache, claimed: list[str]) -> None:
+    folder, hashes = cache.workbench(task.hashes, claimed)
+    rows = [task.hashes.index(name) for name in hashes]
+    config = members_only(task.config, rows)
+    method = method_of(task.config)
+    trainer = dataclasses.replace(
+        preparation.create_trainer(config, method, folder),
+        owners=[task.owners[row] for row in rows],
+    )
+    earlier = enumerate(method.stages[: task.index])
+    frozen = {stage.name: cached_variables(trainer, index) for index, stage in earlier}
+    # The cache says who diverged, and each run's folder will.
+    with MetricsLog(folder, trainer.labels) as log, contextlib.suppress(DivergedError):
+        train_stage(trainer, task.index, frozen, log)
+    cache.clear(folder)
+
+
+def _finish(run: PlannedRun, directory: Path, command: str) -> None:
+    folder = directory / run.name
+    with files.locked(directory / ".locks" / run.name.replace("/", "."), wait=True):
+        if is_finished(run, directory):
+            return
+        method = method_of(run.config)
+        with contextlib.suppress(DivergedError):  # failed.json has it
+            experiment.train_and_evaluate(run.config, folder, command=command, method=method)
+
+
+def has_results(run: PlannedRun, directory: Path) -> bool:
+    """Whether a run is finished and some of its members have results."""
+    return experiment.finished_results(run.config, directory / run.name) is not None
+
+
+def is_finished(run: PlannedRun, directory: Path) -> bool:
+    """Whether nothing is left to do for a run: it has results, or all its members diverged."""
+    if has_results(run, directory):
+        return True
+    members = settings.members_of(run.config, method_of(run.config).dynamic)
+    return len(workdir.read_failures(directory / run.name)) == len(members)

@@ -1,0 +1,116 @@
+"""What a member of a population needs, known before anything is compiled or put on a device."""
+
+import dataclasses
+import math
+
+import jax
+import numpy as np
+from jax.extend import core
+
+from adjax.methods import DATA_AXIS
+from adjax.training.loop import Trainer, stage_batches, tree_like
+from adjax.training.programs import update_of_member
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """Of one stage and member.
+
+    Attributes:
+      kept: bytes that stay: state, best variables, a copy of both for the checkpoint, the variables
+        of earlier stages, and two batches.
+      work: bytes that an update takes meanwhile, at most: its intermediate values as they live and
+        die in the order of the program, which XLA can only better.
+      flops: floating-point operations of an update, as XLA counts the program before it optimises
+        it (loops once).
+
+    """
+
+    kept: int
+    work: int
+    flops: float
+
+    def largest_population(self, memory: int, population_axis: str) -> int:
+        """How many members fit `memory` bytes of a device, at least one.
+
+        Under "map" members work one after another; otherwise all at once.
+        """
+        if population_axis == "map":
+            return max(1, (memory - self.work) // self.kept)
+        return max(1, memory // (self.kept + self.work))
+
+
+def estimate(trainer: Trainer, index: int) -> Estimate:
+    """Estimate a stage from a trainer of one member."""
+    stage = trainer.method.stages[index]
+    trees = [tree_like(trainer, i) for i in range(index + 1)]
+    names = [s.name for s in trainer.method.stages]
+    frozen = {name: tree["best"] for name, tree in zip(names, trees[:-1], strict=False)}
+    batch = next(iter(stage_batches(trainer, stage, range(1))))
+    shapes = (trees[-1]["state"], frozen, batch, trainer.members)
+    one = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), shapes)
+    update = update_of_member(stage.update, index)
+    jaxpr = jax.make_jaxpr(update, axis_env=[(DATA_AXIS, 1)])(*one)
+    tree, seen, images = (_bytes_of(t) for t in (trees[-1], frozen, batch))
+    lowered = jax.jit(jax.vmap(update, axis_name=DATA_AXIS)).lower(*shapes)
+    return Estimate(
+        kept=2 * tree + seen + 2 * images,
+        work=peak_bytes(jaxpr.jaxpr),
+        flops=lowered.cost_analysis().get("flops", 0.0),
+    )
+
+
+def peak_bytes(jaxpr: core.Jaxpr) -> int:
+    """The most bytes of values that are alive at once while a program runs in its own order.
+
+    Its inputs count until their last use; a loop or a called program adds its own peak.
+    """
+    last_use = {}
+    for number, equation in enumerate(jaxpr.eqns):
+        for value in equation.invars:
+            if isinstance(value, core.Var):
+                last_use[value] = number
+    last_use |= {value: len(jaxpr.eqns) for value in jaxpr.outvars if isinstance(value, core.Var)}
+    dying: dict[int, list] = {}
+    for value, number in last_use.items():
+        dying.setdefault(number, []).append(value)
+    alive = sum(_size(value) for value in {*jaxpr.invars, *jaxpr.constvars} & last_use.keys())
+    peak = alive
+    for number, equation in enumerate(jaxpr.eqns):
+        made = sum(_size(value) for value in equation.outvars if value in last_use)
+        inside = max(map(_inner_bytes, _called(equation)), default=0)
+        peak = max(peak, alive + max(made, inside))
+        alive += made - sum(map(_size, dying.get(number, ())))
+    return peak
+
+
+def _inner_bytes(jaxpr: core.Jaxpr) -> int:
+    """What a called program needs beyond its operands, which its caller counts."""
+    return peak_bytes(jaxpr) - sum(map(_size, {*jaxpr.invars, *jaxpr.constvars}))
+
+
+def _called(equation) -> list[core.Jaxpr]:
+    found = []
+    for leaf in jax.tree.leaves(
+        list(equation.params.values()), is_leaf=lambda x: isinstance(x, core.ClosedJaxpr)
+    ):
+        if isinstance(leaf, core.ClosedJaxpr):
+            found.append(leaf.jaxpr)
+        elif isinstance(leaf, core.Jaxpr):
+            found.append(leaf)
+    return found
+
+
+def _size(value) -> int:
+    return math.prod(value.aval.shape) * np.dtype(value.aval.dtype).itemsize if _dense(value) else 0
+
+
+def _dense(value) -> bool:
+    """Whether a value has a NumPy dtype: keys of random numbers have not, and are small."""
+    return hasattr(value.aval, "shape") and not jax.dtypes.issubdtype(
+        value.aval.dtype, jax.dtypes.extended
+    )
+
+
+def _bytes_of(tree) -> int:
+    return sum(math.prod(x.shape) * np.dtype(x.dtype).itemsize for x in jax.tree.leaves(tree))

@@ -1,0 +1,75 @@
+"""Files are there whole or not at all, whatever the disk does."""
+
+import errno
+import json
+import os
+
+import numpy as np
+import pytest
+
+from adjax import files
+
+
+def full_disk(*_, **__):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / "x.json"
+    files.write_json(path, {"a": 1})
+    monkeypatch.setattr("pathlib.Path.write_text", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        files.write_json(path, {"a": 2})
+    assert json.loads(path.read_text()) == {"a": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_arrays_come_back(tmp_path):
+    files.write_arrays(tmp_path / "x.npz", {"a/b": np.arange(3)})
+    with np.load(tmp_path / "x.npz") as arrays:
+        np.testing.assert_array_equal(arrays["a/b"], np.arange(3))
+
+
+def test_folder_is_the_first_writers(tmp_path):
+    files.write_folder(tmp_path / "x", lambda part: (part / "a").write_text("1"))
+    files.write_folder(tmp_path / "x", lambda part: (part / "a").write_text("2"))
+
+    def overtaken(part):
+        (part / "a").write_text("3")
+        files.write_folder(tmp_path / "y", lambda part: (part / "a").write_text("4"))
+
+    files.write_folder(tmp_path / "y", overtaken)
+    assert (tmp_path / "x" / "a").read_text() == "1"
+    assert (tmp_path / "y" / "a").read_text() == "4"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["x", "y"]
+
+
+def test_folder_that_cannot_be_filled_is_not_there(tmp_path):
+    with pytest.raises(OSError, match="No space left"):
+        files.write_folder(tmp_path / "x", full_disk)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_lock_is_exclusive_or_shared(tmp_path):
+    path = tmp_path / "locks" / "a"
+    with files.locked(path) as first, files.locked(path) as second:
+        assert (first, second) == (True, False)
+        assert files.holder(path).startswith(f"process {os.getpid()} on ")
+    with files.locked(path, shared=True) as first, files.locked(path, shared=True) as second:
+        assert (first, second) == (True, True)
+        with files.locked(path) as third:
+            assert not third
+
+
+def test_full_disk_is_recognised_behind_other_errors():
+    def wrapped(inner):
+        try:
+            raise ValueError("saving failed") from inner
+        except ValueError as error:
+            return error
+
+    assert files.disk_full(OSError(errno.ENOSPC, "x"))
+    assert files.disk_full(wrapped(OSError(errno.EDQUOT, "x")))
+    assert files.disk_full(ValueError("tensorstore: No space left on device [16]"))
+    assert not files.disk_full(wrapped(OSError(errno.EACCES, "x")))
+    assert not files.disk_full(ValueError("x"))
