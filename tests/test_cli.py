@@ -96,3 +96,58 @@ def test_folder_that_cannot_be_made(repository, tmp_path):
     done = launch(repository, CONFIG, f"--workdir={tmp_path / 'file' / 'run'}")
     assert f"cannot write to --workdir={tmp_path / 'file' / 'run'}" in done.stderr
     assert done.returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--shard=2/2"], "--shard=2/2: give i/n with i from 0 to n - 1"),
+        (["--shard=3/4"], "--shard=3/4: the sweep has 3 runs only"),
+        (["--engine=slurm"], "--engine=slurm: value should be one of <inline|ray>"),
+        (["--max_population=-1"], "max_population"),
+        (
+            ["--config.data.normal_class=12"],
+            "run 'ae' of the sweep: normal_class 12 is not a class",
+        ),
+        (["--config=configs/mnist.py:ae,smoke"], "its sweep has no runs for the argument"),
+    ],
+)
+def test_wrong_sweeps(repository, tmp_path, arguments, says):
+    workdir = tmp_path / "sweep"
+    config = (
+        [] if arguments[0].startswith("--config=") else ["--config=configs/mnist.py:demo,smoke"]
+    )
+    done = launch(repository, "--mode=sweep", *config, f"--workdir={workdir}", *arguments)
+    assert says in done.stderr
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert done.returncode == 2
+    assert not workdir.exists()
+
+
+FULL_DISK = """
+import errno, os, sys
+from adjax import files
+import launch
+
+def full(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+files.write_arrays = full
+sys.exit(launch.main(["launch.py", *sys.argv[1:]]))
+"""
+
+
+def test_full_disk_is_said_in_one_line(repository, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, CONFIG, f"--workdir={tmp_path}"],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"XLA_FLAGS": ""},
+    )
+    assert done.returncode == 1
+    *_, last = done.stderr.splitlines()
+    assert last.startswith("error: the disk is full; finished results are kept")
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,196 @@
+"""Sweeps whose processes die or whose disk is full end as if nothing had happened."""
+
+import errno
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sweep_helpers import plan_of, planned, results, write
+
+from adjax import files, sweeps, workdir
+from adjax.errors import UserError
+
+# What a clock measures, where and when: present in both stores, but not equal.
+CLOCK = {
+    "images_per_second",
+    "flops_per_second",
+    "compile_seconds",
+    "train_seconds",
+    "input_wait_fraction",
+    "train_images_per_second",
+    "score_images_per_second",
+}
+CIRCUMSTANCES = {"date", "command"}
+
+
+def timeless(value):
+    """A JSON value whose measured times are replaced by their presence."""
+    if isinstance(value, dict):
+        hidden = CLOCK | CIRCUMSTANCES
+        return {k: "measured" if k in hidden else timeless(v) for k, v in value.items()}
+    return [timeless(v) for v in value] if isinstance(value, list) else value
+
+
+def metrics(path):
+    """`metrics.jsonl` as bytes, measured times apart."""
+    lines = path.read_text().splitlines()
+    return "".join(json.dumps(timeless(json.loads(line))) + "\n" for line in lines).encode()
+
+
+def store(folder):
+    """All that a sweep keeps: path -> content; reports and TensorBoard files are made of it."""
+    content = {}
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        name = str(path.relative_to(folder))
+        if path.name == "metrics.jsonl":
+            content[name] = metrics(path)
+        elif path.name in ("results.json", "config.json", "failed.json"):
+            text = path.read_text().replace(str(folder), "FOLDER")
+            content[name] = timeless(json.loads(text))
+        elif path.suffix == ".npz":
+            with np.load(path) as arrays:
+                content[name] = {key: arrays[key].tobytes() for key in arrays}
+        elif path.name == "tree.msgpack":
+            content[name] = path.read_bytes()
+    return content
+
+
+def worker_at_work(driver):
+    """The number of a Ray worker below `driver` that performs a task, or None."""
+    parents, titles = {}, {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                parents[int(entry.name)] = int(
+                    (entry / "stat").read_text().rsplit(")", 1)[1].split()[1]
+                )
+                titles[int(entry.name)] = (entry / "cmdline").read_bytes()
+            except OSError:  # it has ended
+                continue
+
+    def below(process):
+        while process in parents:
+            process = parents[process]
+            if process == driver:
+                return True
+        return False
+
+    found = [p for p, title in titles.items() if title.startswith(b"ray::_perform") and below(p)]
+    return random.choice(found) if found else None
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_workers_and_driver_killed_leave_the_undisturbed_store(tmp_path, repository):
+    runs = [
+        (
+            f"{method}/class{normal_class}/seed{seed}",
+            {"method": method, "data.normal_class": normal_class, "seed": seed},
+        )
+        for method in ("ae", "sdn", "oe_sdn")
+        for normal_class in (3, 7)
+        for seed in (0, 1)
+    ]
+    config = tmp_path / "config.py"
+    config.write_text(
+        "from configs.mnist import get_config\n" + Path(write(tmp_path, runs)).read_text()
+    )
+    command = [sys.executable, "launch.py", "--mode=sweep", f"--config={config}:oe_sdn,smoke"]
+    command += ["--engine=ray", "--max_population=2", "--config.teacher.steps=100"]
+    command += ["--config.student.steps=50", "--config.evaluation.batch_size=50"]
+
+    def start(folder):
+        return subprocess.Popen(
+            [*command, f"--workdir={folder}"],
+            cwd=repository,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=os.environ | {"XLA_FLAGS": ""},
+        )
+
+    def kill_worker(driver, after):
+        while driver.poll() is None and worker_at_work(driver.pid) is None:
+            time.sleep(0.05)
+        time.sleep(after)
+        if process := worker_at_work(driver.pid):
+            os.kill(process, signal.SIGKILL)
+            return True
+        return False
+
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert start(whole).wait() == 0
+
+    moments = random.Random(0)
+    driver = start(cut)
+    killed = sum(kill_worker(driver, moments.uniform(0, 10)) for _ in range(5))
+    assert driver.poll() is None, "the sweep ended before its driver was killed"
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    driver = start(cut)
+    killed += sum(kill_worker(driver, moments.uniform(0, 10)) for _ in range(3))
+    assert killed >= 4
+    for _ in range(5):  # a task whose workers died too often ends a sweep
+        if driver.wait() == 0:
+            break
+        driver = start(cut)
+    assert driver.wait() == 0
+
+    a, b = store(cut), store(whole)
+    assert a.keys() == b.keys()
+    assert len([name for name in a if name.endswith("/results.json")]) == len(runs)
+    for name in b:
+        assert a[name] == b[name], name
+    assert not list((cut / ".stages" / ".training").iterdir())
+
+
+def test_full_disk_keeps_what_is_finished(tmp_path, monkeypatch):
+    runs = planned(tmp_path, [("a", {"method": "ae"}), ("b", {"method": "ae", "seed": 1})])
+    plan = plan_of(runs, tmp_path)
+    write_arrays = files.write_arrays
+
+    def until_full(path, arrays):
+        if path.parent.name == "b":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write_arrays(path, arrays)
+
+    monkeypatch.setattr(files, "write_arrays", until_full)
+    with pytest.raises(OSError, match="No space left"):
+        sweeps.InlineEngine().run(plan, tmp_path)
+    assert [run.name for run in runs if sweeps.is_finished(run, tmp_path)] == ["a"]
+    finished = results(tmp_path / "a")
+
+    monkeypatch.setattr(files, "write_arrays", write_arrays)
+    sweeps.InlineEngine().run(plan, tmp_path)
+    assert results(tmp_path / "a") == finished
+    assert all(sweeps.is_finished(run, tmp_path) for run in runs)
+
+
+def test_shards_that_share_a_teacher_train_it_once(tmp_path):
+    runs = planned(tmp_path, [("a", {"method": "ae"}), ("s", {"method": "sdn"})])
+    for shard in ((1, 2), (0, 2)):
+        part = sweeps.shard_of(runs, shard)
+        with sweeps.driving(tmp_path, shard):
+            sweeps.InlineEngine().run(plan_of(part, tmp_path), tmp_path)
+    owner = [results(tmp_path / name)["stages"][0].get("cached", False) for name in ("a", "s")]
+    assert owner == [True, False]
+
+
+def test_engine_ray_says_what_it_needs(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(UserError, match=r"pip install 'adjax\[ray\]'"):
+        sweeps.RayEngine()
+
+
+def test_failures_are_read_back(tmp_path):
+    assert workdir.read_failures(tmp_path) == []
+    workdir.write_failures(tmp_path, [{"member": 0}])
+    assert workdir.read_failures(tmp_path) == [{"member": 0}]
+    workdir.write_failures(tmp_path, [])
+    assert list(tmp_path.iterdir()) == []
