@@ -18,7 +18,7 @@ def gallery_figure(sets: dict[str, np.ndarray]) -> Figure:
         for axes, image in zip(row, images, strict=True):
             axes.set_axis_off()
             image = image.repeat(3, -1) if image.shape[-1] == 1 else image
-            axes.imshow(image, vmin=0, vmax=1, aspect="auto")
+            axes.imshow(image, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
         text = auxiliary_name(name)
         row[0].text(-0.1, 0.5, text, transform=row[0].transAxes, ha="right", va="center")
     return figure
