@@ -86,8 +86,12 @@ def train_batches(
         return batch
 
     dataset = tf.data.Dataset.range(steps.start, steps.stop)
-    dataset = dataset.map(make_batch, num_parallel_calls=2, deterministic=True)
-    return dataset.prefetch(2).as_numpy_iterator()
+    dataset = dataset.map(make_batch, num_parallel_calls=2, deterministic=True).prefetch(2)
+    # Nothing here is left to tune, and the tuner's thread can miss the end of its iterator: whoever
+    # drops that waits for the tuner's next round, up to a minute (TensorFlow 2.21).
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options).as_numpy_iterator()
 
 
 def padded_batches(rows: np.ndarray, batch_size: int) -> Iterator[tuple[np.ndarray, int]]:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from adjax.corruptions import AUXILIARY
 from adjax.inputs import Stream, padded_batches, train_batches
@@ -148,3 +149,10 @@ def test_padded_batches_cover_every_row_once(size):
 
 def test_no_rows_no_padded_batches():
     assert list(padded_batches(np.arange(0), BATCH)) == []
+
+
+def test_no_tuner_can_delay_the_end_of_the_pipeline(monkeypatch):
+    datasets = []
+    monkeypatch.setattr(tf.data.Dataset, "as_numpy_iterator", lambda self: datasets.append(self))
+    train_batches(IMAGE, STREAMS, BATCH, range(3))
+    assert datasets[0].options().autotune.enabled is False

@@ -324,16 +324,20 @@ class _Loop:
 
 
 def stage_batches(trainer: Trainer, stage: Stage, steps: range) -> Iterator[dict[str, jax.Array]]:
-    """A stage's batches, transferred to the devices one step ahead (by pmap itself under pmap)."""
+    """A stage's batches, transferred to the devices one step ahead (by pmap itself under pmap).
+
+    The pipeline is asked for these batches and never for its end: to take it down is not the work
+    of any step.
+    """
     size = len(trainer.settings), stage.batch_size
     part = trainer.execution.local_part(*size)
-    ahead = None
-    for batch in train_batches(
+    made = train_batches(
         trainer.image, trainer.streams, stage.batch_size, steps, stage.auxiliary, part
-    ):
-        ready, ahead = ahead, trainer.execution.put_batch(batch, *size)
-        if ready is not None:
-            yield ready
+    )
+    ahead = trainer.execution.put_batch(next(made), *size)
+    for _ in steps[1:]:
+        ready, ahead = ahead, trainer.execution.put_batch(next(made), *size)
+        yield ready
     yield ahead
 
 
