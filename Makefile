@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: install demo test test-all lint bench
+.PHONY: install native demo test test-all lint bench
 
 install: .venv/installed
 
@@ -10,6 +10,14 @@ install: .venv/installed
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@
+
+# The optional C++ path of convolutions on CPU, where there is a compiler.
+native: .venv/native
+
+.venv/native: .venv/installed $(wildcard native/*.* native/adjax_native/*.*)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check ./native
+	rm -rf native/build native/*.egg-info
 	touch $@
 
 demo: install

@@ -67,6 +67,7 @@ def defaults() -> ConfigDict:
 
     config.auxiliary = ConfigDict(AUXILIARY)
 
+    config.precision = "float32"  # of activations in training, or "bfloat16"; all else is float32
     config.select = "last"  # or "best", by the validation loss
     config.image_score = "d"  # [D] or "mse", "mae"
     config.log_every = 10
@@ -74,6 +75,8 @@ def defaults() -> ConfigDict:
 
     config.evaluation = ConfigDict({"batch_size": 200})
 
+    # What convolves on CPU: "xla", "onednn" (`pip install ./native`), "auto": onednn if installed.
+    config.ops = ConfigDict({"convolution": "auto"})
     config.parallel = "shard_map"  # or "pmap"
     config.population_axis = "auto"  # "map", "vmap" or "unroll"
     config.mesh = ConfigDict({"member": 0, "data": 0})  # 0: chosen from the devices

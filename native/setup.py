@@ -1,7 +1,6 @@
 """Builds the handlers against the headers and the library that the build requirements bring."""
 
 import importlib.metadata
-import sysconfig
 from pathlib import Path
 
 import jaxlib

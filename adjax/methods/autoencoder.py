@@ -39,11 +39,12 @@ def teacher_stage(config) -> tuple[ConvAutoencoder, Stage]:
     settings = config.teacher
     distance = losses.Distance(**config.distance)
     model = ConvAutoencoder(settings.code_size, settings.widths, batch_axis=DATA_AXIS)
+    trained = model.copy(dtype=config.precision)
     optimizer = optax.scale_by_adam()
     curve = learning_curve(settings.schedule, settings.steps)
 
     def objective(variables, frozen, batch, key, member):
-        (reconstruction, _), model_state = model.apply(
+        (reconstruction, _), model_state = trained.apply(
             variables, batch["image"], train=True, mutable=["batch_stats"]
         )
         return distance(batch["image"], reconstruction).mean(), ({}, model_state)

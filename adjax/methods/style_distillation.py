@@ -40,6 +40,7 @@ def _style_distillation(name: str, config, exposure: tuple[str, dict] | None = N
     distance = losses.Distance(**config.distance)
     teacher, first_stage = teacher_stage(config)
     student = RNAN(settings.groups, settings.nonlocal_groups, settings.features)
+    trained = student.copy(dtype=config.precision)
     optimizer = optax.scale_by_adam()
     curve = learning_curve(settings.schedule, settings.steps)
 
@@ -49,11 +50,11 @@ def _style_distillation(name: str, config, exposure: tuple[str, dict] | None = N
     def objective(variables, frozen, batch, key, member):
         image = batch["image"]
         if exposure is None:
-            output, _ = student.apply(variables, image)
+            output, _ = trained.apply(variables, image)
             return distance(output, teach(frozen, image)).mean(), ({}, {})
         auxiliary = auxiliary_images(exposure, batch, partial(teach, frozen), distance)
         both = jnp.concatenate([image, auxiliary])
-        output, auxiliary_output = jnp.split(student.apply(variables, both)[0], 2)
+        output, auxiliary_output = jnp.split(trained.apply(variables, both)[0], 2)
         kd = distance(output, teach(frozen, image)).mean()
         oer = distance(auxiliary, auxiliary_output).mean()
         weight = member[f"{STUDENT}.loss_weight"]

@@ -3,6 +3,8 @@
 import jax
 import pytest
 
+from adjax.ops import convolution_backend, native_library
+
 
 @pytest.fixture
 def other_platform(monkeypatch):
@@ -19,3 +21,12 @@ def other_platform(monkeypatch):
     yield
     jax.clear_caches()
     assert chosen
+
+
+@pytest.fixture(scope="module", params=["xla", "onednn"])
+def backend(request):
+    """What computes on CPU: a test that uses this holds for both."""
+    if request.param == "onednn" and native_library() is None:
+        pytest.skip("adjax_native is not installed: make native")
+    with convolution_backend(request.param):
+        yield request.param

@@ -7,6 +7,8 @@ import pytest
 
 from adjax.ops import attention
 
+pytestmark = pytest.mark.usefixtures("backend")
+
 TOLERANCE = 2e-5  # float32, values of order one
 
 

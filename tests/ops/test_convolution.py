@@ -12,6 +12,8 @@ from jax import lax
 
 from adjax.ops import Conv, ConvTranspose, conv, conv_transpose
 
+pytestmark = pytest.mark.usefixtures("backend")
+
 # (size, kernel, strides, padding): a stem, one with rows that touch no output, RNAN's two, padding
 # beyond the kernel.
 GEOMETRIES = (

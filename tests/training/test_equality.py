@@ -1,8 +1,12 @@
 """Whatever executes a run, its numbers agree: members, axes, devices, pmap, repetition."""
 
+import json
+
 import jax
 import pytest
 from training_helpers import assert_trees_close, member, tiny_config, train
+
+from adjax.ops import native_library
 
 ONE_DEVICE = {"mesh.member": 1, "mesh.data": 1}
 # Adam divides by the root of the second moment: rounding of a gradient near zero is amplified.
@@ -63,3 +67,17 @@ def test_pmap_equals_shard_map(alone, tmp_path):
 
 def test_devices_are_there():
     assert len(jax.devices()) == 8
+
+
+@pytest.mark.skipif(native_library() is None, reason="make native installs it")
+def test_both_convolution_paths_give_the_same_training_curve(tmp_path):
+    curves = {}
+    for name in ("xla", "onednn"):
+        train(tiny_config("oe_sdn", **{**ONE_DEVICE, "ops.convolution": name}), tmp_path / name)
+        lines = (tmp_path / name / "metrics.jsonl").read_text().splitlines()
+        curves[name] = [json.loads(line)["member"] for line in lines]
+    assert len(curves["xla"]) == len(curves["onednn"]) > 4
+    for xla, onednn in zip(curves["xla"], curves["onednn"], strict=True):
+        assert xla.keys() == onednn.keys()
+        for key in xla:
+            assert onednn[key] == pytest.approx(xla[key], rel=1e-3)
