@@ -23,7 +23,7 @@ def test_product_is_every_combination_last_axis_fastest():
 def test_zipped_is_one_of_each():
     rates = grid.axis("teacher.learning_rate", (0.1, 0.2, 0.3))
     assert grid.zipped(SEEDS, rates)[1] == {"seed": 1, "teacher.learning_rate": 0.2}
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(ValueError, match="longer"):
         grid.zipped(METHODS, SEEDS)
 
 

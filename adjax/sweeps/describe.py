@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from adjax.sweeps.plan import Evaluation, PlannedRun, Training, method_of
+from adjax.sweeps.plan import Evaluation, PlannedRun, Training, estimate_stage, method_of
 from adjax.sweeps.work import is_finished
 from adjax.training import StageCache
 
@@ -33,7 +33,9 @@ def describe_plan(
         missing = [cache.missing(task.hashes) for task in group]
         members = sum(len(task.hashes) for task in group)
         left = sum(map(len, missing))
-        flops = sum(t.flops * len(m) / len(t.hashes) for t, m in zip(group, missing, strict=True))
+        stage = method_of(group[0].config).stages[group[0].index]
+        update = estimate_stage(group[0].config, group[0].index).flops if left else 0.0
+        flops = update * stage.steps * left
         total += flops
         sizes = {len(task.hashes) for task in group}
         programs = {len(names) for names in missing if names}

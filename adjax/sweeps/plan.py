@@ -40,7 +40,6 @@ class Training:
       hashes: one a member, see `settings.stage_hash`.
       owners: one a member: the folder of the first run that needs it.
       earlier: the members' hashes in each earlier stage, `[index][member]`.
-      flops: floating-point operations of the training, see `training.Estimate`.
       after: positions in the plan of what must be done before.
 
     """
@@ -50,7 +49,6 @@ class Training:
     hashes: tuple[str, ...]
     owners: tuple[str, ...]
     earlier: tuple[tuple[str, ...], ...]
-    flops: float
     after: tuple[int, ...]
 
 
@@ -218,13 +216,13 @@ def _trainings(members, index, position, resources, start) -> list[Training]:
     """The populations of one group of members; enters them into `position`."""
     config = members[0].config
     method = method_of(config)
-    need = estimate_stage(config, index)
-    axis = config.population_axis
-    axis = resources.population_axis if axis == "auto" else axis
     on_members = config.mesh.member or max(1, resources.devices // (config.mesh.data or 1))
-    most = need.largest_population(resources.memory, axis) * on_members
-    if resources.max_population:
-        most = min(most, resources.max_population)
+    most = resources.max_population or len(members)
+    if len(members) > on_members:
+        axis = config.population_axis
+        axis = resources.population_axis if axis == "auto" else axis
+        need = estimate_stage(config, index)
+        most = min(most, need.largest_population(resources.memory, axis) * on_members)
     trainings = []
     for part in _parts(members, most, resources.workers, on_members):
         own = [{k: m.settings[k] for k in _varying(method)} for m in part]
@@ -237,7 +235,6 @@ def _trainings(members, index, position, resources, start) -> list[Training]:
                 hashes=tuple(member.name for member in part),
                 owners=tuple(member.owner for member in part),
                 earlier=tuple(zip(*(member.earlier for member in part), strict=True)),
-                flops=need.flops * method.stages[index].steps * len(part),
                 after=tuple(sorted(needs)),
             )
         )

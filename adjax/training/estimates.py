@@ -20,7 +20,8 @@ class Estimate:
       kept: bytes that stay: state, best variables, a copy of both for the checkpoint, the variables
         of earlier stages, and two batches.
       work: bytes that an update takes meanwhile, at most: its intermediate values as they live and
-        die in the order of the program, which XLA can only better.
+        die in the order of the program, which XLA can only better. Of code that depends on the
+        platform the hungriest counts: attention without a loop over images, as on a GPU.
       flops: floating-point operations of an update, as XLA counts the program before it optimises
         it (loops once).
 
@@ -47,16 +48,16 @@ def estimate(trainer: Trainer, index: int) -> Estimate:
     names = [s.name for s in trainer.method.stages]
     frozen = {name: tree["best"] for name, tree in zip(names, trees[:-1], strict=False)}
     batch = next(iter(stage_batches(trainer, stage, range(1))))
-    shapes = (trees[-1]["state"], frozen, batch, trainer.members)
-    one = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), shapes)
-    update = update_of_member(stage.update, index)
-    jaxpr = jax.make_jaxpr(update, axis_env=[(DATA_AXIS, 1)])(*one)
+    operands = trees[-1]["state"], frozen, batch, trainer.members
+    shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), operands)
+    # One member on one device: the axis over which devices average has length one.
+    update = jax.vmap(update_of_member(stage.update, index), axis_name=DATA_AXIS)
+    traced = jax.jit(update).trace(*shapes)
     tree, seen, images = (_bytes_of(t) for t in (trees[-1], frozen, batch))
-    lowered = jax.jit(jax.vmap(update, axis_name=DATA_AXIS)).lower(*shapes)
     return Estimate(
         kept=2 * tree + seen + 2 * images,
-        work=peak_bytes(jaxpr.jaxpr),
-        flops=lowered.cost_analysis().get("flops", 0.0),
+        work=peak_bytes(traced.jaxpr.jaxpr),
+        flops=traced.lower().cost_analysis().get("flops", 0.0),
     )
 
 

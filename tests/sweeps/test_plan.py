@@ -109,8 +109,8 @@ def test_dynamic_values_join_a_population_and_static_ones_divide_it(tmp_path):
         ("d", {"student.features": 8}),
         ("e", {"student.auxiliary": "shearing"}),
     ]
-    plan = plan_of(planned(tmp_path, runs), tmp_path)
-    trainings = [task for task in plan if isinstance(task, sweeps.Training)]
+    tasks = plan_of(planned(tmp_path, runs), tmp_path)
+    trainings = [task for task in tasks if isinstance(task, sweeps.Training)]
     assert [(task.index, len(task.hashes)) for task in trainings] == [
         (0, 2),
         (1, 3),
@@ -123,19 +123,18 @@ def test_populations_keep_to_cap_memory_and_workers(tmp_path):
     runs = planned(tmp_path, [(str(seed), {"seed": seed, "method": "ae"}) for seed in range(7)])
 
     def sizes(**resources):
-        plan = sweeps.make_plan(runs, tmp_path, sweeps.Resources(**resources))
-        return [len(task.hashes) for task in plan if isinstance(task, sweeps.Training)]
+        tasks = plan_of(runs, tmp_path, **resources)
+        return [len(task.hashes) for task in tasks if isinstance(task, sweeps.Training)]
 
-    plenty = 1 << 33
-    assert sizes(memory=plenty) == [7]
-    assert sizes(memory=plenty, max_population=3) == [2, 2, 3]
-    assert sizes(memory=plenty, workers=2) == [3, 4]
-    assert sizes(memory=plenty, workers=9) == [1] * 7
+    assert sizes() == [7]
+    assert sizes(max_population=3) == [2, 2, 3]
+    assert sizes(workers=2) == [3, 4]
+    assert sizes(workers=9) == [1] * 7
     assert sizes(memory=0) == [1] * 7
     for run in runs:
         run.config.mesh.update(member=0, data=0)
     assert sizes(memory=0, devices=2) == [2, 2, 2, 1]
-    assert sizes(memory=plenty, devices=2, max_population=5) == [4, 3]
+    assert sizes(devices=2, max_population=5) == [4, 3]
 
 
 def test_fixed_member_mesh_of_a_small_population_is_made_to_divide_it(tmp_path):
@@ -144,8 +143,8 @@ def test_fixed_member_mesh_of_a_small_population_is_made_to_divide_it(tmp_path):
         [(str(seed), {"seed": seed, "method": "ae"}) for seed in range(6)],
         **{"mesh.member": 4},
     )
-    plan = plan_of(runs, tmp_path, max_population=4)
-    assert [(len(t.hashes), t.config.mesh.member) for t in plan[:2]] == [(4, 4), (2, 2)]
+    tasks = plan_of(runs, tmp_path, max_population=4)
+    assert [(len(t.hashes), t.config.mesh.member) for t in tasks[:2]] == [(4, 4), (2, 2)]
 
 
 def test_members_of_a_run_are_members_of_the_plan(tmp_path):

@@ -90,22 +90,12 @@ def test_each_stage_is_trained_once_and_counted_once(swept):
 def test_finished_work_is_not_repeated(swept, monkeypatch):
     folder, runs = swept
     before = {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}
-    monkeypatch.setattr(loop, "stage_batches", None)
-    sweeps.InlineEngine().run(plan_of_trained(runs, folder), folder)
+    monkeypatch.setattr(loop, "stage_batches", None)  # no training from here on
+    sweeps.InlineEngine().run(plan_of(runs, folder, max_population=1), folder)
     after = {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}
     assert {p: t for p, t in after.items() if ".locks" not in p.parts} == {
         p: t for p, t in before.items() if ".locks" not in p.parts
     }
-
-
-def plan_of_trained(runs, folder):
-    """The plan, made without a look at batches."""
-    from adjax.sweeps import plan
-    from adjax.training import Estimate
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan, "estimate_stage", lambda config, index: Estimate(1, 1, 1.0))
-        return plan_of(runs, folder)
 
 
 def test_member_that_diverges_fails_its_run_alone(tmp_path):
