@@ -8,6 +8,7 @@ convolution for images of 256 px, which the MVTec AD paper (2019) mentions witho
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from adjax.ops import Conv, ConvTranspose
@@ -34,13 +35,13 @@ class SSIMAutoencoder(nn.Module):
       code_size: length of the code; the paper's is 100.
       extra_layers: further 4 x 4 convolutions of stride 2 in front, each for images of twice the
         size: 0 for 128 px, 1 for 256 px.
-      dtype: of activations; that of the image by default. Parameters and output are float32.
+      dtype: of the activations; parameters, reconstruction and code are float32.
 
     """
 
     code_size: int = 100
     extra_layers: int = 0
-    dtype: DTypeLike | None = None
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, image: jax.Array, train: bool = False):
@@ -49,19 +50,17 @@ class SSIMAutoencoder(nn.Module):
         if image.shape[1:3] != (size, size):
             raise ValueError(f"SSIMAutoencoder needs images of {size} x {size} px")
         layers = (_STEM,) * self.extra_layers + _LAYERS
-        x = image
+        x = image.astype(self.dtype)
         for features, kernel, stride in layers:
-            x = Conv(features, (kernel,) * 2, (stride,) * 2, dtype=self.dtype)(x)
+            x = Conv(features, (kernel,) * 2, (stride,) * 2)(x)
             x = nn.leaky_relu(x, 0.2)
-        code = Conv(self.code_size, (_CODE_KERNEL,) * 2, padding="VALID", dtype=self.dtype)(x)
-        x = ConvTranspose(layers[-1][0], (_CODE_KERNEL,) * 2, padding="VALID", dtype=self.dtype)(
-            code
-        )
+        code = Conv(self.code_size, (_CODE_KERNEL,) * 2, padding="VALID")(x)
+        x = ConvTranspose(layers[-1][0], (_CODE_KERNEL,) * 2, padding="VALID")(code)
         # A transposed layer gives what its convolution was given.
         features_before = (image.shape[-1], *(features for features, _, _ in layers[:-1]))
         for features, (_, kernel, stride) in zip(
             reversed(features_before), reversed(layers), strict=True
         ):
             x = nn.leaky_relu(x, 0.2)
-            x = ConvTranspose(features, (kernel,) * 2, (stride,) * 2, dtype=self.dtype)(x)
+            x = ConvTranspose(features, (kernel,) * 2, (stride,) * 2)(x)
         return nn.sigmoid(x.astype(image.dtype)), {"code": code[:, 0, 0].astype(image.dtype)}

@@ -2,12 +2,12 @@
 
 import re
 
-from adjax import benchmark
+from adjax.benchmark import stages
 from configs import mnist
 
 
 def test_table_has_a_row_for_each_program():
-    text = benchmark.run(mnist.get_config("oe_sdn,smoke"), repeats=1, seconds=0.01)
+    text = stages.run(mnist.get_config("oe_sdn,smoke"), repeats=1, seconds=0.01)
     head, _, columns, *rows = text.splitlines()
     assert head.startswith("mnist, oe_sdn, population 1 (map)")
     assert columns.split() == ["images/s", "spread", "compile", "s", "GFLOP/s", "input", "wait"]

@@ -1,0 +1,247 @@
+"""Tables of measured rows, for the console and between the markers of a Markdown page.
+
+A page holds prose written by hand and, for each table, a pair of lines
+
+    <!-- table: NAME -->
+    <!-- end of table: NAME -->
+
+What stands between them is replaced. The rows are kept beside the page, as JSON of the same name:
+`write` makes all tables from there, those of earlier commands too.
+"""
+
+import json
+import re
+from pathlib import Path
+
+from adjax.errors import UserError
+from adjax.reports.rendering import ABSENT, Table, to_markdown, to_text
+
+# The rows of a section make these tables.
+TABLES = {"speed": ("speed", "ssim"), "population": ("population",), "torch": ("torch",)}
+
+
+def check(path: str | Path) -> None:
+    """Raise `UserError` unless `path` is a page with a pair of markers for every table."""
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"--output={path}: there is no such page")
+    text = path.read_text()
+    for names in TABLES.values():
+        for name in names:
+            if not re.search(_between(name), text, re.DOTALL):
+                raise UserError(
+                    f"--output={path}: it has no place for the table {name}; add the lines "
+                    f"{_start(name)} and {_end(name)}"
+                )
+
+
+def write(path: str | Path, sections: dict[str, dict]) -> None:
+    """Replace the tables of these sections, and keep their rows.
+
+    Args:
+      path: of the page, see `check`.
+      sections: of `TABLES`, by name; each holds `rows`, `command`, `date`, `versions` and
+        `hardware`.
+
+    """
+    path = Path(path)
+    data = path.with_suffix(".json")
+    kept = json.loads(data.read_text()) if data.exists() else {}
+    kept |= sections
+    data.write_text(json.dumps(kept, indent=1) + "\n")
+    text = path.read_text()
+    for section, content in kept.items():
+        for name, table in tables(section, content["rows"]).items():
+            made = f"{to_markdown(table)}\n{_origin(content)}"
+            text = re.sub(
+                _between(name),
+                lambda _, name=name, made=made: f"{_start(name)}\n\n{made}\n\n{_end(name)}",
+                text,
+                flags=re.DOTALL,
+            )
+    path.write_text(text)
+
+
+def console(sections: dict[str, dict]) -> str:
+    """The same tables as text."""
+    return "\n".join(
+        to_text(table)
+        for section, content in sections.items()
+        for table in tables(section, content["rows"]).values()
+    )
+
+
+def tables(section: str, rows: list[dict]) -> dict[str, Table]:
+    """The tables of a section by name."""
+    return {name: _MAKERS[name](rows) for name in TABLES[section]}
+
+
+def _speed(rows: list[dict]) -> Table:
+    def cells(row):
+        train, score = row["train"], row.get("score")
+        return (
+            _label(row),
+            _number(train["images_per_second"]),
+            _percent(train["spread"]),
+            _number(train["flops_per_second"] / 1e9),
+            _percent(train["peak_share"]),
+            f"{train['compile_seconds']:.1f}",
+            f"{row['in_loop']:.2f}",
+            *(
+                (ABSENT,) * 3
+                if score is None
+                else (
+                    _number(score["images_per_second"]),
+                    _percent(score["spread"]),
+                    _percent(score["peak_share"]),
+                )
+            ),
+            _number(row["input_images_per_second"]),
+            _number(train["program_bytes"] / 1e6),
+            _number(row["peak_bytes"] / 1e6),
+        )
+
+    matmul = sorted(row["matmul_flops_per_second"] / 1e9 for row in rows)
+    idle = sorted(row["idle_bytes"] / 1e6 for row in rows)
+    return Table(
+        "Training and scoring",
+        "network, precision, convolution",
+        (
+            ("train", ("images/s", "spread", "GFLOP/s", "of peak", "compile s", "in a loop")),
+            ("score", ("images/s", "spread", "of peak")),
+            ("input", ("images/s",)),
+            ("memory", ("step MB", "process MB")),
+        ),
+        tuple(map(cells, rows)),
+        notes=(
+            f"Peak: a large float32 matrix product in the same minutes, {_range(matmul)} GFLOP/s.",
+            "In a loop: a member's step inside `lax.map` over two, over a step on its own.",
+            f"Process: its largest size; {_range(idle)} MB of that are its imports.",
+        ),
+    )
+
+
+def _ssim(rows: list[dict]) -> Table:
+    return Table(
+        "What SSIM takes of a training step",
+        "network, precision, convolution",
+        (
+            ("as commonly written", ("step ms", "SSIM")),
+            ("now", ("step ms", "SSIM")),
+        ),
+        tuple(
+            (
+                _label(row),
+                _milliseconds(row["windows_step_seconds"]),
+                _percent(row["windows_ssim_share"]),
+                _milliseconds(row["step_seconds"]),
+                _percent(row["ssim_share"]),
+            )
+            for row in rows
+        ),
+        notes=(
+            "Commonly: five depthwise convolutions by an 11 x 11 window; now: banded matrix "
+            "products of four moments. The share is what the same step with squared error alone "
+            "does not take.",
+        ),
+    )
+
+
+def _population(rows: list[dict]) -> Table:
+    return Table(
+        "Populations",
+        "network, convolution, members, axis",
+        (("train", ("images/s", "spread", "of one alone", "compile s")),),
+        tuple(
+            (
+                f"{row['case']}, {row['convolution']}, {row['members']}, {row['axis']}",
+                _number(row["images_per_second"]),
+                _percent(row["spread"]),
+                f"{row['of_one_alone']:.2f}",
+                f"{row['compile_seconds']:.1f}",
+            )
+            for row in rows
+        ),
+        notes=tuple(
+            f"Batch {size} a member." for size in sorted({row["batch_size"] for row in rows})
+        ),
+    )
+
+
+def _torch(rows: list[dict]) -> Table:
+    def compared(comparison):
+        if comparison is None:
+            return (ABSENT,) * 4
+        return (
+            f"{comparison['ratio']:.2f}",
+            _percent(comparison["spread"]),
+            _milliseconds(comparison["adjax_seconds"]),
+            _milliseconds(comparison["torch_seconds"]),
+        )
+
+    return Table(
+        "PyTorch's time over adjax's",
+        "network, precision, convolution",
+        (
+            ("train", ("ratio", "spread", "adjax ms", "torch ms", "usual SSIM")),
+            ("score", ("ratio", "spread", "adjax ms", "torch ms")),
+            ("process MB", ("adjax", "torch")),
+        ),
+        tuple(
+            (
+                _label(row),
+                *compared(row["train"]),
+                f"{row['usual_ssim']:.2f}",
+                *compared(row.get("score")),
+                _number(row["adjax_peak_bytes"] / 1e6),
+                _number(row["torch_peak_bytes"] / 1e6),
+            )
+            for row in rows
+        ),
+        notes=(
+            "1.0 is equal, more is faster than PyTorch. PyTorch's SSIM is by the same matrix "
+            "products as ours; `usual SSIM` is the ratio if it is by separable depthwise "
+            "convolutions, as commonly written.",
+        ),
+    )
+
+
+_MAKERS = {"speed": _speed, "ssim": _ssim, "population": _population, "torch": _torch}
+
+
+def _label(row: dict) -> str:
+    return f"{row['case']}, {row['precision']}, {row['convolution']}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}"
+
+
+def _percent(value: float) -> str:
+    return f"{value:.0%}"
+
+
+def _milliseconds(seconds: float) -> str:
+    return _number(1e3 * seconds)
+
+
+def _range(values: list[float]) -> str:
+    first, last = f"{values[0]:.0f}", f"{values[-1]:.0f}"
+    return first if first == last else f"{first} to {last}"
+
+
+def _origin(content: dict) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in content["versions"].items())
+    return f"`{content['command']}`, {content['date']}, {content['hardware']}; {versions}."
+
+
+def _start(name: str) -> str:
+    return f"<!-- table: {name} -->"
+
+
+def _end(name: str) -> str:
+    return f"<!-- end of table: {name} -->"
+
+
+def _between(name: str) -> str:
+    return f"{_start(name)}.*?{_end(name)}"

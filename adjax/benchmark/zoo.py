@@ -1,0 +1,223 @@
+"""The zoo, measured: rows of plain numbers, from which `adjax.benchmark.page` makes tables."""
+
+import contextlib
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from adjax.benchmark.cases import POPULATION, PRECISIONS, Case, Program
+from adjax.benchmark.measure import Repeats, Worker, alternate
+from adjax.errors import UserError
+
+ADJAX, TORCH = "adjax.benchmark.adjax_side", "adjax.benchmark.torch_side"
+BLOCK_SECONDS = 0.5
+POPULATIONS = (1, 4, 10)
+
+TRAIN, SCORE, INPUT, MATMUL = (Program(name) for name in ("train", "score", "input", "matmul"))
+WITHOUT_SSIM, BY_WINDOWS = Program("train", loss="squared"), Program("train", loss="windows")
+IN_LOOP = Program("train", members=2)
+
+Rows = dict[str, list[dict]]
+
+
+def check(precisions: Sequence[str], convolutions: Sequence[str], against: str | None) -> None:
+    """Raise `UserError` for what cannot be measured here."""
+    for precision in precisions:
+        if precision not in PRECISIONS:
+            raise UserError(f"--precision={precision}: choose among {', '.join(PRECISIONS)}")
+    for convolution in convolutions:
+        if convolution not in ("xla", "onednn"):
+            raise UserError(f"--convolution={convolution}: choose among xla, onednn")
+    if "onednn" in convolutions and not _is_installed("adjax_native"):
+        raise UserError("--convolution=onednn: run `pip install ./native` first")
+    if against == "torch" and not _is_installed("torch"):
+        raise UserError("--against=torch: PyTorch is missing; run `pip install -e '.[torch]'`")
+
+
+def installed_convolutions() -> list[str]:
+    """What can convolve on CPU here."""
+    return ["xla", *(["onednn"] if _is_installed("adjax_native") else [])]
+
+
+def measure(
+    cases: Sequence[Case], precisions: Sequence[str], convolutions: Sequence[str], repeats: int
+) -> Rows:
+    """The rows of the tables `speed` and `population`."""
+    speed = []
+    for case in cases:
+        for precision in precisions:
+            for convolution in convolutions:
+                _announce(case, precision, convolution)
+                speed.append(_speed(case, precision, convolution, repeats))
+    population = []
+    if POPULATION.name in (case.name for case in cases):
+        for convolution in convolutions:
+            _announce(POPULATION, "float32", convolution, "populations")
+            population += _populations(convolution, repeats)
+    return {"speed": speed, "population": population}
+
+
+def measure_against_torch(
+    cases: Sequence[Case], precisions: Sequence[str], convolutions: Sequence[str], repeats: int
+) -> Rows:
+    """The rows of the table `torch`."""
+    rows = []
+    for case in cases:
+        for precision in precisions:
+            _announce(case, precision, *convolutions, "torch")
+            rows += _against_torch(case, precision, convolutions, repeats)
+    return {"torch": rows}
+
+
+def circumstances(against: str | None) -> dict:
+    """Versions and hardware."""
+    packages = ("jax", "jaxlib", "flax", "optax", *([against] if against else []))
+    return {
+        "versions": {
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in packages},
+        },
+        "hardware": f"{os.cpu_count()} cores of {_processor()}",
+    }
+
+
+def _speed(case: Case, precision: str, convolution: str, repeats: int) -> dict:
+    # Scores are float32 in any precision: nothing new to measure.
+    used = (TRAIN, SCORE) if precision == "float32" else (TRAIN,)
+    others = MATMUL, INPUT, WITHOUT_SSIM, BY_WINDOWS, IN_LOOP
+    with Worker(ADJAX, case, precision, convolution) as worker:
+        idle_bytes = worker.peak_bytes()
+        facts = {program: worker.prepare(program) for program in used}
+        peak_bytes = worker.peak_bytes()  # what is compared against comes after this
+        facts |= {program: worker.prepare(program) for program in others}
+        programs = (*used, *others)
+        timed = alternate([(worker, program) for program in programs], repeats, BLOCK_SECONDS)
+    times = dict(zip(programs, timed, strict=True))
+    matmul = facts[MATMUL]["flops"] / times[MATMUL].median
+    return {
+        "case": case.name,
+        "precision": precision,
+        "convolution": convolution,
+        "matmul_flops_per_second": matmul,
+        "input_images_per_second": facts[INPUT]["images"] / times[INPUT].median,
+        "idle_bytes": idle_bytes,
+        "peak_bytes": peak_bytes,
+        # Two members in a loop, against two steps one after another.
+        "in_loop": times[IN_LOOP].over(times[TRAIN]).median / 2,
+        "step_seconds": times[TRAIN].median,
+        "ssim_share": 1 - times[WITHOUT_SSIM].over(times[TRAIN]).median,
+        "windows_step_seconds": times[BY_WINDOWS].median,
+        "windows_ssim_share": 1 - times[WITHOUT_SSIM].over(times[BY_WINDOWS]).median,
+    } | {program.name: _rates(times[program], facts[program], matmul) for program in used}
+
+
+def _rates(time: Repeats, facts: dict, matmul: float) -> dict:
+    flops = facts["flops"] / time.median
+    return {
+        "images_per_second": facts["images"] / time.median,
+        "spread": time.spread,
+        "flops_per_second": flops,
+        "peak_share": flops / matmul,
+        "compile_seconds": facts["compile_seconds"],
+        "program_bytes": facts["program_bytes"],
+    }
+
+
+def _populations(convolution: str, repeats: int) -> list[dict]:
+    programs = [
+        Program("train", members=members, axis=axis)
+        for members in POPULATIONS
+        for axis in ("map", "vmap", "unroll")
+    ]
+    with Worker(ADJAX, POPULATION, "float32", convolution) as worker:
+        facts = [worker.prepare(program) for program in programs]
+        times = alternate([(worker, program) for program in programs], repeats, BLOCK_SECONDS)
+    alone = times[programs.index(TRAIN)]
+    return [
+        {
+            "case": POPULATION.name,
+            "batch_size": POPULATION.batch_size,
+            "convolution": convolution,
+            "members": program.members,
+            "axis": program.axis,
+            "images_per_second": fact["images"] / time.median,
+            "spread": time.spread,
+            "of_one_alone": program.members * alone.over(time).median,
+            "compile_seconds": fact["compile_seconds"],
+        }
+        for program, fact, time in zip(programs, facts, times, strict=True)
+    ]
+
+
+def _against_torch(
+    case: Case, precision: str, convolutions: Sequence[str], repeats: int
+) -> list[dict]:
+    used = (TRAIN, SCORE) if precision == "float32" else (TRAIN,)
+    with contextlib.ExitStack() as stack:
+        ours = [
+            stack.enter_context(Worker(ADJAX, case, precision, convolution))
+            for convolution in convolutions
+        ]
+        theirs = stack.enter_context(Worker(TORCH, case, precision))
+        pairs = [(worker, program) for worker in (*ours, theirs) for program in used]
+        for worker, program in pairs:
+            if worker.prepare(program).get("platform", "cpu") != "cpu":
+                raise UserError(
+                    "--against=torch compares on CPU: put JAX_PLATFORMS=cpu before the command"
+                )
+        peak_bytes = {worker: worker.peak_bytes() for worker in (*ours, theirs)}
+        theirs.prepare(BY_WINDOWS)
+        pairs.append((theirs, BY_WINDOWS))
+        times = dict(zip(pairs, alternate(pairs, repeats, BLOCK_SECONDS), strict=True))
+    return [
+        {
+            "case": case.name,
+            "precision": precision,
+            "convolution": convolution,
+            "usual_ssim": times[theirs, BY_WINDOWS].over(times[worker, TRAIN]).median,
+            "adjax_peak_bytes": peak_bytes[worker],
+            "torch_peak_bytes": peak_bytes[theirs],
+        }
+        | {
+            program.name: _comparison(times[worker, program], times[theirs, program])
+            for program in used
+        }
+        for convolution, worker in zip(convolutions, ours, strict=True)
+    ]
+
+
+def _comparison(ours: Repeats, theirs: Repeats) -> dict:
+    ratio = theirs.over(ours)
+    return {
+        "adjax_seconds": ours.median,
+        "torch_seconds": theirs.median,
+        "ratio": ratio.median,
+        "spread": ratio.spread,
+    }
+
+
+def _is_installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
+def _announce(case: Case, *what: str) -> None:
+    print(f"measuring {case.name} {' '.join(what)}", file=sys.stderr, flush=True)
+
+
+def _processor() -> str:
+    """Its name and the instructions that decide the speed of a product of matrices."""
+    path = Path("/proc/cpuinfo")
+    text = path.read_text() if path.exists() else ""
+    name = re.search(r"model name\s*: (.*)", text)
+    flags = re.search(r"flags\s*: (.*)", text)
+    flags = flags[1].split() if flags else []
+    named = {"avx512f": "AVX-512", "avx512_bf16": "AVX-512 bfloat16", "amx_tile": "AMX"}
+    instructions = [label for flag, label in named.items() if flag in flags]
+    return f"{name[1] if name else platform.processor() or platform.machine()}" + (
+        f" ({', '.join(instructions)})" if instructions else ""
+    )
