@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: install native demo test test-all lint bench
+.PHONY: install native demo test test-all lint bench bench-torch
 
 install: .venv/installed
 
@@ -33,5 +33,13 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
+# The tables of docs/performance.md: adjax alone, and in turns with PyTorch.
 bench: install
-	$(BIN)/python launch.py --mode=benchmark --config=configs/mnist.py:oe_sdn
+	$(BIN)/python launch.py --mode=benchmark --precision=float32,bfloat16 --output=docs/performance.md
+
+bench-torch: .venv/torch
+	$(BIN)/python launch.py --mode=benchmark --precision=float32,bfloat16 --against=torch --output=docs/performance.md
+
+.venv/torch: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.txt -e ".[torch]"
+	touch $@

@@ -86,12 +86,28 @@ def sweep(flags) -> int:
 
 
 def benchmark(flags) -> None:
-    """Measure training and scoring speed of a config."""
-    config = _config(flags)
-    _quiet()
-    from adjax.benchmark import stages
+    """Measure the networks of the zoo, or with --config the speed of that config's programs."""
+    if flags.config is not None:
+        for name in ("cases", "precision", "convolution", "against", "output"):
+            if flags[name].present:
+                raise UserError(f"--{name} is for the zoo: leave --config out, or --{name}")
+        _quiet()
+        from adjax.benchmark import stages
 
-    print(stages.run(config))
+        print(stages.run(flags.config, flags.repeats))
+        return
+    _quiet()
+    from adjax.benchmark import zoo
+
+    zoo.run(
+        flags.cases,
+        flags.precision,
+        flags.convolution,
+        against=flags.against,
+        repeats=flags.repeats,
+        output=flags.output,
+        command=_command(),
+    )
 
 
 def gallery(flags) -> None:

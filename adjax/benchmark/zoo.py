@@ -1,6 +1,10 @@
-"""The zoo, measured: rows of plain numbers, from which `adjax.benchmark.page` makes tables."""
+"""The zoo, measured: rows of plain numbers, from which `adjax.benchmark.page` makes tables.
+
+Rows are of three sections: `speed` and `population` of adjax alone, `torch` of both in turns.
+"""
 
 import contextlib
+import datetime
 import importlib.metadata
 import importlib.util
 import os
@@ -10,11 +14,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from adjax.benchmark.cases import POPULATION, PRECISIONS, Case, Program
+from adjax.benchmark import page
+from adjax.benchmark.cases import POPULATION, PRECISIONS, Case, Program, choose
 from adjax.benchmark.measure import Repeats, Worker, alternate
 from adjax.errors import UserError
 
 ADJAX, TORCH = "adjax.benchmark.adjax_side", "adjax.benchmark.torch_side"
+CONVOLUTIONS = {"xla": "jax", "onednn": "adjax_native"}  # and the module that brings it
 BLOCK_SECONDS = 0.5
 POPULATIONS = (1, 4, 10)
 
@@ -25,29 +31,65 @@ IN_LOOP = Program("train", members=2)
 Rows = dict[str, list[dict]]
 
 
+def run(
+    cases: Sequence[str],
+    precisions: Sequence[str],
+    convolutions: Sequence[str],
+    *,
+    against: str | None,
+    repeats: int,
+    output: str | None,
+    command: str,
+) -> None:
+    """Measure, print the tables and put them into a page.
+
+    Args:
+      cases: names of the zoo; empty: all.
+      precisions: of training, see `PRECISIONS`.
+      convolutions: "xla", "onednn"; empty: all that are installed.
+      against: "torch" compares with PyTorch, None measures adjax alone.
+      repeats: timed blocks of each program.
+      output: the page, see `adjax.benchmark.page`, or None.
+      command: how to do the same again.
+
+    Raises:
+      UserError: before any measurement, for what cannot be measured or written.
+
+    """
+    chosen = choose(cases)
+    convolutions = convolutions or [c for c in CONVOLUTIONS if is_installed(CONVOLUTIONS[c])]
+    check(precisions, convolutions, against)
+    if output is not None:
+        page.check(output)
+    measure = measure_against_torch if against else measure_alone
+    rows = measure(chosen, precisions, convolutions, repeats)
+    origin = {"command": command, **circumstances(against)}
+    sections = {name: {**origin, "rows": found} for name, found in rows.items() if found}
+    print(page.console(sections))
+    if output is not None:
+        page.write(output, sections)
+        print(f"tables: {output}")
+
+
 def check(precisions: Sequence[str], convolutions: Sequence[str], against: str | None) -> None:
     """Raise `UserError` for what cannot be measured here."""
-    for precision in precisions:
-        if precision not in PRECISIONS:
-            raise UserError(f"--precision={precision}: choose among {', '.join(PRECISIONS)}")
-    for convolution in convolutions:
-        if convolution not in ("xla", "onednn"):
-            raise UserError(f"--convolution={convolution}: choose among xla, onednn")
-    if "onednn" in convolutions and not _is_installed("adjax_native"):
-        raise UserError("--convolution=onednn: run `pip install ./native` first")
-    if against == "torch" and not _is_installed("torch"):
+    for flag, values, known in (
+        ("precision", precisions, PRECISIONS),
+        ("convolution", convolutions, tuple(CONVOLUTIONS)),
+    ):
+        for value in values:
+            if value not in known:
+                raise UserError(f"--{flag}={value}: choose among {', '.join(known)}")
+    if "onednn" in convolutions and not is_installed(CONVOLUTIONS["onednn"]):
+        raise UserError("--convolution=onednn: adjax_native is missing; run `make native`")
+    if against == "torch" and not is_installed("torch"):
         raise UserError("--against=torch: PyTorch is missing; run `pip install -e '.[torch]'`")
 
 
-def installed_convolutions() -> list[str]:
-    """What can convolve on CPU here."""
-    return ["xla", *(["onednn"] if _is_installed("adjax_native") else [])]
-
-
-def measure(
+def measure_alone(
     cases: Sequence[Case], precisions: Sequence[str], convolutions: Sequence[str], repeats: int
 ) -> Rows:
-    """The rows of the tables `speed` and `population`."""
+    """The rows of the sections `speed` and `population`."""
     speed = []
     for case in cases:
         for precision in precisions:
@@ -65,7 +107,7 @@ def measure(
 def measure_against_torch(
     cases: Sequence[Case], precisions: Sequence[str], convolutions: Sequence[str], repeats: int
 ) -> Rows:
-    """The rows of the table `torch`."""
+    """The rows of the section `torch`."""
     rows = []
     for case in cases:
         for precision in precisions:
@@ -75,9 +117,10 @@ def measure_against_torch(
 
 
 def circumstances(against: str | None) -> dict:
-    """Versions and hardware."""
+    """When, with which versions and on what."""
     packages = ("jax", "jaxlib", "flax", "optax", *([against] if against else []))
     return {
+        "date": datetime.date.today().isoformat(),
         "versions": {
             "python": platform.python_version(),
             **{name: importlib.metadata.version(name) for name in packages},
@@ -201,7 +244,8 @@ def _comparison(ours: Repeats, theirs: Repeats) -> dict:
     }
 
 
-def _is_installed(module: str) -> bool:
+def is_installed(module: str) -> bool:
+    """Whether a module can be imported."""
     return importlib.util.find_spec(module) is not None
 
 
