@@ -4,6 +4,7 @@ from adjax.ops.attention import attention
 from adjax.ops.backend import CONVOLUTIONS, convolution_backend, native_library
 from adjax.ops.compiler import compiler_options
 from adjax.ops.convolution import Conv, ConvTranspose, conv, conv_transpose
+from adjax.ops.flops import count_flops
 from adjax.ops.resampling import upsample_nearest
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "conv",
     "conv_transpose",
     "convolution_backend",
+    "count_flops",
     "native_library",
     "upsample_nearest",
 ]

@@ -45,7 +45,7 @@ class Execution:
         A mesh axis of 0 is chosen: as many devices as divide the population go to `member`, the
         rest to `data`.
         """
-        devices = jax.devices()
+        devices = sorted(jax.devices(), key=lambda d: (d.process_index, d.id))
         pmap = config.parallel == "pmap"
         if min(config.mesh.member, config.mesh.data) < 0:
             raise UserError("config.mesh: give numbers of devices, or 0 to have them chosen")
@@ -56,7 +56,7 @@ class Execution:
         if on_members * on_data > len(devices):
             raise UserError(
                 f"config.mesh={on_members} x {on_data} needs {on_members * on_data} devices, "
-                f"this machine has {len(devices)}: lower mesh.member or mesh.data"
+                f"there are {len(devices)}: lower mesh.member or mesh.data"
             )
         if members % on_members:
             raise UserError(
@@ -64,6 +64,8 @@ class Execution:
             )
         if pmap and on_members > 1:
             raise UserError("config.parallel='pmap' has no member axis: set config.mesh.member=1")
+        if jax.process_count() > 1:
+            _check_processes(on_members, on_data, pmap)
         axis = config.population_axis
         if axis == "auto":
             axis = "map" if jax.default_backend() == "cpu" else "vmap"
@@ -75,14 +77,6 @@ class Execution:
     def data_devices(self) -> int:
         """Devices that share a batch."""
         return self.mesh.shape[DATA_AXIS]
-
-    def flops_factor(self, members: int) -> int:
-        """What to multiply XLA's count by: it counts one device, and the members' loop once.
-
-        The loop over images inside attention on CPU is counted once too, and stays so.
-        """
-        looped = members // self.mesh.shape[MEMBER_AXIS] if self.population_axis == "map" else 1
-        return looped * self.mesh.size
 
     def sharding(self, spec: PartitionSpec) -> NamedSharding:
         """Sharding on this mesh."""
@@ -167,3 +161,20 @@ class Execution:
                 return function(*operands)
 
         return traced
+
+
+def _check_processes(on_members: int, on_data: int, pmap: bool) -> None:
+    """Every process must hold a rectangle of the mesh, see `Execution.local_part`."""
+    local = jax.local_device_count()
+    if pmap:
+        raise UserError("config.parallel='pmap' runs in one process: choose 'shard_map'")
+    if on_members * on_data < jax.device_count():
+        raise UserError(
+            f"config.mesh={on_members} x {on_data} leaves devices of some process out: "
+            f"use all {jax.device_count()}"
+        )
+    if on_data % local and local % on_data:
+        raise UserError(
+            f"config.mesh.data={on_data} does not fit processes of {local} devices: "
+            "choose a divisor or a multiple of that"
+        )

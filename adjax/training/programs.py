@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from adjax.methods import Method, Stage
+from adjax.ops import count_flops
 from adjax.training.execution import (
     OF_BATCHES,
     OF_MEMBERS,
@@ -26,7 +27,7 @@ class Compiled:
     Attributes:
       update: `(state, frozen, batch, members) -> (state, metrics [P])`; donates the state.
       seconds: what tracing and compiling took.
-      flops: floating-point operations of one update of all members, as XLA counts them.
+      flops: floating-point operations of one update of all members, see `ops.count_flops`.
 
     """
 
@@ -47,18 +48,14 @@ def init_state(stage: Stage, index: int, execution: Execution, image_shape, memb
 
 def compile_update(stage: Stage, index: int, execution: Execution, operands) -> Compiled:
     """Compile the update for operands `(state, frozen, batch, members)` of these shapes."""
-
     start = time.perf_counter()
     leaves, structure = jax.tree.flatten(operands)
     shapes = tuple(
         jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=getattr(x, "sharding", None))
         for x in leaves
     )
-    compiled = _compiled_update(stage.update, index, execution, structure, shapes)
-    seconds = time.perf_counter() - start
-    factor = execution.flops_factor(len(operands[3]["seed"]))
-    flops = compiled.cost_analysis().get("flops", 0.0) * factor
-    return Compiled(compiled, seconds, flops)
+    compiled, flops = _compiled_update(stage.update, index, execution, structure, shapes)
+    return Compiled(compiled, time.perf_counter() - start, flops)
 
 
 def update_of_member(update: Callable, index: int) -> Callable:
@@ -75,7 +72,9 @@ def _compiled_update(update: Callable, index: int, execution: Execution, structu
     """Populations of one size and one `Stage.update` share a program, whoever trains them."""
     axis = execution.population_axis
     program = execution.update_program(over_members(update_of_member(update, index), axis))
-    return program.lower(*jax.tree.unflatten(structure, shapes)).compile()
+    operands = jax.tree.unflatten(structure, shapes)
+    share = count_flops(jax.make_jaxpr(program)(*operands).jaxpr)  # of one device
+    return program.lower(*operands).compile(), share * execution.mesh.size
 
 
 def validate_program(stage: Stage, execution: Execution) -> Callable:
