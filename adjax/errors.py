@@ -1,5 +1,8 @@
 """The exceptions that a user sees as one line."""
 
+import errno
+import os
+
 
 class UserError(ValueError):
     """Bad input: one line that names the file, key or value and what to do.
@@ -19,3 +22,16 @@ class DivergedError(RuntimeError):
         """Say `message` about the members of `failed`."""
         super().__init__(message)
         self.failed = list(failed)
+
+
+def disk_full(error: BaseException | None) -> bool:
+    """Whether an exception, or one behind it, says that the disk or the quota is full."""
+    seen = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if any(os.strerror(code) in str(error) for code in (errno.ENOSPC, errno.EDQUOT)):
+            return True  # libraries in C++ give the words only
+        error = error.__cause__ or error.__context__
+    return False

@@ -23,8 +23,8 @@ def describe_plan(
 ) -> str:
     """The table of `--dry_run`: a row a group of members that could train together.
 
-    FLOPs are those of the members that are not trained yet, as XLA counts the update before it
-    optimises it: what lies in a loop, such as attention over images on a CPU, counts once.
+    FLOPs are those of the members that are not trained yet, see `ops.count_flops`; validation and
+    scoring are not counted.
     """
     header = ("group", "members", "trained", "populations", "programs", "TFLOP to do")
     rows, total = [], 0.0

@@ -43,7 +43,7 @@ def planned(folder, runs, **overrides):
 
 def plan_of(runs, folder, memory=1 << 33, **resources):
     """Their plan, as if a member needed 1 kB and as much for work: no program has to be traced."""
-    with mock.patch.object(plan, "estimate_stage", lambda *_: Estimate(1000, 1000, 1.0)):
+    with mock.patch.object(plan, "estimate_stage", return_value=Estimate(1000, 1000, 1.0)):
         return sweeps.make_plan(runs, folder, sweeps.Resources(memory=memory, **resources))
 
 
