@@ -32,6 +32,7 @@ Initializer = initializers.Initializer
 Padding = tuple[tuple[int, int], tuple[int, int]]
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
+_FEW = 4  # channels that leave most of a vector empty
 
 
 def conv(x: jax.Array, w: jax.Array, strides=(1, 1), padding="SAME") -> jax.Array:
@@ -81,6 +82,8 @@ def conv_transpose(y: jax.Array, w: jax.Array, strides=(1, 1), padding="SAME") -
 def _explicit_padding(size, kernel, strides, padding) -> Padding:
     if isinstance(padding, str):
         padding = lax.padtype_to_pads(size, kernel, strides, padding)
+    if min(map(min, padding)) < 0:
+        raise ValueError(f"padding {padding} is negative: crop the image instead")
     return tuple((int(lo), int(hi)) for lo, hi in padding)
 
 
@@ -117,7 +120,9 @@ def _conv_kernel(x, y, strides, padding, kernel):
 def _per_platform(name, a, b, default, cpu, strides, padding, *static):
     """One of the three maps; on CPU by oneDNN where that is chosen and able."""
     library = chosen_library()
-    is_able = a.dtype in (jnp.float32, jnp.bfloat16) and min(map(min, padding)) >= 0
+    is_able = a.dtype in (jnp.float32, jnp.bfloat16)
+    if name == "conv_input" and strides != (1, 1):
+        is_able &= b.shape[2] > _FEW  # its phases are faster
     if library is not None and is_able:
 
         def cpu(a, b):
@@ -158,27 +163,63 @@ def _lax_conv(x, w, strides, padding):
 
 
 def _conv_input_cpu(y, w, *, strides, padding, size):
-    """Transposed convolution as one stride-1 convolution to every phase's channels.
+    """Transposed convolution, all phases at once.
 
     Row `i` of the image takes tap `t` of output row `o` where `o s + t = i + p`. With
     `i + p = q s + r` the taps of phase `r` are `r, r + s, r + 2 s ...`: a stride-1 convolution
-    over `q`. All `s * s` phases share one convolution; interleaving them gives the image.
+    over `q`. Interleaving the `s * s` phases gives the image.
     """
-    (sh, sw), (kh, kw), (height, width) = strides, w.shape[:2], size
-    features = w.shape[2]
+    (sh, sw), (kh, kw), features = strides, w.shape[:2], w.shape[2]
     taps = -(-kh // sh), -(-kw // sw)
-    # [kh, kw, O, I] -> taps of each phase, last tap first -> [taps, taps, I, phases * O]
     w = jnp.pad(w, ((0, taps[0] * sh - kh), (0, taps[1] * sw - kw), (0, 0), (0, 0)))
-    w = w.reshape(taps[0], sh, taps[1], sw, features, -1)[::-1, :, ::-1]
-    w = w.transpose(0, 2, 5, 1, 3, 4).reshape(*taps, -1, sh * sw * features)
-    rows = [(n - 1 + p[0]) // s + 1 for n, p, s in zip(size, padding, strides, strict=True)]
-    pads = tuple((t - 1, q - n) for t, q, n in zip(taps, rows, y.shape[1:3], strict=True))
-    x = _lax_conv(y, w, (1, 1), pads)
+    w = w.reshape(taps[0], sh, taps[1], sw, features, -1)
+    by_products = features == 1 and chosen_library() is None
+    x = (_phases_of_one_channel if by_products else _phases)(y, w)
+    rows = x.shape[1:3]
     if strides != (1, 1):
         x = x.reshape(-1, *rows, sh, sw, features).transpose(0, 1, 3, 2, 4, 5)
         x = x.reshape(-1, rows[0] * sh, rows[1] * sw, features)
-    top, left = padding[0][0], padding[1][0]
+    starts = [lo for lo, _ in padding]
+    # The last rows of an image may touch no output.
+    missing = [
+        max(0, lo + n - have) for lo, n, have in zip(starts, size, x.shape[1:3], strict=True)
+    ]
+    if any(missing):
+        x = jnp.pad(x, ((0, 0), (0, missing[0]), (0, missing[1]), (0, 0)))
+    (top, left), (height, width) = starts, size
     return x[:, top : top + height, left : left + width]
+
+
+def _phases(y, w):
+    """One stride-1 convolution to every phase's channels.
+
+    `y [B, H, W, I]`, `w [ta, sh, tb, sw, O, I]` -> `[B, H + ta - 1, W + tb - 1, sh * sw * O]`.
+    """
+    ta, sh, tb, sw, features, inputs = w.shape
+    w = w[::-1, :, ::-1].transpose(0, 2, 5, 1, 3, 4)  # a convolution takes the last tap first
+    w = w.reshape(ta, tb, inputs, sh * sw * features)
+    return _conv(y, w, (1, 1), ((ta - 1, ta - 1), (tb - 1, tb - 1)))
+
+
+def _phases_of_one_channel(y, w):
+    """The same for O = 1, as one product for all taps, whose shifted parts are summed.
+
+    A convolution to so few channels would leave most of every vector empty.
+    """
+    ta, sh, tb, sw, _, inputs = w.shape
+    product = (y.reshape(-1, inputs) @ w.reshape(-1, inputs).T).reshape(
+        *y.shape[:3], ta, sh, tb, sw
+    )
+    parts = [
+        jnp.pad(
+            product[:, :, :, a, :, b],
+            ((0, 0), (a, ta - 1 - a), (b, tb - 1 - b), (0, 0), (0, 0)),
+        )
+        for a in range(ta)
+        for b in range(tb)
+    ]
+    x = functools.reduce(jnp.add, parts)
+    return x.reshape(*x.shape[:3], sh * sw)
 
 
 def _conv_kernel_cpu(x, y, *, strides, padding, kernel):

@@ -8,6 +8,7 @@ import numpy as np
 from jax.extend import core
 
 from adjax.methods import DATA_AXIS
+from adjax.ops import count_flops
 from adjax.training.loop import Trainer, stage_batches, tree_like
 from adjax.training.programs import update_of_member
 
@@ -22,8 +23,7 @@ class Estimate:
       work: bytes that an update takes meanwhile, at most: its intermediate values as they live and
         die in the order of the program, which XLA can only better. Of code that depends on the
         platform the hungriest counts: attention without a loop over images, as on a GPU.
-      flops: floating-point operations of an update, as XLA counts the program before it optimises
-        it (loops once).
+      flops: floating-point operations of an update, see `ops.count_flops`.
 
     """
 
@@ -57,7 +57,7 @@ def estimate(trainer: Trainer, index: int) -> Estimate:
     return Estimate(
         kept=2 * tree + seen + 2 * images,
         work=peak_bytes(traced.jaxpr.jaxpr),
-        flops=traced.lower().cost_analysis().get("flops", 0.0),
+        flops=count_flops(traced.jaxpr.jaxpr),
     )
 
 

@@ -73,7 +73,10 @@ def _compiled_update(update: Callable, index: int, execution: Execution, structu
     axis = execution.population_axis
     program = execution.update_program(over_members(update_of_member(update, index), axis))
     operands = jax.tree.unflatten(structure, shapes)
-    share = count_flops(jax.make_jaxpr(program)(*operands).jaxpr)  # of one device
+    # A pmap, which has no compiler options, cannot be traced apart; a jit that has can only so.
+    is_jit = hasattr(program, "trace")
+    jaxpr = program.trace(*operands).jaxpr if is_jit else jax.make_jaxpr(program)(*operands)
+    share = count_flops(jaxpr.jaxpr)  # of one device
     return program.lower(*operands).compile(), share * execution.mesh.size
 
 

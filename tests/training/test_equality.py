@@ -75,9 +75,9 @@ def test_both_convolution_paths_give_the_same_training_curve(tmp_path):
     for name in ("xla", "onednn"):
         train(tiny_config("oe_sdn", **{**ONE_DEVICE, "ops.convolution": name}), tmp_path / name)
         lines = (tmp_path / name / "metrics.jsonl").read_text().splitlines()
-        curves[name] = [json.loads(line)["member"] for line in lines]
-    assert len(curves["xla"]) == len(curves["onednn"]) > 4
+        curves[name] = [json.loads(line) for line in lines]
+    assert len(curves["xla"]) > 4
     for xla, onednn in zip(curves["xla"], curves["onednn"], strict=True):
         assert xla.keys() == onednn.keys()
-        for key in xla:
+        for key in xla.keys() - {"images_per_second", "stage"}:
             assert onednn[key] == pytest.approx(xla[key], rel=1e-3)
