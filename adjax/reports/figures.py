@@ -197,13 +197,14 @@ def _draw_losses(axes: Axes, curves: dict[str, dict[int, list[float]]]):
     }
     for name, by_step in curves.items():
         steps = sorted(by_step)
-        values = np.array([by_step[step] for step in steps])  # [T, P]
-        axes.plot(steps, values.mean(axis=1), **looks[name])
+        # [T, P]; null is a member that has diverged by then
+        values = np.array([by_step[step] for step in steps], float)
+        axes.plot(steps, np.nanmean(values, axis=1), **looks[name])
         if values.shape[1] > 1:
-            low, high = values.min(axis=1), values.max(axis=1)
+            low, high = np.nanmin(values, axis=1), np.nanmax(values, axis=1)
             axes.fill_between(steps, low, high, color=looks[name]["color"], alpha=0.15, linewidth=0)
-    everything = np.concatenate([np.ravel(list(by_step.values())) for by_step in curves.values()])
-    low, high = everything.min(), everything.max()
+    everything = np.array([v for by_step in curves.values() for v in by_step.values()], float)
+    low, high = np.nanmin(everything), np.nanmax(everything)
     if low > 0 and high > 5 * low:
         axes.set_yscale("log")
         if high < 1000 * low:  # few decades: plain numbers read better than powers of ten
