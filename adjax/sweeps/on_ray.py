@@ -39,9 +39,10 @@ class RayEngine:
           retries: how often a task whose worker died is started again.
 
         """
-        # Ray calls home and talks otherwise.
+        # Ray calls home, warns, and gives its workers the lowest priority otherwise.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        os.environ.setdefault("RAY_worker_niceness", "0")
         try:
             import ray
         except ImportError:
