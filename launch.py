@@ -27,6 +27,10 @@ flags.DEFINE_string("ray_address", "", "sweep: a running Ray cluster; without it
 flags.DEFINE_integer("cpus_per_task", 1, "sweep: CPUs of a Ray task where there are no GPUs.", 1)
 flags.DEFINE_string("shard", "", "sweep: i/n, do part i of n of the runs (from 0).")
 flags.DEFINE_integer("max_population", 0, "sweep: most members of a program; 0: what fits.", 0)
+flags.DEFINE_bool("distributed", False, "One of several processes, as the scheduler says.")
+flags.DEFINE_string("coordinator", "", "One of several processes: host:port of the first one.")
+flags.DEFINE_integer("num_processes", 0, "With --coordinator: how many processes there are.", 0)
+flags.DEFINE_integer("process_id", -1, "With --coordinator: which of them this is, from 0.")
 flags.DEFINE_string("dataset", None, "prepare_data: the TFDS name of the data set.")
 flags.DEFINE_string("source", None, "prepare_data: an .npz file; without it TFDS downloads.")
 flags.DEFINE_string("data_dir", "data", "prepare_data: the TFDS data directory.")
@@ -49,7 +53,7 @@ def main(argv: list[str]) -> int:
     app.define_help_flags()
     try:
         parse_flags(argv)
-        return cli.MODES[FLAGS.mode](FLAGS) or 0
+        return cli.run(FLAGS)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -68,4 +72,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv))
+    cli.leave(main(sys.argv))

@@ -5,6 +5,7 @@ import re
 import shlex
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from adjax.errors import UserError
 
@@ -28,6 +29,22 @@ def explain_flag_error(error: Exception, argv: list[str]) -> str:
     return first.removeprefix("flag ")
 
 
+def run(flags) -> int:
+    """Do the verb of --mode, as one of several processes if the flags say so; the exit code."""
+    if flags.distributed or flags.coordinator:
+        _join(flags)
+    return MODES[flags.mode](flags) or 0
+
+
+def leave(code: int) -> NoReturn:
+    """Exit."""
+    if "jax" in sys.modules:
+        from adjax import hosts
+
+        hosts.leave(code)
+    sys.exit(code)
+
+
 def train(flags) -> int:
     """Train, evaluate and report one run."""
     config, directory = _config(flags), _workdir(flags)
@@ -37,7 +54,7 @@ def train(flags) -> int:
     if experiment.finished_results(config, directory) is None:
         experiment.train_and_evaluate(config, directory, command=_command())
     else:
-        print(f"{directory}: this run is finished")
+        _say(f"{directory}: this run is finished")
     return _show(directory)
 
 
@@ -145,6 +162,20 @@ MODES = {
 }
 
 
+def _join(flags) -> None:
+    if flags.mode not in ("train", "evaluate"):
+        raise UserError(
+            f"--mode={flags.mode} runs in one process: leave --distributed and --coordinator out"
+            + (", and give every process its own --shard=i/n" if flags.mode == "sweep" else "")
+        )
+    _quiet()
+    from adjax import hosts
+
+    hosts.join(flags.coordinator, flags.num_processes, flags.process_id)
+    config = flags.config.to_json_best_effort() if flags.config else ""
+    hosts.check_same(f"{flags.mode} {flags.workdir} {config}", "--mode, --config or --workdir")
+
+
 def _config(flags):
     if flags.config is None:
         raise UserError(
@@ -181,9 +212,17 @@ def _quiet() -> None:
 def _show(directory: Path) -> int:
     from adjax import reports
 
-    print(reports.console_table([reports.read_run(directory)]))
-    print(f"report: {directory / 'report.html'}")
+    _say(reports.console_table([reports.read_run(directory)]))
+    _say(f"report: {directory / 'report.html'}")
     return _say_failed([directory])
+
+
+def _say(text: str) -> None:
+    """Print, but once for all processes."""
+    from adjax import hosts
+
+    if hosts.is_first():
+        print(text)
 
 
 def _say_failed(directories: list[Path]) -> int:

@@ -12,16 +12,16 @@ import jax
 import numpy as np
 
 import adjax
-from adjax import datasets, files, reports, settings, workdir
+from adjax import datasets, files, hosts, reports, settings, workdir
 from adjax.errors import DivergedError
 from adjax.evaluation import auroc, choose_examples, collect_scores
 from adjax.preparation import check, create_trainer, load_test
 from adjax.training import (
     Execution,
-    MetricsLog,
     Trainer,
     diverged,
     explain_program,
+    open_log,
     score_program,
     train_stage,
 )
@@ -67,14 +67,16 @@ def train_and_evaluate(
     results |= {"stages": stages, "throughput": _throughput(stages, results.pop("score_rate"))}
     results |= _circumstances(trainer.execution) | {"command": command}
     files.write_json(directory / "results.json", results)
-    reports.write_report(directory)
+    if hosts.is_first():
+        reports.write_report(directory)
+    hosts.wait_for_all("report")
     return results
 
 
 def train_stages(trainer: Trainer) -> tuple[dict, list[dict]]:
     """Train all stages of a run: variables by stage name, leaves `[P, ...]`, and their records."""
     variables, stages = {}, []
-    with MetricsLog(trainer.workdir, trainer.labels) as log:
+    with open_log(trainer.workdir, trainer.labels) as log:
         for index, stage in enumerate(trainer.method.stages):
             failed = stages[-1].get("failed", ()) if stages else ()
             variables[stage.name], record = train_stage(trainer, index, variables, log, failed)
@@ -212,6 +214,7 @@ def _circumstances(execution: Execution) -> dict:
             "platform": device.platform,
             "device_kind": device.device_kind,
             "devices": execution.mesh.size,
+            "processes": jax.process_count(),
             "cores": os.cpu_count(),
         },
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

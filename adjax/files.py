@@ -1,4 +1,7 @@
-"""Files that several processes share: written whole or not at all, and locks that die with us."""
+"""Files that several processes share: written whole or not at all, and locks that die with us.
+
+Of the processes of one run, the first alone writes.
+"""
 
 import contextlib
 import errno
@@ -12,6 +15,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+
+from adjax import hosts
 
 
 def write_json(path: Path, value) -> None:
@@ -37,7 +42,7 @@ def write_folder(path: Path, write: Callable[[Path], None]) -> None:
       write: fills the empty folder that it is given.
 
     """
-    if path.exists():
+    if path.exists() or not hosts.is_first():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(dir=path.parent, prefix=".part-"))
@@ -51,6 +56,8 @@ def write_folder(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def _replace(path: Path, write: Callable[[Path], None]) -> None:
+    if not hosts.is_first():
+        return
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         write(part)

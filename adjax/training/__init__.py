@@ -2,7 +2,7 @@
 
 from adjax.training.estimates import Estimate, estimate
 from adjax.training.execution import OF_MEMBERS, Execution
-from adjax.training.log import MetricsLog
+from adjax.training.log import MetricsLog, open_log
 from adjax.training.loop import Trainer, cached_variables, diverged, stage_batches, train_stage
 from adjax.training.programs import (
     compile_update,
@@ -26,6 +26,7 @@ __all__ = [
     "estimate",
     "explain_program",
     "init_state",
+    "open_log",
     "score_program",
     "snapshot",
     "stage_batches",

@@ -11,6 +11,8 @@ import numpy as np
 from clu import metric_writers
 from tqdm import tqdm
 
+from adjax import hosts
+
 
 class MetricsLog:
     """`metrics.jsonl`, one line a record, and the same scalars for TensorBoard.
@@ -84,6 +86,34 @@ class MetricsLog:
         self.close()
 
 
+class SilentLog(MetricsLog):
+    """The log of a process that is not the first of its run: it keeps nothing."""
+
+    def __init__(self):
+        """Open nothing."""
+
+    def rewind(self, stages: list[str], step: int) -> None:
+        """Nothing was kept."""
+
+    def write(self, stage: str, step: int, values: dict) -> None:
+        """The first process has the same values."""
+
+    def of_stage(self, stage: str) -> list[dict]:
+        """No records."""
+        return []
+
+    def sync(self) -> None:
+        """Nothing to wait for."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def open_log(workdir: Path, member_labels: list[str]) -> MetricsLog:
+    """The log of this process: only the first one of a run writes."""
+    return MetricsLog(workdir, member_labels) if hosts.is_first() else SilentLog()
+
+
 def _finite(value: float | list[float]) -> float | list[float | None]:
     """Null for the members whose number is not one; a run's own number is always finite."""
     if isinstance(value, list):
@@ -101,7 +131,8 @@ class Progress:
         self._name, self._steps, self._first_step = name, steps, first_step
         self._start = self._said = time.monotonic()
         self._bar = None
-        if sys.stderr.isatty():
+        self._silent = not hosts.is_first()
+        if sys.stderr.isatty() and not self._silent:
             self._bar = tqdm(total=steps, initial=first_step, desc=name, unit="step")
 
     def show(self, step: int, values: dict) -> None:
@@ -112,6 +143,8 @@ class Progress:
             self._bar.update(step - self._bar.n)
             return
         now = time.monotonic()
+        if self._silent:
+            return
         if step < self._steps and now - self._said < self.SECONDS:
             return
         self._said = now

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from adjax import hosts
 from adjax.errors import DivergedError, UserError
 from adjax.inputs import Stream, padded_batches, train_batches
 from adjax.methods import Method, Stage
@@ -132,8 +133,8 @@ def train_stage(
     tree, saved = None, _saved(0, Chrono(), record)
     if checkpoints.latest_step() is not None:
         tree, saved = checkpoints.restore(like)
-    if saved["step"] < stage.steps and cache and (found := cache.load(hashes, like)):
-        tree, saved = _adopted(trainer, found)
+    if saved["step"] < stage.steps and cache and hosts.agreed(not cache.missing(hashes)):
+        tree, saved = _adopted(trainer, cache.load(hashes, like))
         log.rewind(names, 0)
         cache.replay(hashes, log)
         log.sync()
@@ -152,7 +153,7 @@ def train_stage(
                 saved = _saved(step, chrono, record)
                 cache.store(hashes, trainer.owners, None, log.of_stage(stage.name), saved)
             raise
-    if cache and cache.missing(hashes):
+    if cache and hosts.agreed(bool(cache.missing(hashes))):
         saved = _saved(stage.steps, chrono, record)
         cache.store(hashes, trainer.owners, tree, log.of_stage(stage.name), saved)
     checkpoints.close()
@@ -259,7 +260,7 @@ class _Loop:
         if not due:
             return []
         steps, metrics = zip(*due, strict=True)
-        metrics = jax.device_get(metrics)
+        metrics = hosts.fetch(metrics)
         for step, values in zip(steps, metrics, strict=True):
             self.check_finite(step, values)
         now = time.perf_counter()

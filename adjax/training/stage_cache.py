@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from flax import serialization
 
-from adjax import files
+from adjax import files, hosts
 from adjax.training.log import MetricsLog
 
 
@@ -107,7 +107,7 @@ class StageCache:
         """
         failed = {failure["member"]: failure for failure in record["record"].get("failed", [])}
         if tree is not None:
-            tree = jax.device_get(tree)
+            tree = hosts.fetch(tree)
         for member, (name, owner) in enumerate(zip(hashes, owners, strict=True)):
             own = {k: v for k, v in record["record"].items() if k != "failed"}
             entry = {**record, "record": own, "owner": owner, "failed": failed.get(member)}

@@ -1,0 +1,98 @@
+"""The processes of a run on several hosts: joining them, who writes, what they must agree on.
+
+All processes run the same program. The first one alone writes (logs, results, reports), to a folder
+that all of them see; a process that fails ends at once, and JAX's runtime ends the others.
+"""
+
+import hashlib
+import os
+import sys
+from typing import Any, NoReturn
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+from adjax.errors import UserError
+
+
+def join(coordinator: str = "", processes: int = 0, process: int = -1) -> None:
+    """Become one of several processes; before any use of a device.
+
+    Args:
+      coordinator: `host:port` of the first process, or empty: the scheduler's environment (SLURM,
+        Open MPI, Cloud TPU, Kubernetes) says it, and the two numbers.
+      processes: how many there are.
+      process: which this one is, from 0.
+
+    Raises:
+      UserError: if the numbers do not fit or there is no such scheduler.
+
+    """
+    if coordinator:
+        if not coordinator.rpartition(":")[2].isdigit():
+            raise UserError(f"--coordinator={coordinator}: give host:port of the first process")
+        if not 0 <= process < processes:
+            raise UserError(
+                "--coordinator needs --num_processes=N and --process_id=i with i from 0 to N - 1"
+            )
+    try:
+        jax.distributed.initialize(
+            *((coordinator, processes, process) if coordinator else (None, None, None))
+        )
+    except ValueError as error:
+        raise UserError(
+            f"--distributed: no scheduler that JAX knows started this process ({error}); "
+            "give --coordinator, --num_processes and --process_id"
+        ) from error
+    sys.excepthook = _fail
+
+
+def _fail(kind, error, traceback) -> NoReturn:
+    sys.__excepthook__(kind, error, traceback)
+    leave(1)
+
+
+def is_first() -> bool:
+    """Whether this process writes; asks no device if it is the only one."""
+    return not jax.distributed.is_initialized() or jax.process_index() == 0
+
+
+def agreed(value: bool) -> bool:
+    """What the first process says."""
+    if jax.process_count() == 1:
+        return value
+    return bool(multihost_utils.broadcast_one_to_all(np.array(value)))
+
+
+def check_same(text: str, what: str) -> None:
+    """Raise `UserError`, on every process, unless all of them hold the same text."""
+    digest = np.frombuffer(hashlib.sha256(text.encode()).digest(), np.uint8)
+    if (multihost_utils.process_allgather(digest) != digest).any():
+        raise UserError(f"the processes were given different {what}")
+
+
+def wait_for_all(name: str) -> None:
+    """Return when every process is at this point of the program."""
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices(name)
+
+
+def fetch(tree: Any) -> Any:
+    """Whole arrays on the host, of every process: a collective if devices elsewhere hold parts."""
+
+    def whole(x):
+        if isinstance(x, jax.Array) and not x.is_fully_addressable:
+            return multihost_utils.process_allgather(x, tiled=True)
+        return x
+
+    return jax.device_get(jax.tree.map(whole, tree))
+
+
+def leave(code: int) -> NoReturn:
+    """Exit; one of several processes that failed does not wait for those that wait for it."""
+    if code and jax.distributed.is_initialized():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)

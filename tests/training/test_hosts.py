@@ -1,0 +1,148 @@
+"""Several processes, as on several hosts, compute what one does, and none outlives another."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from training_helpers import assert_trees_close, tiny_config, train
+
+from adjax.experiment import train_and_evaluate
+
+# As in test_equality.py; sums of gradients are rounded in another order.
+ROUNDING = 2e-4
+ONE_PAIR = 1 / 90  # of a normal and an anomalous image in another order, at most
+TINY = [
+    "--config.data.train_split=train[:2000]",
+    "--config.data.test_split=test[:100]",
+    "--config.teacher.steps=8",
+    "--config.student.steps=4",
+    "--config.log_every=2",
+    "--config.checkpoint_every=4",
+]
+ACROSS = ["--config.mesh.member=1", "--config.mesh.data=4"]  # a batch is shared by all processes
+TWO_MEMBERS = ({"seed": 0}, {"seed": 1})
+
+
+@pytest.fixture
+def start(repository):
+    """Start two processes of two devices each with the given flags; kills what is left of them."""
+    processes = []
+
+    def start_two(*flags, each=((), ())):
+        with socket.socket() as free:
+            free.bind(("localhost", 0))
+            coordinator = f"localhost:{free.getsockname()[1]}"
+        flags = ["launch.py", *flags, f"--coordinator={coordinator}", "--num_processes=2"]
+        processes[:] = [
+            subprocess.Popen(
+                [sys.executable, *flags, f"--process_id={number}", *each[number]],
+                cwd=repository,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                env=os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"},
+            )
+            for number in range(2)
+        ]
+        return processes
+
+    yield start_two
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def finish(processes):
+    """Wait for processes; their standard outputs and errors."""
+    said = [process.communicate(timeout=500) for process in processes]
+    return [out for out, _ in said], [error for _, error in said]
+
+
+def records(workdir):
+    lines = (workdir / "metrics.jsonl").read_text().splitlines()
+    return [{k: v for k, v in json.loads(x).items() if k != "images_per_second"} for x in lines]
+
+
+def assert_same_run(actual, desired):
+    """The files of two workdirs tell of the same numbers."""
+    mine, theirs = (json.loads((w / "results.json").read_text()) for w in (actual, desired))
+    for a, b in zip(mine["members"], theirs["members"], strict=True):
+        assert a["image_auroc"] == pytest.approx(b["image_auroc"], abs=3 * ONE_PAIR)
+        assert {k: v for k, v in a.items() if "auroc" not in k} == {
+            k: v for k, v in b.items() if "auroc" not in k
+        }
+    for key in ("name", "steps", "parameters", "members"):
+        assert [s[key] for s in mine["stages"]] == [s[key] for s in theirs["stages"]]
+    for name in ("scores.npz", "examples.npz"):
+        with np.load(actual / name) as a, np.load(desired / name) as b:
+            assert a.files == b.files
+            for array in b.files:
+                np.testing.assert_allclose(a[array], b[array], rtol=0, atol=ROUNDING, err_msg=array)
+    mine, theirs = records(actual), records(desired)
+    assert [(r["stage"], r["step"], *r) for r in mine] == [
+        (r["stage"], r["step"], *r) for r in theirs
+    ]
+    for a, b in zip(mine, theirs, strict=True):
+        for name in a.keys() - {"stage"}:
+            np.testing.assert_allclose(a[name], b[name], rtol=ROUNDING, atol=ROUNDING, err_msg=name)
+
+
+@pytest.mark.parametrize("method", ["ae", pytest.param("oe_sdn", marks=pytest.mark.slow)])
+def test_two_processes_equal_one(start, tmp_path, method):
+    flags = [f"--config=configs/mnist.py:{method},smoke", *TINY, *ACROSS]
+    processes = start(*flags, f"--workdir={tmp_path / 'two'}")
+    outputs, errors = finish(processes)
+    assert [process.returncode for process in processes] == [0, 0], errors
+    assert "MNIST, image AUROC" in outputs[0]
+    assert "AUROC" not in outputs[1]  # the first process speaks for all
+    for devices in (1, 4):
+        config = tiny_config(method, **{"mesh.member": 1, "mesh.data": devices})
+        train_and_evaluate(config, tmp_path / f"{devices}")
+        assert_same_run(tmp_path / "two", tmp_path / f"{devices}")
+        # One process reads what two have written.
+        variables = [train(config, tmp_path / name) for name in ("two", f"{devices}")]
+        assert_trees_close(*variables, ROUNDING)
+
+
+def test_different_commands_are_refused_by_all(start, tmp_path):
+    flags = ["--config=configs/mnist.py:ae,smoke", *TINY, f"--workdir={tmp_path}"]
+    processes = start(*flags, each=(["--config.seed=1"], ["--config.seed=2"]))
+    _, errors = finish(processes)
+    assert [process.returncode for process in processes] == [2, 2]
+    assert all("the processes were given different --mode, --config or" in e for e in errors)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_kill_9_of_one_process_and_restart_of_both(start, tmp_path):
+    """Members lie on different processes; stages come from a cache when a third run wants them."""
+    flags = ["--config=configs/mnist.py:oe_sdn,smoke", *TINY, "--config.teacher.steps=400"]
+    flags += [f"--config.members={TWO_MEMBERS}", f"--config.stage_cache={tmp_path / 'stages'}"]
+    cut, log = tmp_path / "cut", tmp_path / "cut" / "metrics.jsonl"
+    for victim in (1, 0):
+        before = log.read_text() if log.exists() else ""
+        processes = start(*flags, f"--workdir={cut}")
+        while not log.exists() or log.read_text() in (before, ""):
+            assert all(process.poll() is None for process in processes)
+            time.sleep(0.01)  # until they train
+        time.sleep(1)
+        processes[victim].send_signal(signal.SIGKILL)
+        finish(processes)  # the other one does not wait for ever
+        assert processes[1 - victim].returncode not in (0, None)
+    for name in ("cut", "again"):
+        processes = start(*flags, f"--workdir={tmp_path / name}")
+        _, errors = finish(processes)
+        assert [process.returncode for process in processes] == [0, 0], errors
+    config = tiny_config("oe_sdn", members=TWO_MEMBERS, **{"teacher.steps": 400})
+    train_and_evaluate(config, tmp_path / "whole")
+    for name in ("cut", "again"):
+        assert_same_run(tmp_path / name, tmp_path / "whole")
+    stages = json.loads((tmp_path / "again" / "results.json").read_text())["stages"]
+    assert all(stage["cached"] for stage in stages)
+    assert json.loads((cut / "results.json").read_text())["hardware"]["processes"] == 2
