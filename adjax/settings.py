@@ -44,6 +44,8 @@ _NOT_NEGATIVE = {"learning_rate", "weight_decay", "ssim_weight", "squared_weight
 def get_value(config, key: str) -> Any:
     """The value at a dotted key."""
     for name in key.split("."):
+        if name not in config:
+            raise UserError(f"the config has no {key}: another version of adjax wrote it")
         config = config[name]
     return config
 

@@ -38,12 +38,16 @@ class Compiled:
 
 def init_state(stage: Stage, index: int, execution: Execution, image_shape, members):
     """State of all members, born on its devices: every leaf `[P, ...]`."""
+    return _init_program(stage.init, index, execution, image_shape)(members)
 
-    def init(member):
-        return stage.init(_key(member, index, 0), jnp.zeros((1, *image_shape), jnp.float32))
+
+@functools.lru_cache(maxsize=64)
+def _init_program(init: Callable, index: int, execution: Execution, image_shape) -> Callable:
+    def init_member(member):
+        return init(_key(member, index, 0), jnp.zeros((1, *image_shape), jnp.float32))
 
     sharding = execution.sharding(OF_MEMBERS)
-    return jax.jit(over_members(init, "map"), out_shardings=sharding)(members)
+    return jax.jit(over_members(init_member, "map"), out_shardings=sharding)
 
 
 def compile_update(stage: Stage, index: int, execution: Execution, operands) -> Compiled:
