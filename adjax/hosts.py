@@ -42,7 +42,7 @@ def join(coordinator: str = "", processes: int = 0, process: int = -1) -> None:
         )
     except ValueError as error:
         raise UserError(
-            f"--distributed: no scheduler that JAX knows started this process ({error}); "
+            "--distributed: no scheduler that JAX knows started this process; "
             "give --coordinator, --num_processes and --process_id"
         ) from error
     sys.excepthook = _fail

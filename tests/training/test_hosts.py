@@ -2,17 +2,21 @@
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
 
+import jax
 import numpy as np
 import pytest
 from training_helpers import assert_trees_close, tiny_config, train
 
+from adjax.errors import UserError
 from adjax.experiment import train_and_evaluate
+from adjax.training import Execution
 
 # As in test_equality.py; sums of gradients are rounded in another order.
 ROUNDING = 2e-4
@@ -27,6 +31,33 @@ TINY = [
 ]
 ACROSS = ["--config.mesh.member=1", "--config.mesh.data=4"]  # a batch is shared by all processes
 TWO_MEMBERS = ({"seed": 0}, {"seed": 1})
+TWO_DEVICES = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+
+
+def by_flags():
+    """Flags and environment of two processes that are told of each other."""
+    flags = [f"--coordinator=localhost:{free_port(range(20000, 60000))}", "--num_processes=2"]
+    return [([*flags, f"--process_id={number}"], {}) for number in range(2)]
+
+
+def by_slurm():
+    """Flags and environment of two processes as `srun` starts them."""
+    first = 65536 - 2**12  # JAX makes the coordinator's port of the job's number
+    job = {
+        "SLURM_JOB_ID": f"{free_port(range(first, 65536)) - first}",
+        "SLURM_STEP_NODELIST": "localhost",
+        "SLURM_NTASKS": "2",
+    }
+    ranks = [{"SLURM_PROCID": f"{number}", "SLURM_LOCALID": f"{number}"} for number in range(2)]
+    return [(["--distributed"], job | rank) for rank in ranks]
+
+
+def free_port(ports):
+    while True:
+        port = random.choice(ports)
+        with socket.socket() as probe:
+            if probe.connect_ex(("localhost", port)):  # nobody answers
+                return port
 
 
 @pytest.fixture
@@ -34,19 +65,16 @@ def start(repository):
     """Start two processes of two devices each with the given flags; kills what is left of them."""
     processes = []
 
-    def start_two(*flags, each=((), ())):
-        with socket.socket() as free:
-            free.bind(("localhost", 0))
-            coordinator = f"localhost:{free.getsockname()[1]}"
-        flags = ["launch.py", *flags, f"--coordinator={coordinator}", "--num_processes=2"]
+    def start_two(*flags, each=((), ()), joining=by_flags):
+        joined = joining()
         processes[:] = [
             subprocess.Popen(
-                [sys.executable, *flags, f"--process_id={number}", *each[number]],
+                [sys.executable, "launch.py", *flags, *each[number], *joined[number][0]],
                 cwd=repository,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
-                env=os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"},
+                env=os.environ | TWO_DEVICES | joined[number][1],
             )
             for number in range(2)
         ]
@@ -110,13 +138,59 @@ def test_two_processes_equal_one(start, tmp_path, method):
         assert_trees_close(*variables, ROUNDING)
 
 
-def test_different_commands_are_refused_by_all(start, tmp_path):
+@pytest.mark.parametrize("joining", [by_flags, by_slurm])
+def test_different_commands_are_refused_by_all(start, tmp_path, joining):
     flags = ["--config=configs/mnist.py:ae,smoke", *TINY, f"--workdir={tmp_path}"]
-    processes = start(*flags, each=(["--config.seed=1"], ["--config.seed=2"]))
+    processes = start(*flags, each=(["--config.seed=1"], ["--config.seed=2"]), joining=joining)
     _, errors = finish(processes)
     assert [process.returncode for process in processes] == [2, 2]
     assert all("the processes were given different --mode, --config or" in e for e in errors)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--distributed"], "no scheduler that JAX knows started this process"),
+        (["--coordinator=host0"], "--coordinator=host0: give host:port"),
+        (["--coordinator=host0:1"], "--coordinator needs --num_processes=N and --process_id=i"),
+        (
+            ["--coordinator=host0:1", "--num_processes=2", "--process_id=2"],
+            "with i from 0 to N - 1",
+        ),
+        (["--mode=sweep", "--distributed"], "give every process its own --shard=i/n"),
+        (["--mode=benchmark", "--coordinator=host0:1"], "--mode=benchmark runs in one process"),
+    ],
+)
+def test_processes_that_cannot_be_joined(repository, tmp_path, flags, says):
+    command = [sys.executable, "launch.py", "--config=configs/mnist.py:ae,smoke", *flags]
+    done = subprocess.run(
+        [*command, f"--workdir={tmp_path}"],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert says in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        ({"parallel": "pmap"}, "'pmap' runs in one process"),
+        ({"mesh.member": 1, "mesh.data": 4}, "1 x 4 leaves devices of some process out: use all 8"),
+        ({"mesh.member": 2, "mesh.data": 4}, "mesh.data=4 does not fit processes of 3 devices"),
+    ],
+)
+def test_meshes_that_processes_cannot_share(monkeypatch, overrides, says):
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    monkeypatch.setattr(jax, "local_device_count", lambda: 3)
+    with pytest.raises(UserError, match=says):
+        Execution.create(tiny_config("ae", **overrides), members=2)
 
 
 @pytest.mark.slow
@@ -135,8 +209,9 @@ def test_kill_9_of_one_process_and_restart_of_both(start, tmp_path):
         processes[victim].send_signal(signal.SIGKILL)
         finish(processes)  # the other one does not wait for ever
         assert processes[1 - victim].returncode not in (0, None)
-    for name in ("cut", "again"):
-        processes = start(*flags, f"--workdir={tmp_path / name}")
+    runs = [[*flags, f"--workdir={tmp_path / name}"] for name in ("cut", "again")]
+    for command in (*runs, ["--mode=evaluate", f"--workdir={cut}"]):
+        processes = start(*command)
         _, errors = finish(processes)
         assert [process.returncode for process in processes] == [0, 0], errors
     config = tiny_config("oe_sdn", members=TWO_MEMBERS, **{"teacher.steps": 400})
