@@ -8,14 +8,14 @@ import sys
 from absl import app, flags
 from ml_collections import config_flags
 
-from adjax import cli, files
-from adjax.errors import DivergedError, UserError
+from adjax import cli
+from adjax.errors import DivergedError, UserError, disk_full
 
 FLAGS = flags.FLAGS
 config_flags.DEFINE_config_file("config", None, "configs/FILE.py:ARGUMENT", lock_config=True)
 flags.DEFINE_string("workdir", None, "Folder of the run; made if need be.")
 flags.DEFINE_enum("mode", "train", list(cli.MODES), "What to do.")
-flags.DEFINE_string("output", None, "gallery: the PNG to write; benchmark: the page to update.")
+flags.DEFINE_string("output", None, "gallery: a PNG; benchmark, report: the page to update.")
 flags.DEFINE_list("cases", [], "benchmark: networks of the zoo; without it all.")
 flags.DEFINE_list("precision", ["float32"], "benchmark: of training, float32 or bfloat16 or both.")
 flags.DEFINE_list("convolution", [], "benchmark: xla or onednn; without it all installed.")
@@ -64,7 +64,7 @@ def main(argv: list[str]) -> int:
         print("interrupted; the same command continues from the last checkpoint", file=sys.stderr)
         return 130
     except Exception as error:
-        if not files.disk_full(error):
+        if not disk_full(error):
             raise
         message = "the disk is full; finished results are kept: make room, repeat the command"
         print(f"error: {message}", file=sys.stderr)

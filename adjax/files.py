@@ -55,6 +55,12 @@ def write_folder(path: Path, write: Callable[[Path], None]) -> None:
             raise
 
 
+def require_room(directory: Path, size: int) -> None:
+    """Raise the `OSError` of a full disk if `directory` has no room for `size` bytes."""
+    if shutil.disk_usage(directory).free < size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(directory))
+
+
 def _replace(path: Path, write: Callable[[Path], None]) -> None:
     if not hosts.is_first():
         return
@@ -99,16 +105,3 @@ def holder(path: Path) -> str:
     with contextlib.suppress(OSError):
         return path.read_text() or "another process"
     return "another process"
-
-
-def disk_full(error: BaseException | None) -> bool:
-    """Whether an exception, or one behind it, says that the disk or the quota is full."""
-    seen = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return True
-        if any(os.strerror(code) in str(error) for code in (errno.ENOSPC, errno.EDQUOT)):
-            return True  # libraries in C++ give the words only
-        error = error.__cause__ or error.__context__
-    return False

@@ -61,15 +61,7 @@ def test_lock_is_exclusive_or_shared(tmp_path):
             assert not third
 
 
-def test_full_disk_is_recognised_behind_other_errors():
-    def wrapped(inner):
-        try:
-            raise ValueError("saving failed") from inner
-        except ValueError as error:
-            return error
-
-    assert files.disk_full(OSError(errno.ENOSPC, "x"))
-    assert files.disk_full(wrapped(OSError(errno.EDQUOT, "x")))
-    assert files.disk_full(ValueError("tensorstore: No space left on device [16]"))
-    assert not files.disk_full(wrapped(OSError(errno.EACCES, "x")))
-    assert not files.disk_full(ValueError("x"))
+def test_room_is_asked_for_before_it_is_used(tmp_path):
+    files.require_room(tmp_path, 1)
+    with pytest.raises(OSError, match="No space left"):
+        files.require_room(tmp_path, 1 << 60)

@@ -6,7 +6,10 @@ from typing import Any
 import jax
 import orbax.checkpoint as ocp
 
+from adjax import files
 from adjax.errors import UserError
+
+_METADATA = 1 << 20  # bytes that a checkpoint takes beside its arrays, at most
 
 
 class Checkpoints:
@@ -26,7 +29,14 @@ class Checkpoints:
         return self._manager.latest_step()
 
     def save(self, step: int, tree: Any, record: dict) -> None:
-        """Write in the background; buffers of `tree` must not be donated afterwards."""
+        """Write in the background; buffers of `tree` must not be donated afterwards.
+
+        Raises:
+          OSError: at once if the disk has no room for it.
+
+        """
+        size = sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
+        files.require_room(self._manager.directory, size + _METADATA)
         self._manager.save(
             step,
             args=ocp.args.Composite(

@@ -87,7 +87,7 @@ def worker_at_work(driver):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 def test_workers_and_driver_killed_leave_the_undisturbed_store(tmp_path, repository):
     runs = [
         (
@@ -108,13 +108,14 @@ def test_workers_and_driver_killed_leave_the_undisturbed_store(tmp_path, reposit
     command += ["--config.evaluation.batch_size=50"]
 
     def start(folder):
-        return subprocess.Popen(
-            [*command, f"--workdir={folder}"],
-            cwd=repository,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=os.environ | {"XLA_FLAGS": ""},
-        )
+        with folder.with_suffix(".log").open("a") as log:
+            return subprocess.Popen(
+                [*command, f"--workdir={folder}"],
+                cwd=repository,
+                stdout=log,
+                stderr=log,
+                env=os.environ | {"XLA_FLAGS": ""},
+            )
 
     def kill_worker(driver, after):
         while driver.poll() is None and worker_at_work(driver.pid) is None:
@@ -126,7 +127,7 @@ def test_workers_and_driver_killed_leave_the_undisturbed_store(tmp_path, reposit
         return False
 
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    assert start(whole).wait() == 0
+    assert start(whole).wait() == 0, whole.with_suffix(".log").read_text()
 
     moments = random.Random(0)
     driver = start(cut)
@@ -141,7 +142,7 @@ def test_workers_and_driver_killed_leave_the_undisturbed_store(tmp_path, reposit
         if driver.wait() == 0:
             break
         driver = start(cut)
-    assert driver.wait() == 0
+    assert driver.wait() == 0, cut.with_suffix(".log").read_text()
 
     a, b = store(cut), store(whole)
     assert a.keys() == b.keys()
