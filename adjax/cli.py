@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import shlex
 import sys
 from pathlib import Path
@@ -94,12 +95,27 @@ def sweep(flags) -> int:
             return 0
         with sweeps.driving(directory, shard):
             engine.run(plan, directory, _command())
-    finished = [directory / run.name for run in everything if sweeps.has_results(run, directory)]
-    if finished:
-        report = reports.write_sweep_report(directory, finished)
-        print(reports.console_table([reports.read_run(folder) for folder in finished]))
-        print(f"report: {report}")
+    if any(sweeps.has_results(run, directory) for run in everything):
+        _show_sweep(reports.read_sweep(directory))
     return _say_failed([directory / run.name for run in runs])
+
+
+def report(flags) -> None:
+    """Report the runs below --workdir again, or with --output write them into a page of results."""
+    directories = list(map(Path, str(_workdir(flags)).split(",")))
+    if flags.config is not None:
+        raise UserError("--mode=report takes the configs from --workdir: leave --config out")
+    from adjax import reports
+
+    found = [reports.read_sweep(directory) for directory in directories]
+    if flags.output:
+        defaults = [_defaults_of(sweep, reports.commands(sweep)) for sweep in found]
+        path = reports.write_results(flags.output, found, defaults, command=_command())
+        print(f"results: {path}")
+        return
+    for sweep in found:
+        _show_sweep(sweep)
+        print("".join(f"{remark}\n" for remark in reports.remarks(sweep)), end="")
 
 
 def benchmark(flags) -> None:
@@ -156,6 +172,7 @@ MODES = {
     "train": train,
     "evaluate": evaluate,
     "sweep": sweep,
+    "report": report,
     "benchmark": benchmark,
     "gallery": gallery,
     "prepare_data": prepare_data,
@@ -223,6 +240,24 @@ def _say(text: str) -> None:
 
     if hosts.is_first():
         print(text)
+
+
+def _show_sweep(sweep) -> None:
+    from adjax import reports
+
+    print(reports.console_table(sweep.runs))
+    print(f"report: {reports.write_sweep_report(sweep)}")
+
+
+def _defaults_of(sweep, commands: list[str]) -> dict:
+    """The config that the config file of a sweep's command gives without an argument."""
+    found = re.search(r"--?config[= ](\S+?\.py)\b", " ".join(commands))
+    if not found or not Path(found[1]).is_file():
+        raise UserError(
+            f"--workdir={sweep.directory}: its results do not say which config file made them"
+            + (f", or {found[1]} is not here" if found else "")
+        )
+    return runpy.run_path(found[1])["get_config"]("").to_dict()
 
 
 def _say_failed(directories: list[Path]) -> int:

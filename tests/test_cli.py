@@ -38,6 +38,8 @@ def launch(repository, *arguments):
         ([CONFIG, "--config.teacher=3"], "--config.teacher=3: Failed to parse"),
         (["--mode=prepare_data"], "--mode=prepare_data needs --dataset"),
         (["--mode=evaluate"], "--mode=evaluate needs --workdir"),
+        (["--mode=report"], "--mode=report needs --workdir"),
+        (["--mode=report", "--workdir=nothing"], "nothing has no finished run to report"),
         (["--mode=gallery", "--workdir=x"], "--mode=gallery needs --output"),
         (["--mode=gallery", CONFIG, "--workdir=x"], "leave --config out"),
     ],

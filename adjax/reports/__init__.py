@@ -9,16 +9,23 @@ from collections.abc import Sequence
 from adjax.reports.figures import write_gallery
 from adjax.reports.page import write_report, write_sweep_report
 from adjax.reports.rendering import to_markdown, to_text
+from adjax.reports.results import write_results
 from adjax.reports.run import Run, read_run
+from adjax.reports.sweep import Sweep, commands, read_sweep, remarks
 from adjax.reports.tables import results_tables
 
 __all__ = [
     "Run",
+    "Sweep",
+    "commands",
     "console_table",
     "markdown_table",
     "read_run",
+    "read_sweep",
+    "remarks",
     "write_gallery",
     "write_report",
+    "write_results",
     "write_sweep_report",
 ]
 

@@ -14,12 +14,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 from sklearn.metrics import auc, roc_curve
 
+from adjax.reports.columns import columns
+from adjax.reports.curves import curves_figure, loss_curves
 from adjax.reports.examples import examples_figure
 from adjax.reports.gallery import gallery_figure
 from adjax.reports.names import member_name
 from adjax.reports.run import Run
 from adjax.reports.style import ANOMALOUS, DPI, NORMAL, PALETTE, STYLE, WIDTH
-from adjax.reports.tables import columns
 
 MOST_CURVES = 10
 MOST_HISTOGRAMS = 10
@@ -45,6 +46,13 @@ def write_roc_figure(runs: Sequence[Run], path: Path) -> Path:
     """Writes one figure with the ROC curves of several runs."""
     with mpl.rc_context(STYLE):
         return _save(roc_figure(runs), path)
+
+
+def write_curves_figure(runs: Sequence[Run], path: Path) -> Path | None:
+    """Writes one figure with the losses of several runs; None if none of them logged any."""
+    with mpl.rc_context(STYLE):
+        figure = curves_figure(runs)
+        return None if figure is None else _save(figure, path)
 
 
 def write_gallery(sets: dict[str, np.ndarray], path: Path) -> Path:
@@ -159,19 +167,6 @@ def _label_groups(axes: Axes, curves: list[_Curve], groups: list[str]):
         values = [curve.auroc for curve in curves if curve.group == group]
         label = f"{group}: {np.mean(values):.3f} ({min(values):.3f} to {max(values):.3f})"
         axes.plot([], [], color=PALETTE[turn % len(PALETTE)], label=label)
-
-
-def loss_curves(run: Run) -> dict[str, dict[str, dict[int, list[float]]]]:
-    """stage -> `loss` | `validation_loss` -> step -> P values.
-
-    A resumed run may log a step again; its last line counts.
-    """
-    curves: dict[str, dict[str, dict[int, list[float]]]] = {}
-    for line in run.metrics:
-        for name in ("loss", "validation_loss"):
-            if name in line:
-                curves.setdefault(line["stage"], {}).setdefault(name, {})[line["step"]] = line[name]
-    return curves
 
 
 def losses_figure(run: Run) -> Figure:

@@ -10,7 +10,12 @@ _METHODS = {
     "oe_sdn": "OE-SDN",
     "sdn": "SDN",
 }
-_DATASETS = {"mnist": "MNIST", "cifar10": "CIFAR-10", "mvtec_ad": "MVTec AD"}
+_DATASETS = {
+    "cifar10": "CIFAR-10",
+    "fashion_mnist": "Fashion-MNIST",
+    "mnist": "MNIST",
+    "mvtec_ad": "MVTec AD",
+}
 
 METRICS = {
     "image_auroc": "image AUROC",

@@ -4,16 +4,17 @@ import base64
 import html
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from string import Template
 
-from adjax.errors import UserError
-from adjax.reports.figures import write_figures, write_roc_figure
+from adjax.reports.columns import columns
+from adjax.reports.figures import write_curves_figure, write_figures, write_roc_figure
 from adjax.reports.names import count, dataset_name, listing, method_name
 from adjax.reports.rendering import ABSENT, Table, to_html
 from adjax.reports.run import Run, read_run
-from adjax.reports.tables import columns, results_tables, stages_in_words, summary
+from adjax.reports.sweep import Sweep, commands, provenance, remarks
+from adjax.reports.tables import results_tables, stages_in_words, summary
 
 _HERE = Path(__file__).parent
 MOST_DETAILED = 12  # runs of a sweep that are shown with figures; the others are linked
@@ -35,6 +36,11 @@ _FIGURES = {
         "The less the filled histogram (normal) and the outlined one (anomalous) overlap, the "
         "better the score separates the two. Each is scaled by its own number of images.",
     ),
+    "curves": (
+        "Validation loss by step, one panel a stage, one curve a method",
+        "The mean over classes and seeds of the loss on normal images that were not trained on. "
+        "The students of different methods are all asked to imitate their teacher there.",
+    ),
     "losses": (
         "Training and validation loss by step, one panel a stage",
         "A validation loss that turns up while the training loss falls is overfitting. Bands span "
@@ -54,21 +60,19 @@ def write_report(workdir: str | Path) -> Path:
         _section("Results", *map(to_html, results_tables([run]))),
         _section("Figures", _figures(figures)),
         _section("Time", _stages(run), _facts(_throughput(run))),
-        _section("Settings", _config(run), _command(run)),
+        _section("Settings", _config(run), _to_repeat(filter(None, [run.results.get("command")]))),
         _section("Made with", _facts(_environment(run))),
     ]
     return _write(run.workdir / "report.html", f"{method} on {dataset}", body)
 
 
-def write_sweep_report(directory: str | Path, run_dirs: Sequence[str | Path]) -> Path:
-    """Writes `report.html` over several runs; a run gets its own where that is missing or old."""
-    directory = Path(directory)
-    if not run_dirs:
-        raise UserError(f"{directory} has no finished run to report: let one finish first")
-    runs = [read_run(run_dir) for run_dir in run_dirs]
+def write_sweep_report(sweep: Sweep) -> Path:
+    """Writes `report.html` over the runs; a run gets its own where that is missing or old."""
+    directory, runs = sweep.directory, sweep.runs
     for run in runs:
         if _outdated(run):
             write_report(run.workdir)
+    curves = write_curves_figure(runs, directory / "figures" / "curves.png")
     roc = write_roc_figure(runs, directory / "figures" / "roc.png")
     datasets = listing([dataset_name(name) for name in _distinct(runs, "dataset")])
     methods = listing([method_name(name) for name in _distinct(runs, "method")])
@@ -84,14 +88,17 @@ def write_sweep_report(directory: str | Path, run_dirs: Sequence[str | Path]) ->
             several = run.workdir in headings
             name = method_name(run.results["method"])
             headings[run.workdir] = name if several else column.heading
+    missing = "".join(f"<li>{_e(remark)}</li>" for remark in remarks(sweep))
     shown = [_run_in_sweep(run, headings[run.workdir], directory) for run in runs[:MOST_DETAILED]]
     more = [f"<li>{_link(r, headings[r.workdir], directory)}</li>" for r in runs[MOST_DETAILED:]]
     body = [
         f'<header>\n<h1>{_e(title)}</h1>\n<p class="lede">{_e(sentence)}</p>\n</header>',
         _section("Results", *map(to_html, results_tables(runs))),
-        _section("All runs", _figures({"roc": roc})),
+        _section("Missing", f"<ul>{missing}</ul>") if missing else "",
+        _section("All runs", _figures({"curves": curves, "roc": roc})),
         _section("Run by run", *shown),
         _section("More runs", f"<ul>{''.join(more)}</ul>") if more else "",
+        _section("Made with", _facts(provenance(sweep)), _to_repeat(commands(sweep))),
     ]
     return _write(directory / "report.html", title, body)
 
@@ -171,11 +178,11 @@ def _headline(run: Run) -> str:
     return f'<dl class="headline">{"".join(items)}</dl>\n'
 
 
-def _figures(paths: dict[str, Path]) -> str:
+def _figures(paths: dict[str, Path | None]) -> str:
     """The figures in `_FIGURES`' order, embedded."""
     parts = []
     for name, (alt, caption) in _FIGURES.items():
-        if name in paths:
+        if paths.get(name):
             data = base64.b64encode(paths[name].read_bytes()).decode()
             parts.append(
                 f'<figure class="{name}">'
@@ -245,9 +252,9 @@ def _config(run: Run) -> str:
     )
 
 
-def _command(run: Run) -> str:
-    command = run.results.get("command")
-    return f'<p>To repeat it:</p>\n<pre tabindex="0">{_e(command)}</pre>' if command else ""
+def _to_repeat(commands: Iterable[str]) -> str:
+    text = "\n".join(commands)
+    return f'<p>To repeat it:</p>\n<pre tabindex="0">{_e(text)}</pre>' if text else ""
 
 
 def _environment(run: Run) -> dict[str, object]:

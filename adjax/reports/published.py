@@ -4,6 +4,7 @@ Every table keeps its printed means, so that a slip of the transcription shows i
 are adjax method names where adjax has the method, and short names of the literature elsewhere.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -113,6 +114,8 @@ TABLE_2 = PublishedTable(
 )
 
 # Averages over the ten classes of OE-SDN trained with each auxiliary set; the rows are these sets.
+# With rotation it is OE-SDN of the other tables, with none it is SDN.
+ROTATION, NONE = "rotation", "none"
 TABLE_3 = PublishedTable(
     source=f"{_OE_SDN}, Table 3 (average image AUROC of OE-SDN by auxiliary set)",
     columns=("mnist", "cifar10"),
@@ -193,26 +196,64 @@ _TABLES = {
 }
 
 
-def find_table(dataset: str, method: str, metric: str = "image_auroc") -> PublishedTable | None:
-    """The published table that has a column for `method`, if any."""
+def find_table(
+    dataset: str, method: str, metric: str = "image_auroc", auxiliary: str = ROTATION
+) -> PublishedTable | None:
+    """The published table that has `method`, with this auxiliary set if it is OE-SDN, if any."""
+    if method == "oe_sdn" and auxiliary != ROTATION:
+        return TABLE_3 if auxiliary_average(dataset, auxiliary, metric) is not None else None
     tables = _TABLES.get((dataset, metric), ())
     return next((table for table in tables if method in table.columns), None)
 
 
 def published(
-    dataset: str, method: str, normal_class: int | str, metric: str = "image_auroc"
+    dataset: str,
+    method: str,
+    normal_class: int | str,
+    metric: str = "image_auroc",
+    auxiliary: str = ROTATION,
 ) -> float | None:
     """The published value of one method on one normal class, if any.
 
-    `normal_class` is the name of a class or, for MNIST and CIFAR-10, its label.
+    `normal_class` is the name of a class or, for MNIST and CIFAR-10, its label. OE-SDN with another
+    auxiliary set than rotation is published as an average only, see `auxiliary_average`.
     """
-    table = find_table(dataset, method, metric)
-    if table is None:
+    table = find_table(dataset, method, metric, auxiliary)
+    if table is None or table is TABLE_3:
         return None
     if dataset == "cifar10" and normal_class in range(10):
         normal_class = _CIFAR10_CLASSES[normal_class]
     row = table.rows.get(str(normal_class).lower().replace(" ", "_"))
     return None if row is None else row[table.columns.index(method)]
+
+
+def published_mean(
+    dataset: str,
+    method: str,
+    classes: Sequence[str],
+    metric: str = "image_auroc",
+    auxiliary: str = ROTATION,
+) -> float | None:
+    """The mean over these classes, as printed or of the values; None if one is missing."""
+    table = find_table(dataset, method, metric, auxiliary)
+    wanted = {str(name).lower().replace(" ", "_") for name in classes}
+    for printed in table.means.values() if table else ():
+        if set(printed.classes) == wanted:
+            return printed.values[table.columns.index(method)]
+    values = [published(dataset, method, name, metric, auxiliary) for name in classes]
+    if values and None not in values:
+        return sum(values) / len(values)
+    if table is TABLE_3 and len(classes) == number_of_classes(dataset):
+        return auxiliary_average(dataset, auxiliary, metric)
+    return None
+
+
+def auxiliary_average(dataset: str, auxiliary: str, metric: str = "image_auroc") -> float | None:
+    """What Table 3 says of an auxiliary set (`none` is SDN): the average over all ten classes."""
+    row = TABLE_3.rows.get(auxiliary)
+    if row is None or dataset not in TABLE_3.columns or metric != "image_auroc":
+        return None
+    return row[TABLE_3.columns.index(dataset)]
 
 
 def number_of_classes(dataset: str) -> int | None:

@@ -13,7 +13,7 @@ class Table:
     """A table of text: a column of labels, then groups of columns under common headings.
 
     groups: (heading, sub-headings) in order; each row is a label and a cell for every sub-heading.
-    mean: the row of means, if there is one.
+    means: rows of means, if there are any.
     notes: sentences that belong under the table.
     """
 
@@ -21,7 +21,7 @@ class Table:
     corner: str
     groups: tuple[tuple[str, tuple[str, ...]], ...]
     rows: tuple[tuple[str, ...], ...]
-    mean: tuple[str, ...] | None = None
+    means: tuple[tuple[str, ...], ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -56,7 +56,7 @@ class _TextGroup(NamedTuple):
 
 
 def _rows(table: Table) -> list[tuple[str, ...]]:
-    return [*table.rows, *([table.mean] if table.mean else [])]
+    return [*table.rows, *table.means]
 
 
 def _label_width(table: Table) -> int:
@@ -87,8 +87,10 @@ def _text_block(table: Table, groups: list[_TextGroup]) -> list[str]:
     lines += [row(table.corner, (name for group in groups for name in group.names)), rule]
     for cells in table.rows:
         lines.append(row(cells[0], (cells[i] for group in groups for i in group.indices)))
-    if table.mean:
-        lines += [rule, row(table.mean[0], (table.mean[i] for g in groups for i in g.indices))]
+    if table.means:
+        lines.append(rule)
+    for cells in table.means:
+        lines.append(row(cells[0], (cells[i] for group in groups for i in group.indices)))
     return lines
 
 
@@ -96,8 +98,7 @@ def to_markdown(table: Table) -> str:
     """The table as a Markdown table, its two rows of headings made one."""
     names = [f"{heading} {name}".strip() for heading, names in table.groups for name in names]
     lines = [[table.corner, *names], ["---", *["---:"] * len(names)], *table.rows]
-    if table.mean:
-        lines.append([f"**{cell}**" for cell in table.mean])
+    lines += [[f"**{cell}**" for cell in mean] for mean in table.means]
     rows = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
     notes = "\n".join(f"- {note}" for note in table.notes)
     return "\n\n".join([f"**{table.caption}**", rows, *([notes] if notes else [])]) + "\n"
@@ -117,7 +118,7 @@ def to_html(table: Table) -> str:
         head = f"<tr>{corner}{groups}</tr>\n<tr>{''.join(heads)}</tr>"
     else:
         head = f"<tr>{corner}{''.join(heads)}</tr>"
-    foot = f"<tfoot>{_html_row(table.mean)}</tfoot>\n" if table.mean else ""
+    foot = f"<tfoot>{''.join(map(_html_row, table.means))}</tfoot>\n" if table.means else ""
     notes = "".join(f"<li>{e(note)}</li>" for note in table.notes)
     return (
         f'<div class="scroll" role="region" tabindex="0" aria-label="{e(table.caption)}">\n'

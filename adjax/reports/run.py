@@ -64,13 +64,24 @@ def read_run(workdir: str | Path) -> Run:
     run = Run(
         workdir=workdir,
         results=_read(workdir / "results.json", _parse_json),
-        config=_read(workdir / "config.json", _parse_json),
+        config=read_config(workdir),
         metrics=_read(workdir / "metrics.jsonl", _parse_json_lines),
         scores=_read(workdir / "scores.npz", _parse_arrays),
         examples=_read(workdir / "examples.npz", _parse_arrays),
     )
     _check(run)
     return run
+
+
+def read_config(workdir: Path) -> dict:
+    """`config.json` of a run that need not be finished."""
+    return _read(workdir / "config.json", _parse_json)
+
+
+def read_failures(workdir: Path) -> list[dict]:
+    """The members that diverged, as `failed.json` lists them."""
+    path = workdir / "failed.json"
+    return _read(path, _parse_json)["failed"] if path.exists() else []
 
 
 def _check(run: Run):

@@ -1,169 +1,218 @@
-"""Result tables: our numbers beside the published ones."""
+"""Result tables: our numbers beside the published ones.
 
-from collections.abc import Sequence
-from typing import NamedTuple
+Rows are normal classes and columns methods, as in Table 1 of Chung et al. Runs of OE-SDN with
+several auxiliary sets make a table of their own: rows are the sets, as in Table 3.
+"""
+
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from adjax.reports.names import METRICS, count, dataset_name, listing, method_name
-from adjax.reports.published import find_table, number_of_classes, published
+from adjax.reports.columns import Column, columns
+from adjax.reports.names import METRICS, auxiliary_name, count, dataset_name, listing
+from adjax.reports.published import (
+    NONE,
+    TABLE_3,
+    auxiliary_average,
+    find_table,
+    number_of_classes,
+)
 from adjax.reports.rendering import ABSENT, Table
-from adjax.reports.run import Run, hyper_parameters
-
-
-class Column(NamedTuple):
-    """The members of one column of a results table, with their runs."""
-
-    heading: str
-    method: str
-    runs: list[Run]
-
-    def values(self, class_name: str, metric: str) -> dict[int, float]:
-        """The metric of each seed for one normal class."""
-        return {
-            member["seed"]: member[metric]
-            for run in self.runs
-            for member in run.members
-            if member["class_name"] == class_name and metric in member
-        }
-
-
-def columns(runs: Sequence[Run]) -> list[Column]:
-    """One column a method; one a run where runs of a method repeat a seed of a class.
-
-    Runs that repeat a seed differ in their settings, so they are no replicates of each other; nor
-    are members of a population that differ in a hyper-parameter.
-    """
-    by_method: dict[tuple[str, str], list[Run]] = {}
-    for run in runs:
-        for setting, variant in _variants(run):
-            by_method.setdefault((run.results["method"], setting), []).append(variant)
-    result = []
-    for (method, setting), group in by_method.items():
-        members = [(m["class_name"], m["seed"]) for run in group for m in run.members]
-        if len(set(members)) == len(members):
-            result.append(Column(method_name(method) + setting, method, group))
-        else:
-            name = method_name(method) + setting
-            result += [Column(f"{name} ({run.workdir.name})", method, [run]) for run in group]
-    return result
-
-
-def _variants(run: Run) -> list[tuple[str, Run]]:
-    """The run split by its members' hyper-parameters, and how each part differs."""
-    settings = [hyper_parameters(member) for member in run.members]
-    differing = [key for key in settings[0] if len({s.get(key) for s in settings}) > 1]
-    parts: dict[str, list[int]] = {}
-    for row, member in enumerate(run.members):
-        names = ", ".join(f"{key.rpartition('.')[2]} {member[key]:g}" for key in differing)
-        parts.setdefault(f" ({names})" if names else "", []).append(row)
-    return [(setting, run.of_members(rows)) for setting, rows in parts.items()]
+from adjax.reports.run import Run
 
 
 def results_tables(runs: Sequence[Run]) -> list[Table]:
-    """A table for each data set and metric: rows are normal classes, columns methods."""
+    """The tables of each data set and metric."""
     tables = []
     for dataset in dict.fromkeys(run.results["dataset"] for run in runs):
-        group = [run for run in runs if run.results["dataset"] == dataset]
+        found = columns([run for run in runs if run.results["dataset"] == dataset])
         for metric in METRICS:
-            if any(metric in member for run in group for member in run.members):
-                tables.append(_results_table(group, dataset, metric))
+            measured = [column for column in found if _classes([column], metric)]
+            if len({column.auxiliary for column in measured} - {""}) > 1:
+                sets = [c for c in measured if c.method in ("oe_sdn", "sdn")]
+                tables.append(_sets_table(sets, dataset, metric))
+                measured = [c for c in measured if c not in sets]
+            if measured:
+                tables.append(_methods_table(measured, dataset, metric))
     return tables
-
-
-def _results_table(runs: list[Run], dataset: str, metric: str) -> Table:
-    members = sorted((m for run in runs for m in run.members), key=lambda m: m["normal_class"])
-    classes = list(dict.fromkeys(member["class_name"] for member in members))
-    groups, cells, means = [], [], []
-    for column in columns(runs):
-        seeds = [column.values(name, metric) for name in classes]
-        theirs = [published(dataset, column.method, name, metric) for name in classes]
-        ours_cells = [_spread(list(values.values())) for values in seeds]
-        if any(value is not None for value in theirs):
-            groups.append((column.heading, ("ours", "paper")))
-            cells += [ours_cells, [_number(value) for value in theirs]]
-            means += [_mean_over_classes(seeds), _number(_mean(theirs))]
-        else:
-            groups.append((column.heading, ("ours",)))
-            cells.append(ours_cells)
-            means.append(_mean_over_classes(seeds))
-    return Table(
-        caption=f"{dataset_name(dataset)}, {METRICS[metric]}",
-        corner="normal class",
-        groups=tuple(groups),
-        rows=tuple(zip(classes, *cells, strict=True)),
-        mean=("mean", *means) if len(classes) > 1 else None,
-        notes=tuple(_notes(runs, dataset, metric, classes)),
-    )
-
-
-def _number(value: float | None) -> str:
-    return ABSENT if value is None else f"{value:.3f}"
-
-
-def _spread(values: list[float]) -> str:
-    """The mean and, from two values on, the sample standard deviation."""
-    if len(values) < 2:
-        return _number(_mean(values))
-    return f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}"
-
-
-def _mean(values: list[float | None]) -> float | None:
-    if not values or None in values:
-        return None
-    return float(np.mean(values))
-
-
-def _mean_over_classes(seeds: list[dict[int, float]]) -> str:
-    """The mean over classes; its spread is over seeds, where every class has the same seeds."""
-    if not all(seeds):
-        return ABSENT
-    if len({frozenset(values) for values in seeds}) == 1:
-        return _spread([float(np.mean([v[seed] for v in seeds])) for seed in seeds[0]])
-    return _number(float(np.mean([np.mean(list(values.values())) for values in seeds])))
-
-
-def _notes(runs: list[Run], dataset: str, metric: str, classes: list[str]):
-    total = number_of_classes(dataset)
-    if len(classes) > 1 and total is not None and len(classes) < total:
-        yield (
-            f"Means are over {len(classes)} of {total} classes ({listing(classes)}); "
-            "the paper's mean here is over the same classes."
-        )
-    for column in columns(runs):
-        yield f"{column.heading}: {'; '.join(_settings(column))}."
-    if any(len(column.values(name, metric)) > 1 for column in columns(runs) for name in classes):
-        yield "± is the sample standard deviation over seeds."
-    tables = [find_table(dataset, column.method, metric) for column in columns(runs)]
-    for source in dict.fromkeys(table.source for table in tables if table is not None):
-        yield f"paper: {source}."
-
-
-def _settings(column: Column) -> list[str]:
-    """Seeds, steps, score and configs behind a column; runs that agree are said once."""
-    seeds = {member["seed"] for run in column.runs for member in run.members}
-    stages = {stages_in_words(run) for run in column.runs}
-    scores = {run.results["image_score"] for run in column.runs}
-    configs = list(dict.fromkeys(run.results["config_hash"] for run in column.runs))
-    return [
-        count(len(seeds), "seed"),
-        *sorted(stages - {""}),
-        f"image score {listing(sorted(scores))}",
-        f"config {listing(configs, most=3)}",
-    ]
 
 
 def summary(run: Run, metric: str = "image_auroc") -> tuple[float, float | None]:
     """Our mean over the run's classes and the published mean over the same classes."""
-    column = Column("", run.results["method"], [run])
-    classes = list(dict.fromkeys(member["class_name"] for member in run.members))
-    ours = [np.mean(list(column.values(name, metric).values())) for name in classes]
-    dataset = run.results["dataset"]
-    theirs = [published(dataset, column.method, name, metric) for name in classes]
-    return float(np.mean(ours)), _mean(theirs)
+    column = columns([run])[0]._replace(runs=[run])  # a mean over all members, however they differ
+    classes = _classes([column], metric)
+    ours = [np.mean([m[metric] for m in run.members if m["class_name"] == c]) for c in classes]
+    return float(np.mean(ours)), column.published_mean(classes, metric)
 
 
 def stages_in_words(run: Run) -> str:
     """`teacher 1,200 steps, student 800 steps`."""
     stages = run.results.get("stages", [])
     return ", ".join(f"{stage['name']} {count(stage['steps'], 'step')}" for stage in stages)
+
+
+def _methods_table(found: list[Column], dataset: str, metric: str) -> Table:
+    classes = _classes(found, metric)
+    averaged = _averaged(found, metric)
+    groups, cells, means = [], [], []
+    for column in found:
+        ours = [_spread(column.values(name, metric)) for name in classes]
+        our_means = [_mean(column, part, metric) for part in averaged]
+        theirs = [_number(column.published(name, metric)) for name in classes]
+        their_means = [_number(column.published_mean(part, metric)) for part in averaged]
+        if {*theirs, *their_means} - {ABSENT}:
+            groups.append((column.heading, ("ours", "paper")))
+            cells += [ours, theirs]
+            means += [our_means, their_means]
+        else:
+            groups.append((column.heading, ("ours",)))
+            cells.append(ours)
+            means.append(our_means)
+    return Table(
+        caption=f"{dataset_name(dataset)}, {METRICS[metric]}",
+        corner="normal class",
+        groups=tuple(groups),
+        rows=tuple(zip(classes, *cells, strict=True)),
+        means=tuple(zip(_mean_names(averaged), *means, strict=True)),
+        notes=(
+            *_notes_on_means(found, averaged, dataset, metric),
+            *_notes(found, dataset, metric),
+        ),
+    )
+
+
+def _sets_table(found: list[Column], dataset: str, metric: str) -> Table:
+    """A row an auxiliary set, a column a class; SDN is the set `none`."""
+    order = [*TABLE_3.rows, *(c.auxiliary for c in found)]
+    found = sorted(found, key=lambda c: (c.method == "sdn", order.index(c.auxiliary or NONE)))
+    classes = _classes(found, metric)
+    averaged = _averaged(found, metric)
+    groups = [("normal class", tuple(classes))]
+    groups += [(name, ("ours", "paper")) for name in _mean_names(averaged)]
+    total = number_of_classes(dataset)
+    printed = [_number(auxiliary_average(dataset, c.auxiliary or NONE, metric)) for c in found]
+    with_printed = {*printed} != {ABSENT} and all(len(part) != total for part in averaged)
+    if with_printed:
+        groups.append((f"mean of all {total}", ("paper",)))
+    rows = []
+    for column, average in zip(found, printed, strict=True):
+        cells = [_spread(column.values(name, metric)) for name in classes]
+        for part in averaged:
+            theirs = _number(column.published_mean(part, metric))
+            cells += [_mean(column, part, metric), theirs]
+        label = auxiliary_name(column.auxiliary) if column.auxiliary else f"{NONE} (SDN)"
+        rows.append((label + column.setting, *cells, *([average] if with_printed else [])))
+    unlike = (
+        (f"The paper prints the means of all {total} classes only, but for rotation and none.",)
+        if with_printed
+        else ()
+    )
+    return Table(
+        caption=f"{dataset_name(dataset)}, {METRICS[metric]} of OE-SDN by auxiliary set",
+        corner="auxiliary set",
+        groups=tuple(groups),
+        rows=tuple(rows),
+        notes=(
+            *_notes_on_means(found, averaged, dataset, metric),
+            *unlike,
+            *_notes(found, dataset, metric),
+        ),
+    )
+
+
+def _classes(found: Sequence[Column], metric: str) -> list[str]:
+    """The names of the classes that any of the columns has, by label."""
+    members = [m for column in found for run in column.runs for m in run.members if metric in m]
+    members = sorted(members, key=lambda member: member["normal_class"])
+    return list(dict.fromkeys(member["class_name"] for member in members))
+
+
+def _averaged(found: Sequence[Column], metric: str) -> list[list[str]]:
+    """The sets of classes to average over: those of each column, and what all columns have.
+
+    So that every mean stands beside others of the same classes. A single class has no mean.
+    """
+    everyone = _classes(found, metric)
+    own = [set(_classes([column], metric)) for column in found]
+    sets = dict.fromkeys(map(frozenset, (everyone, *own, set.intersection(*own))))
+    covered = [part for part in sets if len(part) > 1 and any(part <= o for o in own)]
+    ordered = sorted(covered, key=len, reverse=True)
+    return [[name for name in everyone if name in part] for part in ordered]
+
+
+def _mean_names(averaged: list[list[str]]) -> list[str]:
+    """`mean`, or `mean of 10`, `mean of 4`; two sets of one size are named by their classes."""
+    if len(averaged) == 1:
+        return ["mean"]
+    sizes = [len(part) for part in averaged]
+    return [
+        f"mean of {len(part)}" if sizes.count(len(part)) == 1 else f"mean of {listing(part)}"
+        for part in averaged
+    ]
+
+
+def _mean(column: Column, classes: list[str], metric: str) -> str:
+    """The mean over classes; its spread is over seeds, where every class has the same seeds."""
+    seeds = [column.values(name, metric) for name in classes]
+    if not all(seeds):
+        return ABSENT
+    if len({frozenset(values) for values in seeds}) == 1:
+        return _spread({s: float(np.mean([values[s] for values in seeds])) for s in seeds[0]})
+    return _number(float(np.mean([np.mean(list(values.values())) for values in seeds])))
+
+
+def _number(value: float | None) -> str:
+    return ABSENT if value is None else f"{value:.3f}"
+
+
+def _spread(by_seed: dict[int, float]) -> str:
+    """The mean over seeds and, from two seeds on, the sample standard deviation."""
+    values = list(by_seed.values())
+    if len(values) < 2:
+        return _number(values[0] if values else None)
+    return f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}"
+
+
+def _notes_on_means(
+    found: list[Column], averaged: list[list[str]], dataset: str, metric: str
+) -> Iterator[str]:
+    """Which classes a mean is over, where that is not all of the data set or not all it says."""
+    total = number_of_classes(dataset)
+    compared = any(c.published_mean(part, metric) is not None for c in found for part in averaged)
+    for part in averaged:
+        if len(averaged) == 1 and (total is None or len(part) == total):
+            continue
+        where = f"{len(part)} of {total}" if total else f"{len(part)}"
+        beside = "; the paper's beside it is over the same classes" if compared else ""
+        yield f"Mean over {where} classes ({listing(part)}){beside}."
+
+
+def _notes(found: list[Column], dataset: str, metric: str) -> Iterator[str]:
+    told: dict[str, list[str]] = {}
+    for column in found:
+        told.setdefault("; ".join(_settings(column, metric)), []).append(column.heading)
+    for sentence, headings in told.items():
+        every = len(told) == 1 and len(headings) > 1
+        yield f"{'All' if every else listing(headings)}: {sentence}."
+    if any(len(c.values(name, metric)) > 1 for c in found for name in _classes([c], metric)):
+        yield "± is the sample standard deviation over seeds."
+    tables = [find_table(dataset, c.method, metric, c.auxiliary) for c in found]
+    for source in dict.fromkeys(table.source for table in tables if table is not None):
+        yield f"paper: {source}."
+
+
+def _settings(column: Column, metric: str) -> list[str]:
+    """Seeds, steps, score and config behind a column."""
+    by_class = [column.values(name, metric).keys() for name in _classes([column], metric)]
+    seeds = sorted(set().union(*by_class))
+    uneven = any(set(seeds) != own for own in by_class)
+    stages = {stages_in_words(run) for run in column.runs}
+    scores = {run.results["image_score"] for run in column.runs}
+    configs = {run.results["config_hash"] for run in column.runs}
+    return [
+        f"{'seed' if len(seeds) == 1 else 'seeds'} {listing([str(seed) for seed in seeds])}"
+        + (", not all of every class" if uneven else ""),
+        *sorted(stages - {""}),
+        f"image score {listing(sorted(scores))}",
+        *(f"config {name}" for name in configs if len(configs) == 1),
+    ]

@@ -13,7 +13,7 @@ TEST_IMAGES = 60
 def write_workdir(tmp_path):
     """A function that writes the files of a run below `tmp_path` and returns its workdir."""
 
-    def write(name="run", method="oe_sdn", members=((3, 0),), channels=1, **results):
+    def write(name="run", method="oe_sdn", members=((3, 0),), channels=1, config=(), **results):
         workdir = tmp_path / name
         workdir.mkdir(parents=True)
         generator = np.random.default_rng(len(name) + len(members))
@@ -28,6 +28,7 @@ def write_workdir(tmp_path):
             **{"label": label, "normal_class": normal_class, "image_score/d": scores},
         )
         _write_results(workdir, method, members, anomalous, scores, stages, results)
+        _write_config(workdir, method, dict(config))
         _write_metrics(workdir, stages, len(members))
         _write_examples(workdir, label, anomalous, scores, names, channels)
         return workdir
@@ -56,7 +57,26 @@ def _write_results(workdir, method, members, anomalous, scores, stages, changes)
         **changes,
     }
     (workdir / "results.json").write_text(json.dumps(results))
-    (workdir / "config.json").write_text(json.dumps({"method": {"name": method, "note": "<b>"}}))
+
+
+def _write_config(workdir, method, changes):
+    config = {
+        "method": method,
+        "note": "<b>",
+        "precision": "float32",
+        "teacher.steps": 1200,
+        "student.steps": 800,
+        "student.auxiliary": "rotation",
+        **changes,
+    }
+    nested = {}
+    for key, value in config.items():
+        *sections, name = key.split(".")
+        section = nested
+        for each in sections:
+            section = section.setdefault(each, {})
+        section[name] = value
+    (workdir / "config.json").write_text(json.dumps(nested))
 
 
 def _write_metrics(workdir, stages, members):

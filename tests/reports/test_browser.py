@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from adjax.reports import write_report, write_sweep_report
+from adjax.reports import read_sweep, write_report, write_sweep_report
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -63,8 +63,9 @@ def test_a_report_fits_and_shows_its_figures(write_workdir, measure, width):
 @pytest.mark.parametrize("width", [390, 1280])
 def test_a_sweep_report_fits_and_shows_its_figures(write_workdir, tmp_path, measure, width):
     members = tuple((c, s) for c in (3, 8) for s in (0, 1))
-    workdirs = [write_workdir(method, method, members) for method in ("ae", "sdn", "oe_sdn")]
-    measured = measure(write_sweep_report(tmp_path, workdirs), width)
+    for method in ("ae", "sdn", "oe_sdn"):
+        write_workdir(f"sweep/{method}", method, members, command="python launch.py " + "x=y " * 60)
+    measured = measure(write_sweep_report(read_sweep(tmp_path / "sweep")), width)
     assert measured["overflow"] == 0
-    assert len(measured["images"]) == 7
+    assert len(measured["images"]) == 2 + 3 * 2
     assert all(natural > 0 for natural in measured["images"])

@@ -6,10 +6,10 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from adjax.reports import read_run
+from adjax.reports.curves import loss_curves
 from adjax.reports.examples import MOST_EXAMPLES, examples_figure
 from adjax.reports.figures import (
     histograms_figure,
-    loss_curves,
     losses_figure,
     roc_figure,
     write_figures,

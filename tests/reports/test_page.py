@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 import pytest
 
 from adjax.errors import UserError
-from adjax.reports import write_report, write_sweep_report
+from adjax.reports import read_sweep, write_report, write_sweep_report
 
 VOID = {"meta", "link", "img"}
 
@@ -105,14 +105,10 @@ def test_an_unfinished_run_is_refused(tmp_path):
         write_report(tmp_path)
 
 
-def test_a_sweep_without_runs_is_refused(tmp_path):
-    with pytest.raises(UserError, match="no finished run to report"):
-        write_sweep_report(tmp_path, [])
-
-
 def test_a_sweep_page_joins_its_runs(write_workdir, tmp_path):
-    workdirs = [write_workdir(f"sweep/{method}", method) for method in ("ae", "sdn", "oe_sdn")]
-    path = write_sweep_report(tmp_path / "sweep", workdirs)
+    for method in ("oe_sdn", "sdn", "ae"):
+        write_workdir(f"sweep/{method}", method, command="python launch.py --mode=sweep")
+    path = write_sweep_report(read_sweep(tmp_path / "sweep"))
     assert path == tmp_path / "sweep" / "report.html"
     page = path.read_text()
     outline = _Outline(page)
@@ -121,7 +117,17 @@ def test_a_sweep_page_joins_its_runs(write_workdir, tmp_path):
         f"{method}/report.html" for method in ("ae", "sdn", "oe_sdn")
     ]
     assert all((tmp_path / "sweep" / link["href"]).is_file() for link in outline.all("a"))
-    assert len(outline.all("img")) == 1 + 3 * 2
+    assert len(outline.all("img")) == 2 + 3 * 2
+    assert page.count("python launch.py --mode=sweep") == 1
+    assert "<dt>parameters</dt><dd>teacher 300,000, student 300,000</dd>" in page
+    assert "<h2>Missing</h2>" not in page
+
+
+def test_a_sweep_page_says_what_is_missing(write_workdir, tmp_path):
+    write_workdir("sweep/ae", "ae")
+    (write_workdir("sweep/sdn", "sdn") / "results.json").unlink()
+    page = write_sweep_report(read_sweep(tmp_path / "sweep")).read_text()
+    assert "<h2>Missing</h2>\n<ul><li>1 run not finished: sdn.</li></ul>" in page
 
 
 def test_a_sweep_page_renews_old_reports_only(write_workdir, tmp_path):
@@ -130,18 +136,16 @@ def test_a_sweep_page_renews_old_reports_only(write_workdir, tmp_path):
     for page in pages:
         page.write_text("kept")
     os.utime(pages[0], (0, 0))
-    write_sweep_report(tmp_path, workdirs)
+    write_sweep_report(read_sweep(tmp_path))
     assert [page.read_text() == "kept" for page in pages] == [False, True]
 
 
 def test_a_large_sweep_shows_some_runs_and_links_the_others(write_workdir, tmp_path, monkeypatch):
     monkeypatch.setattr("adjax.reports.page.MOST_DETAILED", 1)
-    workdirs = [write_workdir(method, method) for method in ("ae", "sdn")]
-    page = write_sweep_report(tmp_path / "over", workdirs).read_text()
+    for method in ("ae", "sdn"):
+        write_workdir(method, method)
+    page = write_sweep_report(read_sweep(tmp_path)).read_text()
     outline = _Outline(page)
-    assert [link["href"] for link in outline.all("a")] == [
-        "../ae/report.html",
-        "../sdn/report.html",
-    ]
+    assert [link["href"] for link in outline.all("a")] == ["ae/report.html", "sdn/report.html"]
     assert "<h2>More runs</h2>" in page
-    assert len(outline.all("img")) == 1 + 2
+    assert len(outline.all("img")) == 2 + 2

@@ -3,7 +3,13 @@ import math
 import pytest
 
 from adjax.reports import published as module
-from adjax.reports.published import find_table, number_of_classes, published
+from adjax.reports.published import (
+    auxiliary_average,
+    find_table,
+    number_of_classes,
+    published,
+    published_mean,
+)
 
 TABLES = {
     "mnist": (module.TABLE_1_MNIST, 3),
@@ -62,6 +68,21 @@ def test_auxiliary_sets_end_in_the_averages_of_table_1():
 )
 def test_lookup(arguments, value):
     assert published(*arguments) == value
+
+
+def test_other_auxiliary_sets_are_published_as_averages():
+    assert published("mnist", "oe_sdn", 3, auxiliary="shearing") is None
+    assert find_table("mnist", "oe_sdn", auxiliary="shearing") is module.TABLE_3
+    classes = [str(c) for c in range(10)]
+    assert published_mean("mnist", "oe_sdn", classes, auxiliary="shearing") == 0.958
+    assert published_mean("mnist", "oe_sdn", classes[:9], auxiliary="shearing") is None
+    assert (
+        published_mean("mnist", "oe_sdn", classes) == 0.975
+    )  # as printed; the entries give 0.9748
+    assert published_mean("mnist", "oe_sdn", ["3", "8"]) == pytest.approx(0.9475)
+    assert published_mean("mnist", "oe_sdn", classes, auxiliary="snow") is None
+    assert auxiliary_average("cifar10", "none") == 0.616
+    assert auxiliary_average("fashion_mnist", "none") is None
 
 
 def test_tables_are_found_by_method():

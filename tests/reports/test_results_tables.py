@@ -12,8 +12,8 @@ from adjax.reports.tables import results_tables, summary
 def run_with(write_workdir):
     """A function that reads a run whose members have the given (class, seed, AUROC)."""
 
-    def make(name, method, members, **extra):
-        workdir = write_workdir(name, method, [member[:2] for member in members])
+    def make(name, method, members, config=(), **extra):
+        workdir = write_workdir(name, method, [member[:2] for member in members], config=config)
         results = json.loads((workdir / "results.json").read_text())
         for entry, (_, _, auroc) in zip(results["members"], members, strict=True):
             entry |= {"image_auroc": auroc, **extra}
@@ -28,9 +28,9 @@ def test_one_class_and_seed_stand_beside_the_paper(run_with):
     (table,) = results_tables(runs)
     assert table.groups == (("AE", ("ours", "paper")), ("OE-SDN", ("ours", "paper")))
     assert table.rows == (("3", "0.940", "0.950", "0.971", "0.974"),)
-    assert table.mean is None
+    assert table.means == ()
     assert not any("±" in note for note in table.notes)
-    assert "AE: 1 seed; teacher 1,200 steps; image score d; config ab12cd34." in table.notes
+    assert "AE: seed 0; teacher 1,200 steps; image score d; config ab12cd34." in table.notes
 
 
 def test_seeds_become_mean_and_spread(run_with):
@@ -38,8 +38,11 @@ def test_seeds_become_mean_and_spread(run_with):
     (table,) = results_tables([run_with("a", "ae", values)])
     assert table.rows[0] == ("3", f"0.945 ± {np.std([0.94, 0.95], ddof=1):.3f}", "0.950")
     spread = np.std([(0.94 + 0.90) / 2, (0.95 + 0.93) / 2], ddof=1)
-    assert table.mean == ("mean", f"0.930 ± {spread:.3f}", f"{(0.950 + 0.912) / 2:.3f}")
-    assert table.notes[0].startswith("Means are over 2 of 10 classes (3 and 8)")
+    assert table.means == (("mean", f"0.930 ± {spread:.3f}", f"{(0.950 + 0.912) / 2:.3f}"),)
+    assert table.notes[0] == (
+        "Mean over 2 of 10 classes (3 and 8); the paper's beside it is over the same classes."
+    )
+    assert table.notes[1].startswith("AE: seeds 0 and 1; ")
     assert "± is the sample standard deviation over seeds." in table.notes
 
 
@@ -58,21 +61,142 @@ def test_runs_that_repeat_a_seed_keep_columns_of_their_own(run_with):
 def test_unequal_seeds_have_no_spread_of_the_mean(run_with):
     values = [(3, 0, 0.94), (3, 1, 0.96), (8, 0, 0.91)]
     (table,) = results_tables([run_with("a", "ae", values)])
-    assert table.mean[1] == "0.930"
+    assert table.means[0][1] == "0.930"
+    assert "AE: seeds 0 and 1, not all of every class; " in table.notes[1]
 
 
 def test_a_method_that_lacks_a_class_has_no_mean(run_with):
     runs = [run_with("a", "ae", [(3, 0, 0.9), (8, 0, 0.9)]), run_with("b", "sdn", [(8, 0, 0.9)])]
     (table,) = results_tables(runs)
     assert table.rows[0][3:] == ("–", "0.933")  # noqa: RUF001
-    assert table.mean[3] == "–"  # noqa: RUF001
+    assert table.means[0][3] == "–"  # noqa: RUF001
 
 
 def test_all_classes_need_no_note_and_end_in_the_printed_average(run_with):
     members = [(c, 0, 0.97) for c in range(10)]
     (table,) = results_tables([run_with("a", "oe_sdn", members)])
-    assert table.mean == ("mean", "0.970", "0.975")
-    assert not any(note.startswith("Means") for note in table.notes)
+    assert table.means == (("mean", "0.970", "0.975"),)
+    assert not any(note.startswith("Mean over") for note in table.notes)
+
+
+def test_every_mean_stands_beside_means_of_the_same_classes(run_with):
+    runs = [
+        run_with("a", "ae", [(c, 0, 0.94) for c in range(10)]),
+        run_with("b", "sdn", [(c, 0, 0.95) for c in (3, 8)]),
+        run_with("c", "oe_sdn", [(c, 0, 0.96) for c in (3, 8)]),
+    ]
+    (table,) = results_tables(runs)
+    assert table.means == (
+        ("mean of 10", "0.940", "0.961", "–", "0.958", "–", "0.975"),  # noqa: RUF001
+        ("mean of 2", "0.940", "0.931", "0.950", "0.927", "0.960", "0.948"),
+    )
+    assert table.notes[1].startswith("Mean over 2 of 10 classes (3 and 8); the paper's")
+
+
+def test_columns_that_overlap_are_compared_where_they_do(run_with):
+    runs = [
+        run_with("a", "ae", [(c, 0, 0.9 + c / 100) for c in (1, 3, 8)]),
+        run_with("b", "sdn", [(c, 0, 0.9) for c in (3, 8, 9)]),
+    ]
+    (table,) = results_tables(runs)
+    assert [row[0] for row in table.means] == [
+        "mean of 1, 3 and 8",
+        "mean of 3, 8 and 9",
+        "mean of 2",
+    ]
+    assert [row[1] for row in table.means] == ["0.940", "–", "0.955"]  # noqa: RUF001
+
+
+def test_runs_of_other_settings_are_no_replicates(run_with):
+    settings = {"short": 500, "long": 1200}
+    runs = [
+        run_with(name, "ae", [(3, seed, 0.9)], config={"teacher.steps": steps})
+        for name, steps in settings.items()
+        for seed in [steps]
+    ]
+    (table,) = results_tables(runs)
+    assert [heading for heading, _ in table.groups] == ["AE (steps 500)", "AE (steps 1,200)"]
+
+
+def test_settings_of_one_last_name_are_written_out(run_with):
+    configs = [{"student.steps": 5, "teacher.steps": 6}, {"student.steps": 7, "teacher.steps": 8}]
+    runs = [run_with(str(i), "sdn", [(3, i, 0.9)], config=c) for i, c in enumerate(configs)]
+    (table,) = results_tables(runs)
+    assert [heading for heading, _ in table.groups] == [
+        "SDN (teacher.steps 6, student.steps 5)",
+        "SDN (teacher.steps 8, student.steps 7)",
+    ]
+
+
+@pytest.fixture
+def sets(run_with):
+    """A function that makes runs of SDN and OE-SDN with three sets on some classes, seed 0."""
+
+    def make(classes, dropped=()):
+        runs = []
+        for row, name in enumerate(("none", "shearing", "rotation", "vertical_flip")):
+            method = "sdn" if name == "none" else "oe_sdn"
+            for c in classes:
+                if (name, c) not in dropped:
+                    config = {} if name == "none" else {"student.auxiliary": name}
+                    auroc = 0.9 + row / 100 + c / 500
+                    run = f"{name}/class{c}"
+                    runs.append(run_with(run, method, [(c, 0, auroc)], config=config))
+        return runs
+
+    return make
+
+
+def test_auxiliary_sets_stand_beside_table_3(sets):
+    (table,) = results_tables(sets(range(10)))
+    assert table.caption == "MNIST, image AUROC of OE-SDN by auxiliary set"
+    assert table.groups == (("normal class", tuple("0123456789")), ("mean", ("ours", "paper")))
+    assert [(row[0], *row[-2:]) for row in table.rows] == [
+        ("rotation", "0.929", "0.975"),
+        ("shearing", "0.919", "0.958"),
+        ("vertical flip", "0.939", "0.968"),
+        ("none (SDN)", "0.909", "0.958"),
+    ]
+    assert table.rows[0][1:4] == ("0.920", "0.922", "0.924")
+
+
+def test_some_classes_of_a_set_have_no_published_mean(sets):
+    """Only rotation and none are printed by class; the others' average is apart, over all ten."""
+    (table,) = results_tables(sets((3, 8)))
+    assert table.groups == (
+        ("normal class", ("3", "8")),
+        ("mean", ("ours", "paper")),
+        ("mean of all 10", ("paper",)),
+    )
+    assert [row[3:] for row in table.rows] == [
+        ("0.931", "0.948", "0.975"),
+        ("0.921", "–", "0.958"),  # noqa: RUF001
+        ("0.941", "–", "0.968"),  # noqa: RUF001
+        ("0.911", "0.927", "0.958"),
+    ]
+    assert "for rotation and none" in " ".join(table.notes)
+
+
+def test_a_set_that_lacks_a_class_has_its_own_mean(sets):
+    (table,) = results_tables(sets((1, 3, 8), dropped={("shearing", 1)}))
+    assert [heading for heading, _ in table.groups[1:]] == [
+        "mean of 3",
+        "mean of 2",
+        "mean of all 10",
+    ]
+    assert table.rows[1][4:] == ("–", "–", "0.921", "–", "0.958")  # noqa: RUF001
+
+
+def test_another_set_is_not_compared_with_rotation(run_with):
+    config = {"student.auxiliary": "shearing"}
+    run = run_with("a", "oe_sdn", [(3, 0, 0.9)], config=config)
+    (table,) = results_tables([run])
+    assert table.groups == (("OE-SDN with shearing", ("ours",)),)
+    assert summary(run) == (0.9, None)
+    everything = run_with("b", "oe_sdn", [(c, 0, 0.9) for c in range(10)], config=config)
+    (table,) = results_tables([everything])
+    assert table.means == (("mean", "0.900", "0.958"),)
+    assert "Table 3" in table.notes[-1]
 
 
 def test_an_unpublished_method_has_no_paper_column(run_with):
@@ -120,7 +244,9 @@ def test_markdown(run_with):
 
 
 def test_html_is_escaped_and_scoped():
-    table = Table("<c>", "x & y", (("<b>", ("ours",)),), (("<r>", "<1"),), ("mean", "2"), ("<n>",))
+    table = Table(
+        "<c>", "x & y", (("<b>", ("ours",)),), (("<r>", "<1"),), (("mean", "2"),), ("<n>",)
+    )
     text = to_html(table)
     for raw in ("<b>", "<c>", "<r>", "<1", "<n>", "x & y"):
         assert raw not in text

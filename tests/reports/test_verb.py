@@ -1,0 +1,37 @@
+"""`launch.py --mode=report` from finished folders to tables, pages and the page of results."""
+
+import subprocess
+import sys
+
+
+def report(repository, *arguments):
+    command = [sys.executable, "launch.py", "--mode=report", *arguments]
+    return subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
+
+
+def test_reports_and_page_of_results(repository, write_workdir, tmp_path):
+    config = {"student.auxiliary": "shearing", "teacher.steps": 539}
+    for name, command in {
+        "a": "python launch.py --mode=sweep --config=configs/mnist.py:table3,faithful --workdir=a",
+        "b": "python launch.py --mode=sweep",
+    }.items():
+        write_workdir(f"{name}/shearing", config=config, command=command)
+    a, b = tmp_path / "a", tmp_path / "b"
+
+    done = report(repository, f"--workdir={a},{b}")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("OE-SDN with shearing") == 4  # heading and notes of two tables
+    assert (a / "report.html").is_file()
+    assert (b / "report.html").is_file()
+
+    page = tmp_path / "results.md"
+    done = report(repository, f"--workdir={a}", f"--output={page}")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"results: {page}\n"
+    assert "teacher.steps 539 instead of 540" in page.read_text()
+
+    done = report(repository, f"--workdir={b}", f"--output={page}")
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"error: --workdir={b}: its results do not say which config file made them\n"
+    )
