@@ -17,7 +17,6 @@ from ml_collections import ConfigDict
 from adjax import losses
 from adjax.benchmark.batches import host_batches, random_images, score_batches
 from adjax.benchmark.cases import LEARNING_RATE, Case, Program
-from adjax.benchmark.flops import TRAINING_FACTOR, forward_flops
 from adjax.benchmark.measure import Block
 from adjax.benchmark.windows import dssim_by_windows
 from adjax.inputs import Stream, train_batches
@@ -32,6 +31,7 @@ from adjax.methods.stage import (
     minimise,
 )
 from adjax.models import RNAN, ConvAutoencoder, SSIMAutoencoder
+from adjax.ops import count_flops
 from adjax.training import OF_MEMBERS, Execution, compile_update, init_state, score_program
 
 AUXILIARY = ("rotation", {"angles": (90, 180, 270)})
@@ -126,11 +126,8 @@ class TrainingStep:
         index = len(method.stages) - 1
         compiled = compile_update(method.stages[index], index, self._execution, operands)
         self._update = compiled.update
-        flops = TRAINING_FACTOR * case.images_per_step * forward_flops(network, case.image_shape)
-        if teacher is not None:
-            flops += case.batch_size * forward_flops(teacher, case.image_shape)
         images = program.members * case.images_per_step
-        self.facts = _facts(compiled.update, compiled.seconds, images, program.members * flops)
+        self.facts = _facts(compiled.update, compiled.seconds, images, compiled.flops)
 
     def __call__(self, batch: dict[str, np.ndarray]) -> jax.Array:
         """The loss `[P]` before the update."""
@@ -160,13 +157,13 @@ class Score:
         state, frozen = _states(case, method, execution, self._members)
         self.variables = frozen | {method.stages[-1].name: state.variables}
         first, *_ = score_batches(case)
+        operands = self.variables, first, self._members, 0
         start = time.perf_counter()
-        program = score_program(method, execution)
-        self._program = program.lower(self.variables, first, self._members, 0).compile()
+        traced = score_program(method, execution).trace(*operands)
+        self._program = traced.lower().compile()
         seconds = time.perf_counter() - start
-        count = case.score_batch_size
-        flops = sum(forward_flops(n, case.image_shape) for n in networks if n is not None)
-        self.facts = _facts(self._program, seconds, count, count * flops)
+        flops = count_flops(traced.jaxpr.jaxpr)
+        self.facts = _facts(self._program, seconds, case.score_batch_size, flops)
 
     def __call__(self, image: np.ndarray) -> jax.Array:
         """Image scores `[1, B]`."""
@@ -189,7 +186,7 @@ def loss_function(case: Case, name: str) -> Callable:
     dssim = {"own": losses.dssim, "windows": dssim_by_windows}[name]
 
     def loss(a, b):
-        structure = dssim(a, b).mean((1, 2, 3))
+        structure = losses.image_mean(dssim(a, b))
         if case.loss == "ssim":
             return 2 * structure
         return structure + losses.mean_squared_error(a, b)

@@ -5,6 +5,7 @@ see two machines. So a worker process holds the compiled programs of one side, a
 turns, a block of steps each, again and again; ratios are taken within a turn.
 """
 
+import contextlib
 import dataclasses
 import importlib
 import multiprocessing
@@ -12,7 +13,7 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 
 from adjax.benchmark.cases import Program
@@ -92,6 +93,18 @@ class Worker:
         return self._pool.submit(_peak_bytes).result()
 
 
+@contextlib.contextmanager
+def competition() -> Iterator[None]:
+    """A context in which another process keeps one core busy."""
+    process = multiprocessing.get_context("spawn").Process(target=_spin, daemon=True)
+    process.start()
+    try:
+        yield
+    finally:
+        process.kill()
+        process.join()
+
+
 def alternate(
     programs: Sequence[tuple[Worker, Program]], repeats: int, seconds: float
 ) -> list[Repeats]:
@@ -118,6 +131,11 @@ def alternate(
         for _ in range(repeats)
     ]
     return [Repeats(times) for times in zip(*turns, strict=True)]
+
+
+def _spin() -> None:
+    while True:
+        pass
 
 
 # What runs in the worker's process. It has one side, and one block for each program.

@@ -17,7 +17,12 @@ from adjax.errors import UserError
 from adjax.reports.rendering import ABSENT, Table, to_markdown, to_text
 
 # The rows of a section make these tables.
-TABLES = {"speed": ("speed", "ssim"), "population": ("population",), "torch": ("torch",)}
+TABLES = {
+    "speed": ("speed", "ssim"),
+    "load": ("load",),
+    "population": ("population",),
+    "torch": ("torch",),
+}
 
 
 def check(path: str | Path) -> None:
@@ -147,6 +152,33 @@ def _ssim(rows: list[dict]) -> Table:
     )
 
 
+def _load(rows: list[dict]) -> Table:
+    return Table(
+        "A training step beside a busy process",
+        "network, convolution",
+        tuple(
+            (title, ("float32 ms", "bfloat16 ms", "gain"))
+            for title in ("alone", "beside a process that keeps a core busy")
+        ),
+        tuple(
+            (
+                f"{row['case']}, {row['convolution']}",
+                *(
+                    cell
+                    for when in ("alone", "loaded")
+                    for cell in (
+                        _milliseconds(row[when]["float32"]),
+                        _milliseconds(row[when]["bfloat16"]),
+                        f"{row[when]['gain']:.2f}",
+                    )
+                ),
+            )
+            for row in rows
+        ),
+        notes=("Gain: the time in float32 over that in bfloat16.",),
+    )
+
+
 def _population(rows: list[dict]) -> Table:
     return Table(
         "Populations",
@@ -206,7 +238,13 @@ def _torch(rows: list[dict]) -> Table:
     )
 
 
-_MAKERS = {"speed": _speed, "ssim": _ssim, "population": _population, "torch": _torch}
+_MAKERS = {
+    "speed": _speed,
+    "ssim": _ssim,
+    "load": _load,
+    "population": _population,
+    "torch": _torch,
+}
 
 
 def _label(row: dict) -> str:

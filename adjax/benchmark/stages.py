@@ -14,6 +14,7 @@ from adjax import settings
 from adjax.experiment import create_trainer
 from adjax.inputs import padded_batches
 from adjax.methods import create_method
+from adjax.ops import count_flops
 from adjax.training import (
     Trainer,
     compile_update,
@@ -104,7 +105,9 @@ def _measure_score(trainer: Trainer, variables: dict, batch_size: int, repeats: 
     image = trainer.image[rows] / np.float32(255)
     start = time.perf_counter()
     operands = variables, image, trainer.members, 0
-    program = score_program(trainer.method, trainer.execution).lower(*operands).compile()
+    score = score_program(trainer.method, trainer.execution)
+    flops = count_flops(score.trace(*operands).jaxpr.jaxpr) * trainer.execution.mesh.size
+    program = score.lower(*operands).compile()
     compile_seconds = time.perf_counter() - start
     times = []
     for _ in range(repeats + 1):
@@ -113,9 +116,6 @@ def _measure_score(trainer: Trainer, variables: dict, batch_size: int, repeats: 
         times.append(time.perf_counter() - start)
     times = times[1:]
     step_time = statistics.median(times)
-    flops = program.cost_analysis().get("flops", 0.0) * trainer.execution.flops_factor(
-        len(trainer.settings)
-    )
     return Speed(
         "score",
         len(trainer.settings) * batch_size / step_time,

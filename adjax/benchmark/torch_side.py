@@ -119,7 +119,7 @@ class Score(_Networks):
             if network is not None:
                 network.eval()
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def __call__(self, image) -> torch.Tensor:
         """The loss of each image."""
         image = self.tensor(image)

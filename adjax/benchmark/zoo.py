@@ -1,6 +1,7 @@
 """The zoo, measured: rows of plain numbers, from which `adjax.benchmark.page` makes tables.
 
-Rows are of three sections: `speed` and `population` of adjax alone, `torch` of both in turns.
+Rows are of four sections: `speed`, `load` and `population` of adjax alone, `torch` of both in
+turns.
 """
 
 import contextlib
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from adjax.benchmark import page
 from adjax.benchmark.cases import POPULATION, PRECISIONS, Case, Program, choose
-from adjax.benchmark.measure import Repeats, Worker, alternate
+from adjax.benchmark.measure import Repeats, Worker, alternate, competition
 from adjax.errors import UserError
 
 ADJAX, TORCH = "adjax.benchmark.adjax_side", "adjax.benchmark.torch_side"
@@ -89,19 +90,23 @@ def check(precisions: Sequence[str], convolutions: Sequence[str], against: str |
 def measure_alone(
     cases: Sequence[Case], precisions: Sequence[str], convolutions: Sequence[str], repeats: int
 ) -> Rows:
-    """The rows of the sections `speed` and `population`."""
-    speed = []
+    """The rows of the sections `speed`, `load` and `population`."""
+    speed, load = [], []
     for case in cases:
         for precision in precisions:
             for convolution in convolutions:
                 _announce(case, precision, convolution)
                 speed.append(_speed(case, precision, convolution, repeats))
+        if set(precisions) == set(PRECISIONS):
+            for convolution in convolutions:
+                _announce(case, convolution, "beside a busy process")
+                load.append(_load(case, convolution, repeats))
     population = []
     if POPULATION.name in (case.name for case in cases):
         for convolution in convolutions:
             _announce(POPULATION, "float32", convolution, "populations")
             population += _populations(convolution, repeats)
-    return {"speed": speed, "population": population}
+    return {"speed": speed, "load": load, "population": population}
 
 
 def measure_against_torch(
@@ -168,6 +173,27 @@ def _rates(time: Repeats, facts: dict, matmul: float) -> dict:
         "peak_share": flops / matmul,
         "compile_seconds": facts["compile_seconds"],
         "program_bytes": facts["program_bytes"],
+    }
+
+
+def _load(case: Case, convolution: str, repeats: int) -> dict:
+    """Steps of both precisions in turns, alone and beside a process that keeps a core busy."""
+    with contextlib.ExitStack() as stack:
+        pairs = [
+            (stack.enter_context(Worker(ADJAX, case, precision, convolution)), TRAIN)
+            for precision in PRECISIONS
+        ]
+        for worker, program in pairs:
+            worker.prepare(program)
+        alone = alternate(pairs, repeats, BLOCK_SECONDS)
+        with competition():
+            loaded = alternate(pairs, repeats, BLOCK_SECONDS)
+    return {"case": case.name, "convolution": convolution} | {
+        when: {
+            **{p: time.median for p, time in zip(PRECISIONS, times, strict=True)},
+            "gain": times[0].over(times[1]).median,
+        }
+        for when, times in (("alone", alone), ("loaded", loaded))
     }
 
 
