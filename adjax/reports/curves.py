@@ -62,13 +62,14 @@ def curves_figure(runs: Sequence[Run]) -> Figure | None:
                 losses,
                 color=PALETTE[turn % len(PALETTE)],
                 linestyle="-" if turn < len(PALETTE) else "--",
-                label=listing(headings),
+                label=listing(headings, most=3),
             )
         losses = [loss for _, curve in curves for loss in curve]
         if min(losses) > 0 and max(losses) > 5 * min(losses):
             axes.set_yscale("log")
         axes.set_title(stage)
         axes.set_ylabel("loss")
-        axes.legend(loc="upper right")
+        if len(curves) > 1:  # else it is everyone's
+            axes.legend(loc="upper right")
     panels[-1].set_xlabel("step")
     return figure

@@ -80,7 +80,7 @@ def write_sweep_report(sweep: Sweep) -> Path:
     members = sum(len(run.members) for run in runs)
     sentence = (
         f"{count(len(runs), 'run')} on {_classes(runs)} with {count(members, 'member')}, "
-        "one for each method, normal class and seed."
+        "one for each method, setting, normal class and seed."
     )
     headings: dict[Path, str] = {}
     for column in columns(runs):
@@ -89,8 +89,9 @@ def write_sweep_report(sweep: Sweep) -> Path:
             name = method_name(run.results["method"])
             headings[run.workdir] = name if several else column.heading
     missing = "".join(f"<li>{_e(remark)}</li>" for remark in remarks(sweep))
+    linked = ((run, _named(run, headings[run.workdir])) for run in runs[MOST_DETAILED:])
+    more = [f"<li>{_link(run, name, directory)}</li>" for run, name in linked]
     shown = [_run_in_sweep(run, headings[run.workdir], directory) for run in runs[:MOST_DETAILED]]
-    more = [f"<li>{_link(r, headings[r.workdir], directory)}</li>" for r in runs[MOST_DETAILED:]]
     body = [
         f'<header>\n<h1>{_e(title)}</h1>\n<p class="lede">{_e(sentence)}</p>\n</header>',
         _section("Results", *map(to_html, results_tables(runs))),
@@ -112,10 +113,16 @@ def _run_in_sweep(run: Run, heading: str, directory: Path) -> str:
     """One run on the page of its sweep: what it is, its figures, the way to its own page."""
     figures = {name: run.workdir / "figures" / f"{name}.png" for name in ("examples", "histograms")}
     return (
-        f"<article>\n<h3>{_e(heading)}, {_e(_classes([run]))}: "
+        f"<article>\n<h3>{_e(_named(run, heading))}: "
         f"AUROC {summary(run)[0]:.3f}</h3>\n<p>{_link(run, 'Its own report', directory)}</p>\n"
         f"{_figures(figures)}</article>"
     )
+
+
+def _named(run: Run, heading: str) -> str:
+    """`OE-SDN, class 3, seed 0`."""
+    seed = f", seed {run.members[0]['seed']}" if len(run.members) == 1 else ""
+    return f"{heading}, {_classes([run])}{seed}"
 
 
 def _link(run: Run, text: str, directory: Path) -> str:

@@ -87,7 +87,7 @@ def _sets_table(found: list[Column], dataset: str, metric: str) -> Table:
     found = sorted(found, key=lambda c: (c.method == "sdn", order.index(c.auxiliary or NONE)))
     classes = _classes(found, metric)
     averaged = _averaged(found, metric)
-    groups = [("normal class", tuple(classes))]
+    groups = [(f"class {name}", ("ours",)) for name in classes]
     groups += [(name, ("ours", "paper")) for name in _mean_names(averaged)]
     total = number_of_classes(dataset)
     printed = [_number(auxiliary_average(dataset, c.auxiliary or NONE, metric)) for c in found]
