@@ -1,24 +1,22 @@
-"""Tables of measured rows, for the console and between the markers of a Markdown page.
+"""Tables of measured rows, for the console and in their places of a Markdown page.
 
-A page holds prose written by hand and, for each table, a pair of lines
-
-    <!-- table: NAME -->
-    <!-- end of table: NAME -->
-
-What stands between them is replaced. The rows are kept beside the page, as JSON of the same name:
-`write` makes all tables from there, those of earlier commands too.
+A page holds prose written by hand and a place, see `adjax.reports.places`, for each table. The rows
+are kept beside the page, as JSON of the same name: `write` makes all tables from there, those of
+earlier commands too.
 """
 
 import json
-import re
+import statistics
 from pathlib import Path
 
 from adjax.errors import UserError
+from adjax.reports.places import fill, has_place, markers
 from adjax.reports.rendering import ABSENT, Table, to_markdown, to_text
 
+_KIND = "table"
 # The rows of a section make these tables.
 TABLES = {
-    "speed": ("speed", "ssim"),
+    "speed": ("speed", "ssim", "model"),
     "load": ("load",),
     "population": ("population",),
     "torch": ("torch",),
@@ -33,10 +31,10 @@ def check(path: str | Path) -> None:
     text = path.read_text()
     for names in TABLES.values():
         for name in names:
-            if not re.search(_between(name), text, re.DOTALL):
+            if not has_place(text, _KIND, name):
                 raise UserError(
                     f"--output={path}: it has no place for the table {name}; add the lines "
-                    f"{_start(name)} and {_end(name)}"
+                    + " and ".join(markers(_KIND, name))
                 )
 
 
@@ -57,13 +55,7 @@ def write(path: str | Path, sections: dict[str, dict]) -> None:
     text = path.read_text()
     for section, content in kept.items():
         for name, table in tables(section, content["rows"]).items():
-            made = f"{to_markdown(table)}\n{_origin(content)}"
-            text = re.sub(
-                _between(name),
-                lambda _, name=name, made=made: f"{_start(name)}\n\n{made}\n\n{_end(name)}",
-                text,
-                flags=re.DOTALL,
-            )
+            text = fill(text, _KIND, name, f"{to_markdown(table)}\n{_origin(content)}")
     path.write_text(text)
 
 
@@ -179,6 +171,41 @@ def _load(rows: list[dict]) -> Table:
     )
 
 
+def _model(rows: list[dict]) -> Table:
+    """How well counted operations and one number, the share of the peak, say what was measured."""
+
+    def cells(row):
+        train = row["train"]
+        per_image = train["flops_per_second"] / train["images_per_second"]
+        others = [
+            other["train"]["peak_share"]
+            for other in rows
+            if (other["precision"], other["convolution"]) == (row["precision"], row["convolution"])
+            and other["case"] != row["case"]
+        ]
+        if not others:
+            return _label(row), f"{per_image / 1e9:.3f}", ABSENT, ABSENT, ABSENT
+        predicted = statistics.median(others) * row["matmul_flops_per_second"] / per_image
+        return (
+            _label(row),
+            f"{per_image / 1e9:.3f}",
+            _number(predicted),
+            _number(train["images_per_second"]),
+            f"{predicted / train['images_per_second']:.2f}",
+        )
+
+    return Table(
+        "Training as the cost model says",
+        "network, precision, convolution",
+        (("", ("GFLOP an image",)), ("images/s", ("predicted", "measured", "ratio"))),
+        tuple(map(cells, rows)),
+        notes=(
+            "Predicted: the operations of an image as counted, at the peak of the product times "
+            "the share of it that the other networks reach (their median).",
+        ),
+    )
+
+
 def _population(rows: list[dict]) -> Table:
     return Table(
         "Populations",
@@ -241,6 +268,7 @@ def _torch(rows: list[dict]) -> Table:
 _MAKERS = {
     "speed": _speed,
     "ssim": _ssim,
+    "model": _model,
     "load": _load,
     "population": _population,
     "torch": _torch,
@@ -271,15 +299,3 @@ def _range(values: list[float]) -> str:
 def _origin(content: dict) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in content["versions"].items())
     return f"`{content['command']}`, {content['date']}, {content['hardware']}; {versions}."
-
-
-def _start(name: str) -> str:
-    return f"<!-- table: {name} -->"
-
-
-def _end(name: str) -> str:
-    return f"<!-- end of table: {name} -->"
-
-
-def _between(name: str) -> str:
-    return f"{_start(name)}.*?{_end(name)}"

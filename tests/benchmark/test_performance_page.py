@@ -6,6 +6,7 @@ import pytest
 
 from adjax.benchmark import page
 from adjax.errors import UserError
+from adjax.reports.places import markers
 
 ORIGIN = {
     "command": "python launch.py --mode=benchmark",
@@ -93,7 +94,7 @@ def section(rows):
 @pytest.fixture
 def path(tmp_path):
     path = tmp_path / "performance.md"
-    pairs = [f"{page._start(n)}\n{page._end(n)}" for names in page.TABLES.values() for n in names]
+    pairs = ["\n".join(markers("table", n)) for names in page.TABLES.values() for n in names]
     path.write_text("# Title\n\n" + "\n\nProse.\n\n".join(pairs) + "\n\nThe end.\n")
     return path
 
@@ -134,6 +135,19 @@ def test_speed_and_the_share_of_ssim():
     }
 
 
+def test_the_cost_model_predicts_from_the_other_networks():
+    """Half a GFLOP an image; the others reach 0.2 and 0.4 of the peak of 200 GFLOP/s."""
+    rows = [speed_row("float32", train=rates(100.0))]
+    rows += [
+        speed_row("float32", case=f"other{share}", train=rates(1.0) | {"peak_share": share})
+        for share in (0.2, 0.4)
+    ]
+    rows.append(speed_row("bfloat16", case="lone"))
+    first, *_, lone = cells(page.tables("speed", rows)["model"])
+    assert list(first.values()) == ["0.500", "120", "100", "1.20"]
+    assert list(lone.values())[1:] == [page.ABSENT] * 3
+
+
 def test_populations():
     (row,) = cells(page.tables("population", POPULATION)["population"])
     assert row["train of one alone"] == "0.98"
@@ -160,8 +174,8 @@ def test_tables_are_replaced_and_prose_stays(path):
     page.check(path)
     page.write(path, {"speed": section(SPEED), "population": section(POPULATION)})
     once = path.read_text()
-    assert once.count("| net, float32, xla |") == 2
-    assert once.count("Prose.") == 4
+    assert once.count("| net, float32, xla |") == 3
+    assert once.count("Prose.") == 5
     assert once.endswith("\n\nThe end.\n")
     assert "`python launch.py --mode=benchmark`, 2026-01-02, 2 cores of a machine; python" in once
     page.write(path, {"speed": section(SPEED), "population": section(POPULATION)})
@@ -178,10 +192,11 @@ def test_tables_of_earlier_commands_are_made_again(path):
     assert json.loads(data.read_text())["speed"]["rows"] == SPEED
     page.write(path, {"torch": section(TORCH)})
     text = path.read_text()
-    assert text.count("| net, float32, xla |") == 3
-    assert first.split(page._start("torch"))[0] == text.split(page._start("torch"))[0]
+    assert text.count("| net, float32, xla |") == 4
+    place = markers("table", "torch")[0]
+    assert first.split(place)[0] == text.split(place)[0]
     # The page can be lost: its rows make it again.
-    path.write_text("".join(f"{page._start(n)}{page._end(n)}\n" for n in ("speed", "torch")))
+    path.write_text("".join("".join(markers("table", n)) for n in ("speed", "torch")))
     page.write(path, {})
     assert path.read_text().count("| net, float32, xla |") == 2
 
