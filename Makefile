@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: install native demo test test-all lint bench bench-torch
+.PHONY: install native native-if-possible demo test test-all lint bench bench-torch
 
 install: .venv/installed
 
@@ -23,11 +23,15 @@ native: .venv/native
 demo: install
 	$(BIN)/python launch.py --mode=sweep --config=configs/mnist.py:demo --workdir=runs/demo
 
-test: install
+test: install native-if-possible
 	$(BIN)/python -m pytest -n 2
 
-test-all: install
+test-all: install native-if-possible
 	$(BIN)/python -m pytest -n 2 -m ""
+
+# Its tests are skipped where it cannot be built.
+native-if-possible: install
+	@if command -v c++ > /dev/null; then $(MAKE) --no-print-directory native; fi
 
 lint: install
 	$(BIN)/ruff format --check .
