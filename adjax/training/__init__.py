@@ -3,7 +3,7 @@
 from adjax.training.estimates import Estimate, estimate
 from adjax.training.execution import OF_MEMBERS, Execution
 from adjax.training.log import MetricsLog, open_log
-from adjax.training.loop import Trainer, cached_variables, diverged, stage_batches, train_stage
+from adjax.training.loop import stage_batches
 from adjax.training.programs import (
     compile_update,
     explain_program,
@@ -12,6 +12,8 @@ from adjax.training.programs import (
     snapshot,
 )
 from adjax.training.stage_cache import StageCache
+from adjax.training.stages import cached_variables, train_stage
+from adjax.training.trainer import Trainer, diverged
 
 __all__ = [
     "OF_MEMBERS",

@@ -9,8 +9,9 @@ from jax.extend import core
 
 from adjax.methods import DATA_AXIS
 from adjax.ops import count_flops
-from adjax.training.loop import Trainer, stage_batches, tree_like
+from adjax.training.loop import stage_batches
 from adjax.training.programs import update_of_member
+from adjax.training.trainer import Trainer, tree_like
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,12 +25,19 @@ class Estimate:
         die in the order of the program, which XLA can only better. Of code that depends on the
         platform the hungriest counts: attention without a loop over images, as on a GPU.
       flops: floating-point operations of an update, see `ops.count_flops`.
+      fed: bytes of a batch, from the input pipeline to the device.
+      reduced: bytes that devices which share a batch sum in an update: gradients, batch statistics,
+        and what the network itself averages; nothing is sent where one device has the whole batch.
+      saved: bytes of a checkpoint's arrays.
 
     """
 
     kept: int
     work: int
     flops: float
+    fed: int = 0
+    reduced: int = 0
+    saved: int = 0
 
     def largest_population(self, memory: int, population_axis: str) -> int:
         """How many members fit `memory` bytes of a device, at least one.
@@ -49,15 +57,27 @@ def estimate(trainer: Trainer, index: int) -> Estimate:
     frozen = {name: tree["best"] for name, tree in zip(names, trees[:-1], strict=False)}
     batch = next(iter(stage_batches(trainer, stage, range(1))))
     operands = trees[-1]["state"], frozen, batch, trainer.members
-    shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), operands)
-    # One member on one device: the axis over which devices average has length one.
-    update = jax.vmap(update_of_member(stage.update, index), axis_name=DATA_AXIS)
-    traced = jax.jit(update).trace(*shapes)
+    shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), operands)
+    update = update_of_member(stage.update, index)
+    jaxpr = jax.make_jaxpr(update, axis_env=[(DATA_AXIS, 1)])(*shapes).jaxpr
     tree, seen, images = (_bytes_of(t) for t in (trees[-1], frozen, batch))
     return Estimate(
         kept=2 * tree + seen + 2 * images,
-        work=peak_bytes(traced.jaxpr.jaxpr),
-        flops=count_flops(traced.jaxpr.jaxpr),
+        work=peak_bytes(jaxpr),
+        flops=count_flops(jaxpr),
+        fed=images,
+        reduced=reduced_bytes(jaxpr),
+        saved=tree,
+    )
+
+
+def reduced_bytes(jaxpr: core.Jaxpr) -> int:
+    """Bytes that a traced program sums over devices."""
+    return sum(
+        sum(map(_size, equation.invars))
+        if equation.primitive.name.startswith("psum")
+        else equation.params.get("length", 1) * sum(map(reduced_bytes, _called(equation)))
+        for equation in jaxpr.eqns
     )
 
 
