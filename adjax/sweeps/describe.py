@@ -21,25 +21,30 @@ def describe_task(task: Training | Evaluation) -> str:
 def describe_plan(
     plan: Sequence[Training | Evaluation], runs: Sequence[PlannedRun], directory: Path
 ) -> str:
-    """The table of `--dry_run`: a row a group of members that could train together.
+    """The tables of `--dry_run`: a row a group of members that could train together.
 
-    FLOPs are those of the members that are not trained yet, see `ops.count_flops`; validation and
-    scoring are not counted.
+    The second is of an update of one member, see `training.Estimate`. FLOPs are those of the
+    members that are not trained yet; validation and scoring are not counted.
     """
-    header = ("group", "members", "trained", "populations", "programs", "TFLOP to do")
-    rows, total = [], 0.0
+    work = [("group", "members", "trained", "populations", "programs", "TFLOP to do")]
+    needs = [("of a member", "steps", "GFLOP a step", *_NEEDS)]
+    total = 0.0
     for group in _groups(plan):
         cache = StageCache(group[0].config.stage_cache)
         missing = [cache.missing(task.hashes) for task in group]
-        members = sum(len(task.hashes) for task in group)
-        left = sum(map(len, missing))
-        stage = method_of(group[0].config).stages[group[0].index]
-        update = estimate_stage(group[0].config, group[0].index).flops if left else 0.0
-        flops = update * stage.steps * left
-        total += flops
+        members, left = sum(len(task.hashes) for task in group), sum(map(len, missing))
         sizes = {len(task.hashes) for task in group}
         programs = {len(names) for names in missing if names}
-        rows.append(
+        flops = 0.0
+        if left:
+            stage = method_of(group[0].config).stages[group[0].index]
+            need = estimate_stage(group[0].config, group[0].index)
+            flops = need.flops * stage.steps * left
+            megabytes = (f"{value(need) / 1e6:,.2f}" for value in _NEEDS.values())
+            gigaflops = f"{need.flops / 1e9:,.2f}"
+            needs.append((_stage(group[0]), f"{stage.steps:,}", gigaflops, *megabytes))
+        total += flops
+        work.append(
             (
                 _stage(group[0]),
                 str(members),
@@ -49,17 +54,33 @@ def describe_plan(
                 f"{flops / 1e12:,.1f}",
             )
         )
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in (header, *rows)
-    ]
     finished = sum(is_finished(run, directory) for run in runs)
     head = f"{len(runs)} runs, {finished} of them finished; {total / 1e12:,.1f} TFLOP of training"
-    return "\n".join([f"{head} to do", "", *lines])
+    tables = [work, needs] if total else [work]
+    return "\n\n".join([f"{head} to do", *map(_in_columns, tables)])
+
+
+# Column -> bytes of an estimate: what a step is fed, what devices that share a batch sum in it,
+# what the member holds, what the step takes besides, what a checkpoint writes.
+_NEEDS = {
+    "MB in": lambda need: need.fed,
+    "MB summed": lambda need: need.reduced,
+    "MB kept": lambda need: need.kept,
+    "MB at work": lambda need: need.work,
+    "MB saved": lambda need: need.saved,
+}
+
+
+def _in_columns(rows: Sequence[tuple[str, ...]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = (
+        "  ".join(
+            cell.rjust(width) if column else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    )
+    return "\n".join(lines)
 
 
 def _groups(plan) -> list[list[Training]]:

@@ -175,7 +175,8 @@ def test_bad_shards_are_refused(text):
 def test_description_counts_members_programs_and_what_is_done(tmp_path):
     runs = planned(tmp_path, table())
     text = sweeps.describe_plan(plan_of(runs, tmp_path, max_population=2), runs, tmp_path)
-    head, _, columns, *rows = text.splitlines()
+    head, work, needs = text.split("\n\n")
+    columns, *rows = work.splitlines()
     assert head.startswith("9 runs, 0 of them finished; ")
     assert columns.split() == [
         *("group", "members", "trained", "populations", "programs", "TFLOP", "to", "do")
@@ -186,6 +187,10 @@ def test_description_counts_members_programs_and_what_is_done(tmp_path):
         "student of oe_sdn on mnist, rotation",
     ]
     assert rows[0].split()[3:-1] == ["3", "0", "2", "of", "1", "or", "2", "2"]
+    _, *rows = needs.splitlines()
+    assert rows[0].split()[3] == str(runs[0].config.teacher.steps)
+    teacher = sweeps.plan.estimate_stage(runs[0].config, 0)
+    assert rows[0].split()[-1] == f"{teacher.saved / 1e6:.2f}"
 
 
 def test_smallest_population_is_one():
