@@ -19,7 +19,7 @@ setup(
     ext_modules=[
         Extension(
             "adjax_native._handlers",
-            ["adjax_native/convolution.cc", "adjax_native/attention.cc"],
+            ["adjax_native/convolution.cc"],
             depends=["adjax_native/parallel.h"],
             include_dirs=[
                 str(header.parents[0 if header.parent.name == "include" else 2]),

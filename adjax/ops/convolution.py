@@ -118,12 +118,12 @@ def _conv_kernel(x, y, strides, padding, kernel):
 
 
 def _per_platform(name, a, b, default, cpu, strides, padding, *static):
-    """One of the three maps; on CPU by oneDNN where that is chosen and able."""
+    """One of the three maps; on CPU by oneDNN where that is chosen and better."""
     library = chosen_library()
-    is_able = a.dtype in (jnp.float32, jnp.bfloat16)
+    is_better = a.dtype in (jnp.float32, jnp.bfloat16)
     if name == "conv_input" and strides != (1, 1):
-        is_able &= b.shape[2] > _FEW  # its phases are faster
-    if library is not None and is_able:
+        is_better &= b.shape[2] > _FEW  # its forward kernels are faster in phases
+    if library is not None and is_better:
 
         def cpu(a, b):
             return getattr(library, name)(a, b, strides, padding, *static)
@@ -173,7 +173,7 @@ def _conv_input_cpu(y, w, *, strides, padding, size):
     taps = -(-kh // sh), -(-kw // sw)
     w = jnp.pad(w, ((0, taps[0] * sh - kh), (0, taps[1] * sw - kw), (0, 0), (0, 0)))
     w = w.reshape(taps[0], sh, taps[1], sw, features, -1)
-    by_products = features == 1 and chosen_library() is None
+    by_products = features == 1 and y.dtype == jnp.float32
     x = (_phases_of_one_channel if by_products else _phases)(y, w)
     rows = x.shape[1:3]
     if strides != (1, 1):

@@ -23,9 +23,8 @@ def _load() -> None:
     )
     ctypes.CDLL(str(library.locate()), ctypes.RTLD_GLOBAL)
     handlers = ctypes.CDLL(str(next(Path(__file__).parent.glob("_handlers*.so"))))
-    for name in ("AdjaxConvolve", "AdjaxAttention", "AdjaxAttentionGradient"):
-        handler = jax.ffi.pycapsule(getattr(handlers, name))
-        jax.ffi.register_ffi_target(name, handler, platform="cpu")
+    handler = jax.ffi.pycapsule(handlers.AdjaxConvolve)
+    jax.ffi.register_ffi_target("AdjaxConvolve", handler, platform="cpu")
 
 
 _load()
@@ -61,33 +60,3 @@ def _call(which, a, b, shape, strides, padding):
         strides=np.array(strides, np.int64),
         padding=np.array(padding, np.int64).reshape(-1),
     )
-
-
-@jax.custom_vjp
-def attention(query, key, value):
-    """`softmax(query key^T) value`, float32 `[..., T, F]` three times -> `[..., T, F]`.
-
-    Differentiable once.
-    """
-    return _attention(query, key, value)[0]
-
-
-def _attention(query, key, value):
-    shapes = query.shape, query.shape[:-1]
-    outputs = [jax.ShapeDtypeStruct(shape, query.dtype) for shape in shapes]
-    call = jax.ffi.ffi_call("AdjaxAttention", outputs, vmap_method="broadcast_all")
-    return call(query, key, value)
-
-
-def _attention_forward(query, key, value):
-    output, log_sum = _attention(query, key, value)
-    return output, (query, key, value, output, log_sum)
-
-
-def _attention_backward(kept, cotangent):
-    outputs = [jax.ShapeDtypeStruct(x.shape, x.dtype) for x in kept[:3]]
-    call = jax.ffi.ffi_call("AdjaxAttentionGradient", outputs, vmap_method="broadcast_all")
-    return tuple(call(*kept, cotangent))
-
-
-attention.defvjp(_attention_forward, _attention_backward)

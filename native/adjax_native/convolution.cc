@@ -16,13 +16,13 @@
 #include <memory>
 #include <mutex>
 #include <oneapi/dnnl/dnnl.hpp>
-#include <string>
 #include <vector>
 
 #include "parallel.h"
 #include "xla/ffi/api/ffi.h"
 
 namespace ffi = xla::ffi;
+using adjax::ErrorOf;
 using adjax::ForEach;
 using adjax::Workspace;
 using dnnl::memory;
@@ -221,16 +221,13 @@ ffi::Error Handle(ffi::ThreadPool pool, int64_t which, ffi::AnyBuffer a, ffi::An
   for (size_t i = 0; i + kRank < a.dimensions().size(); ++i) members *= a.dimensions()[i];
   const Operand first = MakeOperand(a, members), second = MakeOperand(b, members),
                 out = MakeOperand(*c, members);
-  try {
+  return ErrorOf([&] {
     Convolve(pool, map,
              type == ffi::DataType::F32 ? memory::data_type::f32 : memory::data_type::bf16, members,
              map == Map::kInput ? out : first, map == Map::kKernel ? out : second,
              map == Map::kForward ? out : (map == Map::kInput ? first : second),
              {strides[0], strides[1]}, {padding[0], padding[2]}, {padding[1], padding[3]});
-  } catch (const dnnl::error& error) {
-    return ffi::Error::Internal(std::string("oneDNN: ") + error.what());
-  }
-  return ffi::Error::Success();
+  });
 }
 
 }  // namespace

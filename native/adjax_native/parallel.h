@@ -6,7 +6,11 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <exception>
 #include <memory>
+#include <mutex>
+#include <new>
+#include <string>
 #include <type_traits>
 
 #include "xla/ffi/api/ffi.h"
@@ -22,6 +26,7 @@ class Workspace {
       std::free(data_);
       size_ = (size + 63) / 64 * 64;
       data_ = std::aligned_alloc(64, size_);
+      if (data_ == nullptr) throw std::bad_alloc();
     }
     return data_;
   }
@@ -36,12 +41,19 @@ template <typename Work>
 void ForEach(xla::ffi::ThreadPool& pool, int64_t count, const Work& work) {
   struct Job {
     std::atomic<int64_t> next{0}, done{0};
+    std::mutex mutex;
+    std::exception_ptr error;  // the first one
   };
   const auto job = std::make_shared<Job>();
   // A helper that starts after the last chunk was taken must not touch `work`, which is gone.
   const auto help = [job, count, &work] {
     for (int64_t i; (i = job->next.fetch_add(1)) < count;) {
-      work(i);
+      try {
+        work(i);
+      } catch (...) {
+        const std::lock_guard<std::mutex> lock(job->mutex);
+        if (!job->error) job->error = std::current_exception();
+      }
       if (job->done.fetch_add(1) + 1 == count) job->done.notify_all();
     }
   };
@@ -49,6 +61,18 @@ void ForEach(xla::ffi::ThreadPool& pool, int64_t count, const Work& work) {
   for (int64_t i = 0; i < helpers; ++i) pool.Schedule(std::decay_t<decltype(help)>(help));
   help();
   for (int64_t done; (done = job->done.load()) < count;) job->done.wait(done);
+  if (job->error) std::rethrow_exception(job->error);
+}
+
+// What a handler returns for `work()`, which may throw.
+template <typename Work>
+xla::ffi::Error ErrorOf(const Work& work) {
+  try {
+    work();
+  } catch (const std::exception& error) {
+    return xla::ffi::Error::Internal(std::string("adjax_native: ") + error.what());
+  }
+  return xla::ffi::Error::Success();
 }
 
 }  // namespace adjax

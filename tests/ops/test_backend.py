@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from adjax.errors import UserError
-from adjax.ops import attention, backend, conv, convolution_backend, native_library
+from adjax.ops import backend, conv, convolution_backend, native_library
 
 needs_native = pytest.mark.skipif(native_library() is None, reason="make native installs it")
 
@@ -70,20 +70,3 @@ def test_the_same_call_gives_the_same_bytes():
         first = gradient(x, g)[0]
         for _ in range(20):
             np.testing.assert_array_equal(gradient(x, g)[0], first)
-
-
-@needs_native
-@pytest.mark.parametrize("shape", [(3, 50, 5), (1, 16, 16), (2, 130, 20)])
-def test_attention_of_any_length_equals_xla(shape):
-    operands = tuple(jnp.asarray(normal(k, *shape)) for k in range(3))
-
-    def evaluate(*operands):
-        output, backward = jax.vjp(attention, *operands)
-        return output, *backward(jnp.cos(output))
-
-    results = {}
-    for name in ("xla", "onednn"):
-        with convolution_backend(name):
-            results[name] = jax.jit(evaluate)(*operands)
-    for actual, desired in zip(results["onednn"], results["xla"], strict=True):
-        np.testing.assert_allclose(actual, desired, rtol=0, atol=2e-5 * np.abs(desired).max())

@@ -74,16 +74,16 @@ def with_gradients(function):
     return evaluate
 
 
-def conv_case(size, kernel, strides, padding):
+def conv_case(size, kernel, strides, padding, channels=(2, 3)):
     """Operands, ours, oracle."""
-    x, w = normal(0, 2, *size, 2), normal(1, *kernel, 2, 3)
+    x, w = normal(0, 2, *size, channels[0]), normal(1, *kernel, *channels)
     static = {"strides": strides, "padding": padding}
     return (x, w), functools.partial(conv, **static), functools.partial(lax_conv, **static)
 
 
-def conv_transpose_case(size, kernel, strides, padding):
+def conv_transpose_case(size, kernel, strides, padding, channels=(2, 3)):
     """Operands, ours, oracle."""
-    y, w = normal(0, 2, *size, 3), normal(1, *kernel, 2, 3)
+    y, w = normal(0, 2, *size, channels[1]), normal(1, *kernel, *channels)
     static = {"strides": strides, "padding": padding}
     oracle = functools.partial(
         lax_conv_transpose, **static, size=transposed_size(size, kernel, strides, padding)
@@ -123,19 +123,26 @@ def geometries(draw, transposed):
     size, kernel, strides, low, high = zip(*sides, strict=True)
     if padding == "explicit":
         padding = tuple(zip(low, high, strict=True))
-    return size, kernel, strides, padding
+    return size, kernel, strides, padding, draw(st.tuples(*[st.sampled_from([1, 2, 5])] * 2))
 
 
-@settings(max_examples=12, deadline=None, derandomize=True)
+@settings(max_examples=20, deadline=None, derandomize=True)
 @given(geometry=geometries(transposed=False))
 def test_conv_equals_lax_for_any_geometry(geometry):
     check_value_and_gradients(conv_case, geometry)
 
 
-@settings(max_examples=12, deadline=None, derandomize=True)
+@settings(max_examples=20, deadline=None, derandomize=True)
 @given(geometry=geometries(transposed=True))
 def test_conv_transpose_equals_lax_for_any_geometry(geometry):
     check_value_and_gradients(conv_transpose_case, geometry)
+
+
+@CASES
+@pytest.mark.parametrize("channels", [(1, 3), (3, 1), (1, 1)])
+@pytest.mark.parametrize("geometry", [*GEOMETRIES, ((7, 8), (3, 5), (1, 1), "SAME")])
+def test_one_channel_equals_lax(case, geometry, channels):
+    check_value_and_gradients(case, (*geometry, channels))
 
 
 @CASES
