@@ -8,6 +8,7 @@ import contextlib
 import datetime
 import importlib.metadata
 import importlib.util
+import itertools
 import os
 import platform
 import re
@@ -26,7 +27,7 @@ CONVOLUTIONS = {"xla": "jax", "onednn": "adjax_native"}  # and the module that b
 # the comparison with PyTorch shows that once.
 EMULATED = ("bfloat16", "xla")
 BLOCK_SECONDS = 0.5
-POPULATIONS = (1, 4, 10)
+POPULATIONS = tuple(itertools.product((1, 4, 10), ("map", "vmap", "unroll")))
 
 TRAIN, SCORE, INPUT, MATMUL = (Program(name) for name in ("train", "score", "input", "matmul"))
 WITHOUT_SSIM, BY_WINDOWS = Program("train", loss="squared"), Program("train", loss="windows")
@@ -203,11 +204,7 @@ def _load(case: Case, convolution: str, repeats: int) -> dict:
 
 
 def _populations(convolution: str, repeats: int) -> list[dict]:
-    programs = [
-        Program("train", members=members, axis=axis)
-        for members in POPULATIONS
-        for axis in ("map", "vmap", "unroll")
-    ]
+    programs = [Program("train", members=members, axis=axis) for members, axis in POPULATIONS]
     with Worker(ADJAX, POPULATION, "float32", convolution) as worker:
         facts = [worker.prepare(program) for program in programs]
         times = alternate([(worker, program) for program in programs], repeats, BLOCK_SECONDS)
