@@ -9,6 +9,7 @@ import json
 import statistics
 from pathlib import Path
 
+from adjax.benchmark.cases import PRECISIONS, ZOO
 from adjax.errors import UserError
 from adjax.reports.places import fill, has_place, markers
 from adjax.reports.rendering import ABSENT, Table, to_markdown, to_text
@@ -39,7 +40,7 @@ def check(path: str | Path) -> None:
 
 
 def write(path: str | Path, sections: dict[str, dict]) -> None:
-    """Replace the tables of these sections, and keep their rows.
+    """Put measured rows into the tables of a page; other rows, measured before, stay.
 
     Args:
       path: of the page, see `check`.
@@ -50,13 +51,38 @@ def write(path: str | Path, sections: dict[str, dict]) -> None:
     path = Path(path)
     data = path.with_suffix(".json")
     kept = json.loads(data.read_text()) if data.exists() else {}
-    kept |= sections
+    for section, measured in sections.items():
+        kept[section] = [*_without(kept.get(section, []), measured["rows"]), measured]
     data.write_text(json.dumps(kept, indent=1) + "\n")
     text = path.read_text()
-    for section, content in kept.items():
-        for name, table in tables(section, content["rows"]).items():
-            text = fill(text, _KIND, name, f"{to_markdown(table)}\n{_origin(content)}")
+    for section, parts in kept.items():
+        rows = sorted((row for part in parts for row in part["rows"]), key=_position)
+        origins = "\n".join(_origin(part, len(parts) > 1) for part in parts)
+        for name, table in tables(section, rows).items():
+            text = fill(text, _KIND, name, f"{to_markdown(table)}\n{origins}")
     path.write_text(text)
+
+
+def _without(parts: list[dict], rows: list[dict]) -> list[dict]:
+    """What commands measured before, less what these rows measure again."""
+    again = {_identity(row) for row in rows}
+    left = [
+        part | {"rows": [row for row in part["rows"] if _identity(row) not in again]}
+        for part in parts
+    ]
+    return [part for part in left if part["rows"]]
+
+
+def _identity(row: dict) -> tuple:
+    return tuple(row.get(key) for key in ("case", "precision", "convolution", "members", "axis"))
+
+
+def _position(row: dict) -> tuple:
+    """Where a row stands in its table."""
+    names = [case.name for case in ZOO]
+    case = names.index(row["case"]) if row["case"] in names else len(names)
+    precision = PRECISIONS.index(row.get("precision", PRECISIONS[0]))
+    return case, precision, row.get("convolution") == "onednn", row.get("members", 0)
 
 
 def console(sections: dict[str, dict]) -> str:
@@ -296,6 +322,8 @@ def _range(values: list[float]) -> str:
     return first if first == last else f"{first} to {last}"
 
 
-def _origin(content: dict) -> str:
-    versions = ", ".join(f"{name} {version}" for name, version in content["versions"].items())
-    return f"`{content['command']}`, {content['date']}, {content['hardware']}; {versions}."
+def _origin(part: dict, is_one_of_many: bool) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in part["versions"].items())
+    cases = ", ".join(dict.fromkeys(row["case"] for row in part["rows"]))
+    which = f"{cases}: " if is_one_of_many else ""
+    return f"{which}`{part['command']}`, {part['date']}, {part['hardware']}; {versions}.\n"

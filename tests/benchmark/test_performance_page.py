@@ -180,16 +180,13 @@ def test_tables_are_replaced_and_prose_stays(path):
     assert "`python launch.py --mode=benchmark`, 2026-01-02, 2 cores of a machine; python" in once
     page.write(path, {"speed": section(SPEED), "population": section(POPULATION)})
     assert path.read_text() == once
-    page.write(path, {"population": section([])})
-    assert "| net, xla, 10, map |" in once
-    assert "| net, xla, 10, map |" not in path.read_text()
 
 
 def test_tables_of_earlier_commands_are_made_again(path):
     page.write(path, {"speed": section(SPEED)})
     first = path.read_text()
     data = path.with_suffix(".json")
-    assert json.loads(data.read_text())["speed"]["rows"] == SPEED
+    assert json.loads(data.read_text())["speed"] == [section(SPEED)]
     page.write(path, {"torch": section(TORCH)})
     text = path.read_text()
     assert text.count("| net, float32, xla |") == 4
@@ -199,6 +196,20 @@ def test_tables_of_earlier_commands_are_made_again(path):
     path.write_text("".join("".join(markers("table", n)) for n in ("speed", "torch")))
     page.write(path, {})
     assert path.read_text().count("| net, float32, xla |") == 2
+
+
+def test_rows_measured_again_replace_themselves_alone(path):
+    page.write(path, {"speed": section(SPEED)})
+    faster = speed_row("bfloat16", train=rates(777.0))
+    later = section([faster]) | {"date": "2026-02-03"}
+    page.write(path, {"speed": later})
+    parts = json.loads(path.with_suffix(".json").read_text())["speed"]
+    assert parts == [section(SPEED[:1]), later]
+    text = path.read_text()
+    assert text.index("| net, float32, xla | 98.8") < text.index("| net, bfloat16, xla | 777")
+    assert "net: `python launch.py --mode=benchmark`, 2026-02-03" in text
+    page.write(path, {"speed": section(SPEED)})
+    assert "2026-02-03" not in path.read_text()
 
 
 def test_a_page_without_a_place_for_a_table_is_refused(path):
