@@ -189,8 +189,11 @@ def _notes_on_means(
 
 def _notes(found: list[Column], dataset: str, metric: str) -> Iterator[str]:
     told: dict[str, list[str]] = {}
+    configs = {run.results["config_hash"] for column in found for run in column.runs}
+    config = [f"config {name}" for name in configs if len(configs) == 1]
     for column in found:
-        told.setdefault("; ".join(_settings(column, metric)), []).append(column.heading)
+        sentence = "; ".join([*_settings(column, metric), *config])
+        told.setdefault(sentence, []).append(column.heading)
     for sentence, headings in told.items():
         every = len(told) == 1 and len(headings) > 1
         yield f"{'All' if every else listing(headings)}: {sentence}."
@@ -202,17 +205,15 @@ def _notes(found: list[Column], dataset: str, metric: str) -> Iterator[str]:
 
 
 def _settings(column: Column, metric: str) -> list[str]:
-    """Seeds, steps, score and config behind a column."""
+    """Seeds, steps and score behind a column."""
     by_class = [column.values(name, metric).keys() for name in _classes([column], metric)]
     seeds = sorted(set().union(*by_class))
     uneven = any(set(seeds) != own for own in by_class)
     stages = {stages_in_words(run) for run in column.runs}
     scores = {run.results["image_score"] for run in column.runs}
-    configs = {run.results["config_hash"] for run in column.runs}
     return [
         f"{'seed' if len(seeds) == 1 else 'seeds'} {listing([str(seed) for seed in seeds])}"
         + (", not all of every class" if uneven else ""),
         *sorted(stages - {""}),
         f"image score {listing(sorted(scores))}",
-        *(f"config {name}" for name in configs if len(configs) == 1),
     ]

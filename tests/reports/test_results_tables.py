@@ -33,6 +33,15 @@ def test_one_class_and_seed_stand_beside_the_paper(run_with):
     assert "AE: seed 0; teacher 1,200 steps; image score d; config ab12cd34." in table.notes
 
 
+def test_columns_of_one_setting_share_a_note(run_with):
+    runs = [run_with(m, m, [(3, 0, 0.94)]) for m in ("sdn", "oe_sdn")]
+    for run in runs:
+        run.results["config_hash"] = run.results["method"]
+    (table,) = results_tables(runs)
+    steps = "teacher 1,200 steps, student 1,200 steps"
+    assert table.notes[0] == f"All: seed 0; {steps}; image score d."
+
+
 def test_seeds_become_mean_and_spread(run_with):
     values = [(3, 0, 0.94), (3, 1, 0.95), (8, 0, 0.90), (8, 1, 0.93)]
     (table,) = results_tables([run_with("a", "ae", values)])
