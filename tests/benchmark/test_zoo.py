@@ -66,9 +66,11 @@ def test_adjax_alone(tiny, tmp_path, capsys):
     assert "| tiny, xla, 2, vmap |" in text
     assert "`make bench`, " in text
     sections = json.loads(path.with_suffix(".json").read_text())
-    (speed,) = sections["speed"]["rows"]
+    (part,) = sections["speed"]
+    (speed,) = part["rows"]
     check_speed(speed)
-    alone, two = sections["population"]["rows"]
+    (part,) = sections["population"]
+    alone, two = part["rows"]
     assert (alone["members"], alone["axis"], alone["of_one_alone"]) == (1, "map", 1.0)
     assert two["of_one_alone"] > 0
 
