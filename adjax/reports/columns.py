@@ -62,6 +62,12 @@ def auxiliary_of(method: str, config: dict) -> str:
     return config["student"]["auxiliary"] if method == "oe_sdn" else ""
 
 
+def run_name(run: Run) -> str:
+    """What was run: `OE-SDN with shearing`."""
+    method = run.results["method"]
+    return system_name(method, auxiliary_of(method, run.config))
+
+
 def columns(runs: Sequence[Run]) -> list[Column]:
     """One column for each method and auxiliary set, and setting where members differ in one.
 

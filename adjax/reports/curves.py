@@ -62,6 +62,8 @@ def curves_figure(runs: Sequence[Run]) -> Figure | None:
                 losses,
                 color=PALETTE[turn % len(PALETTE)],
                 linestyle="-" if turn < len(PALETTE) else "--",
+                marker="o",
+                markersize=3,
                 label=listing(headings, most=3),
             )
         losses = [loss for _, curve in curves for loss in curve]

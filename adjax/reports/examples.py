@@ -5,7 +5,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from adjax.reports.names import count, member_name, method_name
+from adjax.reports.columns import run_name
+from adjax.reports.names import count, member_name
 from adjax.reports.run import Run
 from adjax.reports.style import ANOMALOUS, INK, NORMAL, WIDTH
 
@@ -24,7 +25,7 @@ def examples_figure(run: Run) -> Figure:
     ]
     blocks = [(heading, chosen) for heading, chosen in blocks if chosen.size]
     grid = _Grid(first, max(chosen.size for _, chosen in blocks))
-    title = f"{method_name(run.results['method'])}, {member_name(run.members[0], run.members)}"
+    title = f"{run_name(run)}, {member_name(run.members[0], run.members)}"
     if len(run.members) > 1:
         title += f" (the first of {count(len(run.members), 'member')})"
     height = 0.3 + len(blocks) * (grid.block_height + 0.2) + 0.3

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from string import Template
 
-from adjax.reports.columns import columns
+from adjax.reports.columns import columns, run_name
 from adjax.reports.figures import write_curves_figure, write_figures, write_roc_figure
 from adjax.reports.names import count, dataset_name, listing, method_name
 from adjax.reports.rendering import ABSENT, Table, to_html
@@ -53,7 +53,7 @@ def write_report(workdir: str | Path) -> Path:
     """Writes the figures and `report.html` of a finished run; returns the path of the page."""
     run = read_run(workdir)
     figures = write_figures(run)
-    method, dataset = method_name(run.results["method"]), dataset_name(run.results["dataset"])
+    method, dataset = run_name(run), dataset_name(run.results["dataset"])
     body = [
         f"<header>\n<h1>{_e(f'{method} on {dataset}, {_classes([run])}')}</h1>",
         f'<p class="lede">{_e(_sentence(run))}</p>\n{_headline(run)}</header>',
@@ -86,8 +86,7 @@ def write_sweep_report(sweep: Sweep) -> Path:
     for column in columns(runs):
         for run in column.runs:  # a run whose members stand in several columns goes by its method
             several = run.workdir in headings
-            name = method_name(run.results["method"])
-            headings[run.workdir] = name if several else column.heading
+            headings[run.workdir] = run_name(run) if several else column.heading
     missing = "".join(f"<li>{_e(remark)}</li>" for remark in remarks(sweep))
     linked = ((run, _named(run, headings[run.workdir])) for run in runs[MOST_DETAILED:])
     more = [f"<li>{_link(run, name, directory)}</li>" for run, name in linked]

@@ -69,6 +69,12 @@ def test_the_page_says_what_was_run_and_how_it_compares(report):
     assert "<summary>Config ab12cd34</summary>" in report
 
 
+def test_the_page_names_another_auxiliary_set(write_workdir):
+    page = write_report(write_workdir(config={"student.auxiliary": "shearing"})).read_text()
+    assert "<h1>OE-SDN with shearing on MNIST, class 3</h1>" in page
+    assert "in the paper" not in page
+
+
 def test_a_population_is_headed_by_its_mean(write_workdir):
     page = write_report(write_workdir(members=((3, 0), (8, 0)))).read_text()
     assert "<h1>OE-SDN on MNIST, classes 3 and 8</h1>" in page
