@@ -86,6 +86,9 @@ def sweep(flags) -> int:
     else:
         engine = sweeps.InlineEngine(flags.max_population)
     everything = sweeps.with_cache(sweeps.expand(path, argument, config), directory)
+    everything, absent = sweeps.split_absent(everything)
+    if absent:
+        print(f"not here, left out: {', '.join(absent)}")
     sweeps.check_runs(everything, directory)
     runs = sweeps.shard_of(everything, shard)
     with engine:

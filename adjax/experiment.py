@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 import adjax
-from adjax import datasets, files, hosts, reports, settings, workdir
+from adjax import datasets, detection, files, hosts, reports, settings, workdir
 from adjax.errors import DivergedError
 from adjax.evaluation import auroc, choose_examples, collect_scores
 from adjax.preparation import check, create_trainer, load_test
@@ -94,19 +94,28 @@ def evaluate(
       are not, `failed` and whoever has a score that is not finite.
 
     """
-    scores, rate = _scores(config, trainer, variables, test)
-    left, failed = _left(trainer, scores, failed)
-    scores = {name: value[left] for name, value in scores.items()}
-    members = [trainer.settings[p] for p in left]
-    normal_class = np.array([m["data.normal_class"] for m in members])
-    anomalous = test.label != normal_class[:, None]
-    aurocs = {name: auroc(value, anomalous) for name, value in scores.items()}
-    files.write_arrays(
-        trainer.workdir / "scores.npz",
-        {"label": test.label, "normal_class": normal_class}
-        | {f"image_score/{name}": value for name, value in scores.items()},
-    )
-    _write_examples(config, trainer, variables, test, left)
+    with detection.anomaly_maps(config, trainer, test) as maps:
+        scores, rate = _scores(config, trainer, variables, test, maps)
+        left, failed = _left(trainer, scores, failed)
+        scores = {name: value[left] for name, value in scores.items()}
+        members = [trainer.settings[p] for p in left]
+        classes = [m["data.normal_class"] for m in members]
+        normal = np.array([datasets.normal_label(config.data, test, c) for c in classes])
+        anomalous = test.label != normal[:, None]
+        both = anomalous.any() and not anomalous.all()  # a folder may have normal images only
+        aurocs = {name: auroc(value, anomalous) for name, value in scores.items() if both}
+        files.write_arrays(
+            trainer.workdir / "scores.npz",
+            {"label": test.label, "normal_class": normal}
+            | {f"image_score/{name}": value for name, value in scores.items()},
+        )
+        _write_examples(config, trainer, variables, test, left)
+        detected = [{}] * len(left)
+        if datasets.is_industrial(config.data.name):
+            image_scores = scores[config.image_score]
+            detected = detection.evaluate(
+                config, trainer, variables, test, maps, image_scores, anomalous, left
+            )
     return {
         "method": config.method,
         "dataset": config.data.name,
@@ -114,11 +123,10 @@ def evaluate(
         "image_score": config.image_score,
         "members": [
             {
-                "normal_class": int(normal_class[p]),
-                "class_name": test.class_names[normal_class[p]],
+                **datasets.describe_class(config.data, test, classes[p]),
                 **{k: v for k, v in member.items() if k != "data.normal_class"},
-                "image_auroc": float(aurocs[config.image_score][p]),
-                "image_auroc_by_score": {name: float(value[p]) for name, value in aurocs.items()},
+                **_image_aurocs(aurocs, config.image_score, p),
+                **detected[p],
             }
             for p, member in enumerate(members)
         ],
@@ -126,9 +134,16 @@ def evaluate(
     }, failed
 
 
-def _scores(config, trainer, variables, test) -> tuple[dict[str, np.ndarray], float]:
-    """Image scores `[P, N]` by name, and images of all members a second."""
-    program = score_program(trainer.method, trainer.execution)
+def _image_aurocs(aurocs: dict[str, np.ndarray], chosen: str, row: int) -> dict:
+    if not aurocs:
+        return {}
+    by_score = {name: float(value[row]) for name, value in aurocs.items()}
+    return {"image_auroc": by_score[chosen], "image_auroc_by_score": by_score}
+
+
+def _scores(config, trainer, variables, test, maps) -> tuple[dict[str, np.ndarray], float]:
+    """Image scores `[P, N]` by name, and images of all members a second; fills `maps` if wanted."""
+    program = score_program(trainer.method, trainer.execution, with_maps=maps is not None)
     size = config.evaluation.batch_size
     size += -size % trainer.execution.data_devices
 
@@ -137,7 +152,7 @@ def _scores(config, trainer, variables, test) -> tuple[dict[str, np.ndarray], fl
 
     score(test.image[np.zeros(size, int)] / np.float32(255), 0)  # compiles
     start = time.perf_counter()
-    scores = collect_scores(score, test.image, size)
+    scores = collect_scores(score, test.image, size, maps)
     rate = len(test.image) * len(trainer.settings) / (time.perf_counter() - start)
     return scores, rate
 
@@ -158,8 +173,10 @@ def _left(trainer, scores, failed) -> tuple[list[int], list[dict]]:
 
 
 def _write_examples(config, trainer, variables, test, left) -> None:
-    normal_class = [m["data.normal_class"] for m in trainer.settings]
-    rows = choose_examples(test.label, normal_class)
+    normal = [
+        datasets.normal_label(config.data, test, m["data.normal_class"]) for m in trainer.settings
+    ]
+    rows = choose_examples(test.label, normal)
     image = test.image[rows] / np.float32(255)
     program = explain_program(trainer.method, trainer.execution)
     scores = jax.device_get(program(variables, image, trainer.members))
@@ -168,7 +185,13 @@ def _write_examples(config, trainer, variables, test, left) -> None:
         "anomaly_map": scores.anomaly_map,
         "image_score": scores.image_score[config.image_score],
         "class_label": test.label[rows],
-        "anomalous": test.label[rows] != np.array(normal_class)[:, None],
+        "anomalous": test.label[rows] != np.array(normal)[:, None],
+        **({} if test.mask is None else {"mask": test.mask[rows]}),
+        **(
+            {"class_name": np.array(test.class_names)[test.label[rows]]}
+            if datasets.is_industrial(config.data.name)
+            else {}
+        ),
     } | {f"reconstruction/{name}": value for name, value in scores.reconstruction.items()}
     arrays = {name: value[left] for name, value in arrays.items()}
     files.write_arrays(trainer.workdir / "examples.npz", arrays)

@@ -7,18 +7,19 @@ be made alone: each host makes only the members and the examples that its device
 """
 
 import dataclasses
-import functools
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from adjax.corruptions import AUXILIARY
+from adjax.corruptions import AUXILIARY, CORRUPTIONS, CROPS
 from adjax.corruptions.random import permuted_index
 
 # Third number of a seed: what the draw is for.
-_ORDER, _AUXILIARY = np.int64(0), np.int64(1)
+_ORDER, _AUXILIARY, _CORRUPTION, _CROP = map(np.int64, range(4))
+
+Operation = tuple[str, dict[str, Any]]  # the name of an image function and its parameters
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,60 +30,101 @@ class Stream:
     seed: int
 
 
+@dataclasses.dataclass(frozen=True)
+class Crops:
+    """Training images that are cut out of the table's.
+
+    Attributes:
+      operation: name (of `adjax.corruptions.CROPS`) and parameters, the size of a crop among them.
+      samples: how many crops an epoch has, each the same in every epoch; 0: one an image and
+        epoch, drawn anew.
+
+    """
+
+    operation: Operation
+    samples: int = 0
+
+    @property
+    def size(self) -> int:
+        """Height and width of a crop."""
+        return self.operation[1]["size"]
+
+    def cut(self, image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Crops `[N, size, size, C]` of float32 images by int32 seeds `[N, 3]`."""
+        name, parameters = self.operation
+        return CROPS[name](image, seed, **parameters)
+
+
 def train_batches(
-    image: np.ndarray,
+    image,
     streams: list[Stream],
     batch_size: int,
     steps: range,
-    auxiliary: tuple[str, dict[str, Any]] | None = None,
+    auxiliary: Operation | None = None,
     part: tuple[slice, slice] = (slice(None), slice(None)),
+    *,
+    corruption: Operation | None = None,
+    crops: Crops | None = None,
 ) -> Iterator[dict[str, np.ndarray]]:
     """Batches of a population, one a step.
 
     Args:
-      image: uint8 `[N, H, W, C]`, the table of all training images, held once.
+      image: uint8 `[N, H, W, C]`, all training images: an array, which is held once, or what has
+        its `shape` and reads rows of it, `image[rows] -> [n, H, W, C]`.
       streams: one a member, P in all.
       batch_size: B, images a member and step.
       steps: the steps to make batches for.
-      auxiliary: name (of `adjax.corruptions.AUXILIARY`) and parameters of the auxiliary images, or
-        None.
+      auxiliary: of the auxiliary images, see `adjax.corruptions.AUXILIARY`, or None.
       part: which members and which examples of each batch to make (contiguous slices).
+      corruption: of the corrupted images, see `adjax.corruptions.CORRUPTIONS`, or None.
+      crops: what is cut out of the images, or None: whole images.
 
     Yields:
-      `image`, and `auxiliary` if asked for: float32 `[P, B, H, W, C]` in [0, 1], or that part.
+      `image`, and `auxiliary` and `corrupted` if asked for: float32 `[P, B, H, W, C]` in [0, 1], or
+      that part.
 
     """
     members, examples = part
     streams = streams[members]
-    sizes = [len(stream.rows) for stream in streams]
-    table = tf.constant(image)
+    counts = [len(stream.rows) for stream in streams]
+    read = _reader(image)
     rows = tf.constant(np.concatenate([stream.rows for stream in streams]), tf.int64)
-    first_row = tf.constant(np.cumsum([0, *sizes[:-1]])[:, None], tf.int64)
-    size = tf.constant(np.array(sizes)[:, None], tf.int64)
+    first_row = tf.constant(np.cumsum([0, *counts[:-1]])[:, None], tf.int64)
+    count = tf.constant(np.array(counts)[:, None], tf.int64)
+    # Crops that are the same in every epoch make a longer epoch of the same rows.
+    size = tf.maximum(count, crops.samples if crops else 0)
     seed = tf.constant(np.array([stream.seed for stream in streams])[:, None], tf.int64)
     example = tf.range(batch_size, dtype=tf.int64)[None, examples]
-    shape = (len(streams), example.shape[1], *image.shape[1:])
-    if auxiliary is not None:
-        name, parameters = auxiliary
-        make_auxiliary = functools.partial(AUXILIARY[name], **parameters)
+    shape = (len(streams), example.shape[1])
 
     def draw_seed(position, purpose):
-        parts = [tf.broadcast_to(part, shape[:2]) for part in (seed, position, purpose)]
+        parts = [tf.broadcast_to(part, shape) for part in (seed, position, purpose)]
         return tf.cast(tf.reshape(tf.stack(parts, -1), (-1, 3)), tf.int32)
+
+    def of_population(image):
+        return tf.reshape(image, (*shape, *image.shape[1:]))
 
     def make_batch(step):
         position = step * batch_size + example
         order = permuted_index(
             tf.reshape(position % size, [-1]),
             draw_seed(position // size, _ORDER),
-            tf.reshape(tf.broadcast_to(size, shape[:2]), [-1]),
+            tf.reshape(tf.broadcast_to(size, shape), [-1]),
         )
-        row = tf.gather(rows, tf.reshape(order, shape[:2]) + first_row)
-        image = tf.cast(tf.gather(table, tf.reshape(row, [-1])), tf.float32) / 255
-        batch = {"image": tf.reshape(image, shape)}
-        if auxiliary is not None:
-            made = make_auxiliary(image, draw_seed(position, _AUXILIARY))
-            batch["auxiliary"] = tf.reshape(made, shape)
+        order = tf.reshape(order, shape)
+        row = tf.gather(rows, order % count + first_row)
+        image = tf.cast(read(tf.reshape(row, [-1])), tf.float32) / 255
+        if crops is not None:
+            image = crops.cut(image, draw_seed(order if crops.samples else position, _CROP))
+        batch = {"image": of_population(image)}
+        for key, known, operation, purpose in (
+            ("auxiliary", AUXILIARY, auxiliary, _AUXILIARY),
+            ("corrupted", CORRUPTIONS, corruption, _CORRUPTION),
+        ):
+            if operation is not None:
+                name, parameters = operation
+                made = known[name](image, draw_seed(position, purpose), **parameters)
+                batch[key] = of_population(made)
         return batch
 
     dataset = tf.data.Dataset.range(steps.start, steps.stop)
@@ -92,6 +134,38 @@ def train_batches(
     options = tf.data.Options()
     options.autotune.enabled = False
     return dataset.with_options(options).as_numpy_iterator()
+
+
+def _reader(image):
+    """`rows int64 [n] -> uint8 [n, H, W, C]` inside a pipeline."""
+    if isinstance(image, np.ndarray):
+        table = tf.constant(image)
+        return lambda rows: tf.gather(table, rows)
+
+    def read(rows):
+        found = tf.numpy_function(image.__getitem__, [rows], tf.uint8, stateful=False)
+        return tf.ensure_shape(found, (None, *image.shape[1:]))
+
+    return read
+
+
+def fixed_crops(image: np.ndarray, rows: np.ndarray, crops: Crops | None) -> np.ndarray:
+    """Images as training would see them, but each always the same: held-out ones.
+
+    Args:
+      image: uint8 `[n, H, W, C]`.
+      rows: `[n]`, which rows of the table they are.
+      crops: as in `train_batches`.
+
+    Returns:
+      float32 `[n, H, W, C]` in [0, 1], the size of crops if there are any.
+
+    """
+    image = image / np.float32(255)
+    if crops is None:
+        return image
+    seed = np.stack([rows, np.zeros_like(rows), np.full_like(rows, _CROP)], -1)
+    return crops.cut(tf.constant(image), tf.constant(seed, tf.int32)).numpy()
 
 
 def padded_batches(rows: np.ndarray, batch_size: int) -> Iterator[tuple[np.ndarray, int]]:

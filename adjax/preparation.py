@@ -7,7 +7,7 @@ import numpy as np
 
 from adjax import datasets, settings, workdir
 from adjax.errors import UserError
-from adjax.inputs import Stream
+from adjax.inputs import Crops, Stream
 from adjax.methods import Method, create_method
 from adjax.training import OF_MEMBERS, Execution, StageCache, Trainer
 
@@ -26,26 +26,31 @@ def check(config, directory: Path) -> Method:
     return method
 
 
+def is_present(config) -> bool:
+    """Whether the category of a run's industrial data set is where the config says.
+
+    Of other sets True: they say themselves how to be prepared.
+    """
+    if not datasets.is_industrial(config.data.name):
+        return True
+    try:
+        datasets.industrial_index(config.data)
+    except UserError:
+        return False
+    return True
+
+
 def create_trainer(config, method: Method, directory: Path) -> Trainer:
     """The data, members and devices of a run."""
-    table = datasets.load_table(config.data.name, config.data.train_split, config.data.dir)
+    table = datasets.load(config.data, "train")
     members = settings.members_of(config, method.dynamic)
     execution = Execution.create(config, len(members))
-    _check_stages(method, execution, table.image.shape[1:])
-    splits = [
-        datasets.one_class_split(
-            table.label,
-            datasets.resolve_class(table, member["data.normal_class"]),
-            config.data.validation_fraction,
-            member["seed"],
-        )
-        for member in members
-    ]
+    splits = [datasets.training_rows(config.data, table, member) for member in members]
     arrays = {
         key: np.array([m[key] for m in members], np.uint32 if key == "seed" else np.float32)
         for key in ("seed", *method.dynamic)
     }
-    return Trainer(
+    trainer = Trainer(
         method=method,
         execution=execution,
         members=execution.put(arrays, OF_MEMBERS),
@@ -66,7 +71,19 @@ def create_trainer(config, method: Method, directory: Path) -> Trainer:
         },
         cache=StageCache(config.stage_cache) if config.stage_cache else None,
         owners=[str(Path(directory).absolute())] * len(members),
+        crops=_crops(config),
     )
+    _check_stages(method, execution, trainer.image_shape)
+    return trainer
+
+
+def _crops(config) -> Crops | None:
+    """What `config.data.crops` says is cut out of training images."""
+    if not config.data.get("crops", ""):
+        return None
+    name = config.data.crops
+    operation = name, {**config.crops[name].to_dict(), "size": config.data.patch}
+    return Crops(operation, config.data.samples)
 
 
 def _check_stages(method: Method, execution: Execution, image_shape: tuple[int, ...]) -> None:
@@ -90,15 +107,26 @@ def _check_stages(method: Method, execution: Execution, image_shape: tuple[int, 
 
 
 def load_test(config, members: list[dict]) -> datasets.Table:
-    """The test split, which must hold normal and anomalous images for every member."""
-    test = datasets.load_table(config.data.name, config.data.test_split, config.data.dir)
+    """The test split; where the protocol is one-class it must have both kinds for every member.
+
+    An industrial set without test images is tested on the held-out normal ones of its first member:
+    there is nothing to measure, but scores to choose thresholds by and examples to look at.
+    """
+    data = config.data
+    if datasets.is_industrial(data.name):
+        if datasets.has_split(data, "test"):
+            return datasets.load(data, "test")
+        train = datasets.load(data, "train")
+        rows = datasets.training_rows(data, train, members[0]).validation
+        return train._replace(image=train.image[rows], label=train.label[rows], mask=None)
+    test = datasets.load(data, "test")
     for member in members:
-        datasets.resolve_class(test, member["data.normal_class"])
-        normal = (test.label == member["data.normal_class"]).mean()
+        label = datasets.normal_label(data, test, member["data.normal_class"])
+        normal = (test.label == label).mean()
         if normal in (0, 1):
             raise UserError(
-                f"config.data.test_split={config.data.test_split!r} holds "
-                f"{'only' if normal else 'no'} images of normal_class "
-                f"{member['data.normal_class']}: choose a larger split"
+                f"config.data.test_split={data.test_split!r} holds "
+                f"{'only' if normal else 'no'} images of normal_class {label}: "
+                "choose a larger split"
             )
     return test

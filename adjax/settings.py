@@ -26,6 +26,8 @@ _CHOICES = {
     "select": ("last", "best"),
     "teacher.schedule": ("cosine", "constant"),
     "student.schedule": ("cosine", "constant"),
+    "autoencoder.schedule": ("cosine", "constant"),
+    "threshold.rule": ("quantile", "k_sigma", "minimum_area"),
 }
 _POSITIVE = {
     "steps",
@@ -36,9 +38,19 @@ _POSITIVE = {
     "features",
     "code_size",
     "rank",
+    "size",
+    "stride",
+    "chunk",
+    "passes",
+    "width",
+    "depth",
+    "kernel",
 }
-_FRACTION = {"loss_weight", "validation_fraction", "eps"}
-_NOT_NEGATIVE = {"learning_rate", "weight_decay", "ssim_weight", "squared_weight", "member"}
+_FRACTION = {"loss_weight", "validation_fraction", "eps", "quantile", "image_quantile"}
+_NOT_NEGATIVE = {
+    *("learning_rate", "weight_decay", "ssim_weight", "squared_weight", "member"),
+    *("patch", "samples", "extra_layers", "k", "area"),
+}
 
 
 def get_value(config, key: str) -> Any:
@@ -64,6 +76,18 @@ def check_config(config) -> None:
     if window < 1 or window % 2 == 0:
         raise _wrong("distance.window", window, "use an odd number")
     _check_auxiliary(config.auxiliary)
+    if "size" in config.data:
+        _check_images(config.data)
+
+
+def _check_images(data) -> None:
+    """Check what is special to industrial images."""
+    if data.channels not in (1, 3):
+        raise _wrong("data.channels", data.channels, "use 1 (grey) or 3 (colour)")
+    if data.patch > data.size:
+        raise _wrong("data.patch", data.patch, f"must not be above data.size={data.size}")
+    if data.crops and not data.patch:
+        raise _wrong("data.patch", data.patch, f"give the size of the {data.crops}")
 
 
 def _check_auxiliary(sets) -> None:
@@ -111,7 +135,7 @@ def members_of(config, dynamic: tuple[str, ...]) -> list[dict[str, Any]]:
       One dict a member that holds all these keys.
 
     """
-    allowed = ("seed", "data.normal_class", *dynamic)
+    allowed = varying(config, dynamic)
     given = config.members or ({},)
     if not isinstance(given, tuple | list) or not all(isinstance(m, dict) for m in given):
         raise _wrong("members", given, "give a tuple of dicts, ({'seed': 0}, {'seed': 1})")
@@ -127,8 +151,19 @@ def members_of(config, dynamic: tuple[str, ...]) -> list[dict[str, Any]]:
             if type(value) not in ((int, float) if wanted is float else (wanted,)):
                 raise _wrong(f"members[{number}][{key!r}]", value, f"give one {wanted.__name__}")
             _check_number(key, value)
-        members.append({key: overrides.get(key, get_value(config, key)) for key in allowed})
+        keys = ("seed", "data.normal_class", *dynamic)
+        members.append({key: overrides.get(key, get_value(config, key)) for key in keys})
     return members
+
+
+def varying(config, dynamic: tuple[str, ...]) -> tuple[str, ...]:
+    """Keys in which members of a population may differ.
+
+    A normal class given by number is one of a table that all members share; one given by name is
+    the category of an industrial set, which has images of its own.
+    """
+    own = isinstance(config.data.normal_class, str)
+    return ("seed", *(() if own else ("data.normal_class",)), *dynamic)
 
 
 def as_json(config) -> dict:
@@ -163,21 +198,21 @@ def stage_hash(config, stage, member: dict[str, Any]) -> str:
 def stage_signature(config, stage, dynamic: tuple[str, ...]) -> str:
     """What members have in common that can train a stage as one population, whatever the method."""
     keys = _stage_keys(config, stage) | _execution(config)
-    static = {k: v for k, v in keys.items() if k not in ("data.normal_class", *dynamic)}
+    static = {k: v for k, v in keys.items() if k not in varying(config, dynamic)}
     return json.dumps([stage.name, stage.sections, static], sort_keys=True)
 
 
 def run_signature(config, dynamic: tuple[str, ...]) -> str:
     """What runs have in common that share all their programs."""
-    varying = ("members", "seed", "data.normal_class", *dynamic)
+    free = ("members", *varying(config, dynamic))
     keys = essential(as_json(config)) | _execution(config)
-    return json.dumps({k: v for k, v in keys.items() if k not in varying}, sort_keys=True)
+    return json.dumps({k: v for k, v in keys.items() if k not in free}, sort_keys=True)
 
 
 def _stage_keys(config, stage) -> dict[str, Any]:
     """Dotted key -> value of all that a stage's result depends on, but for the seed."""
     keys = {k: v for k, v in essential(as_json(config)).items() if _in_sections(k, stage.sections)}
-    keys.pop("data.test_split")
+    keys.pop("data.test_split", None)
     return keys | {k: config[k] for k in ("precision", "select", "log_every", "checkpoint_every")}
 
 

@@ -2,7 +2,7 @@
 
 import functools
 import os
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -14,9 +14,12 @@ from adjax.errors import UserError
 class Table(NamedTuple):
     """A split in file order; the arrays are read-only."""
 
-    image: np.ndarray  # uint8 [N, H, W, C]
+    image: Any  # uint8 [N, H, W, C]: an array, or an `industrial.FileTable`, which reads rows
     label: np.ndarray  # int32 [N]
     class_names: tuple[str, ...]  # class_names[label] names a class
+    mask: np.ndarray | None = None  # bool [N, H, W], which pixels are anomalous, where known
+    path: tuple[str, ...] = ()  # [N], of sets of image files
+    held_out: np.ndarray = np.zeros(0, np.int64)  # rows of a validation split of the set's own
 
 
 @functools.cache

@@ -8,14 +8,19 @@ from adjax.inputs import padded_batches
 
 
 def collect_scores(
-    score: Callable[[np.ndarray, int], dict[str, np.ndarray]], image: np.ndarray, batch_size: int
+    score: Callable[[np.ndarray, int], dict[str, np.ndarray]],
+    image: np.ndarray,
+    batch_size: int,
+    maps: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
     """Image scores of all members for all test images.
 
     Args:
       score: `(image float32 [B, H, W, C], batch number) -> {name: [P, B]}`.
-      image: uint8 `[N, H, W, C]`.
+      image: uint8 `[N, H, W, C]`, or what reads rows of it.
       batch_size: B; the last batch is filled up and what was added is dropped.
+      maps: float32 `[P, N, H, W]`, on disk maybe: filled with what `score` calls `anomaly_map`,
+        `[P, B, H, W]`.
 
     Returns:
       name -> float32 `[P, N]`.
@@ -24,7 +29,10 @@ def collect_scores(
     collected = []
     for number, (rows, count) in enumerate(padded_batches(np.arange(len(image)), batch_size)):
         scores = score(image[rows] / np.float32(255), number)
-        collected.append({name: np.asarray(value)[:, :count] for name, value in scores.items()})
+        scores = {name: np.asarray(value)[:, :count] for name, value in scores.items()}
+        if maps is not None:
+            maps[:, rows[:count]] = scores.pop("anomaly_map")
+        collected.append(scores)
     return {name: np.concatenate([c[name] for c in collected], 1) for name in collected[0]}
 
 

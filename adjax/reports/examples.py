@@ -49,9 +49,12 @@ class _Grid:
     def __init__(self, examples: dict[str, np.ndarray], number_of_columns: int):
         names = [name for name in examples if name.startswith("reconstruction/")]
         self.examples = examples
+        self.names = examples.get("class_name", examples["class_label"])
         self.rows = {"input": examples["image"]}
         self.rows |= {name.removeprefix("reconstruction/"): examples[name] for name in names}
         self.rows["anomaly map"] = examples["anomaly_map"]
+        if "mask" in examples:
+            self.rows["ground truth"] = examples["mask"][..., None].astype(np.float32)
         height, width = examples["anomaly_map"].shape[1:]
         self.cell = min(0.9, (WIDTH - self.LABELS - 0.05) / number_of_columns - self.GAP)
         self.cell_height = self.cell * height / width
@@ -68,7 +71,7 @@ def _draw_block(figure, grid: _Grid, top: float, heading: str, color: str, chose
     lefts = grid.LABELS + np.arange(chosen.size) * (grid.cell + grid.GAP)
     _text(figure, 0.05, top - grid.HEADING / 2, heading, weight="bold", color=color)
     y = top - grid.HEADING
-    classes = [str(label) for label in grid.examples["class_label"][chosen]]
+    classes = [str(name) for name in grid.names[chosen]]
     _draw_line_of_text(figure, grid, y, "class", lefts, classes)
     y -= grid.LINE
     for label, images in grid.rows.items():

@@ -27,13 +27,17 @@ MOST_HISTOGRAMS = 10
 
 
 def write_figures(run: Run) -> dict[str, Path]:
-    """Writes `figures/{examples,histograms,roc,losses}.png`; no losses for an untrained method."""
+    """Writes `figures/{examples,histograms,roc,losses,thresholds}.png`, those there are.
+
+    No losses for an untrained method, no ROC without two kinds of test images, no thresholds
+    without ground truth.
+    """
     with mpl.rc_context(STYLE):
-        figures = {
-            "examples": examples_figure(run),
-            "histograms": histograms_figure(run),
-            "roc": roc_figure([run]),
-        }
+        figures = {"examples": examples_figure(run), "histograms": histograms_figure(run)}
+        if run.is_tested:
+            figures["roc"] = roc_figure([run])
+        if "f1_curve/f1" in run.scores:
+            figures["thresholds"] = thresholds_figure(run)
         if loss_curves(run):
             figures["losses"] = losses_figure(run)
         return {
@@ -79,7 +83,8 @@ def histograms_figure(run: Run) -> Figure:
     ):
         _draw_histogram(axes, scores, anomalous)
         name = member_name(member, run.members)
-        axes.set_title(f"{name}: AUROC {member['image_auroc']:.3f}", size=8)
+        auroc = f": AUROC {member['image_auroc']:.3f}" if run.is_tested else ""
+        axes.set_title(f"{name}{auroc}", size=8)
     for axes in panels.flat[len(members) :]:
         axes.set_axis_off()
     handles, labels = panels.flat[0].get_legend_handles_labels()

@@ -2,26 +2,42 @@
 
 _METHODS = {
     "ae": "AE",
-    "aesc": "AESc",
+    "ae_d6_residual": "AE d6, residual",
+    "ae_d6_uncertainty": "AE d6, uncertainty",
+    "ae_l2": "AE (L2)",
+    "aesc_residual": "AESc, residual",
+    "aesc_uncertainty": "AESc, uncertainty",
     "anogan": "AnoGAN",
+    "cnn_dictionary": "CNN dictionary",
     "deep_svdd": "Deep SVDD",
     "isolation_forest": "Isolation forest",
+    "itae": "ITAE",
     "ocsvm": "OC-SVM",
     "oe_sdn": "OE-SDN",
     "sdn": "SDN",
+    "ssim_ae": "SSIM-AE",
+    "unet_ae": "U-Net",
 }
 _DATASETS = {
     "cifar10": "CIFAR-10",
+    "dagm2007": "DAGM 2007",
     "fashion_mnist": "Fashion-MNIST",
+    "folder": "own images",
+    "kolektor_sdd": "KolektorSDD",
     "mnist": "MNIST",
+    "mvtec_3d_rgb": "MVTec 3D-AD (RGB)",
     "mvtec_ad": "MVTec AD",
+    "nanotwice": "NanoTWICE",
+    "rsdds": "RSDDs",
 }
 
 METRICS = {
     "image_auroc": "image AUROC",
     "pixel_auroc": "pixel AUROC",
+    "pixel_ap": "pixel AP",
     "aupro": "AUPRO",
     "f1": "F1",
+    "f1_oracle": "best F1 (oracle)",
 }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from string import Template
 
 from adjax.reports.columns import columns, run_name
+from adjax.reports.decisions import decision_tables
 from adjax.reports.figures import write_curves_figure, write_figures, write_roc_figure
 from adjax.reports.names import count, dataset_name, listing, method_name
 from adjax.reports.rendering import ABSENT, Table, to_html
@@ -36,6 +37,11 @@ _FIGURES = {
         "The less the filled histogram (normal) and the outlined one (anomalous) overlap, the "
         "better the score separates the two. Each is scaled by its own number of images.",
     ),
+    "thresholds": (
+        "F1 of the pixels against the threshold, with the chosen thresholds marked",
+        "The flatter the curve around a mark, the less the choice matters. All thresholds but the "
+        "oracle's are chosen on held-out normal images.",
+    ),
     "curves": (
         "Validation loss by step, one panel a stage, one curve a method",
         "The mean over classes and seeds of the loss on normal images that were not trained on. "
@@ -58,6 +64,7 @@ def write_report(workdir: str | Path) -> Path:
         f"<header>\n<h1>{_e(f'{method} on {dataset}, {_classes([run])}')}</h1>",
         f'<p class="lede">{_e(_sentence(run))}</p>\n{_headline(run)}</header>',
         _section("Results", *map(to_html, results_tables([run]))),
+        _section("Thresholds", *map(to_html, decision_tables(run))),
         _section("Figures", _figures(figures)),
         _section("Time", _stages(run), _facts(_throughput(run))),
         _section("Settings", _config(run), _to_repeat(filter(None, [run.results.get("command")]))),
@@ -73,7 +80,8 @@ def write_sweep_report(sweep: Sweep) -> Path:
         if _outdated(run):
             write_report(run.workdir)
     curves = write_curves_figure(runs, directory / "figures" / "curves.png")
-    roc = write_roc_figure(runs, directory / "figures" / "roc.png")
+    tested = [run for run in runs if run.is_tested]
+    roc = write_roc_figure(tested, directory / "figures" / "roc.png") if tested else None
     datasets = listing([dataset_name(name) for name in _distinct(runs, "dataset")])
     methods = listing([method_name(name) for name in _distinct(runs, "method")])
     title = f"{methods} on {datasets}"
@@ -111,9 +119,9 @@ def _outdated(run: Run) -> bool:
 def _run_in_sweep(run: Run, heading: str, directory: Path) -> str:
     """One run on the page of its sweep: what it is, its figures, the way to its own page."""
     figures = {name: run.workdir / "figures" / f"{name}.png" for name in ("examples", "histograms")}
+    auroc = f": AUROC {summary(run)[0]:.3f}" if run.is_tested else ""
     return (
-        f"<article>\n<h3>{_e(_named(run, heading))}: "
-        f"AUROC {summary(run)[0]:.3f}</h3>\n<p>{_link(run, 'Its own report', directory)}</p>\n"
+        f"<article>\n<h3>{_e(_named(run, heading))}{auroc}</h3>\n<p>{_link(run, 'Its own report', directory)}</p>\n"
         f"{_figures(figures)}</article>"
     )
 
@@ -164,6 +172,8 @@ def _sentence(run: Run) -> str:
     """What was run, in one sentence."""
     stages = stages_in_words(run)
     tested = f"scored on {run.scores['label'].size:,} test images, those of other classes anomalous"
+    if "channels" in run.config.get("data", {}):
+        tested = f"scored on {run.scores['label'].size:,} images, {run.anomalous[0].sum():,} defective"
     if len(run.members) == 1:
         member = run.members[0]
         who = f"Trained on images of class {member['class_name']} alone with seed {member['seed']}"
@@ -174,6 +184,8 @@ def _sentence(run: Run) -> str:
 
 def _headline(run: Run) -> str:
     """Our image AUROC, the paper's, and the difference."""
+    if not run.is_tested:
+        return ""
     ours, theirs = summary(run)
     over = "" if len(run.members) == 1 else f", mean over {count(len(run.members), 'member')}"
     facts = {f"image AUROC{over}": f"{ours:.3f}"}

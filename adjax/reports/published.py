@@ -188,7 +188,23 @@ AESC_PIXEL = PublishedTable(
     },
 )
 
+# "unet_ae"; whether F1 is of all pixels or a mean over images is not stated.
+_MINHAS = (
+    'Minhas and Zelek, "Semi-supervised Anomaly Detection using AutoEncoders", 2020 (pixel F1)'
+)
+F1_DAGM = PublishedTable(
+    source=_MINHAS, columns=("unet_ae",), rows={"class8": (0.96,)}, means={}
+)
+F1_RSDDS = PublishedTable(
+    source=_MINHAS, columns=("unet_ae",), rows={"type_i": (0.81,)}, means={}
+)
+
+# Groups of categories over which tables print means.
+GROUPS = {"mvtec_ad": {"textures": _TEXTURES, "objects": _OBJECTS}}
+
 _TABLES = {
+    ("dagm2007", "f1"): (F1_DAGM,),
+    ("rsdds", "f1"): (F1_RSDDS,),
     ("mnist", "image_auroc"): (TABLE_1_MNIST,),
     ("cifar10", "image_auroc"): (TABLE_1_CIFAR10,),
     ("mvtec_ad", "image_auroc"): (AESC_IMAGE,),

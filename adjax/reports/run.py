@@ -10,7 +10,7 @@ import numpy as np
 from adjax.errors import UserError
 
 _RESULT_KEYS = ("method", "dataset", "config_hash", "image_score", "members")
-_MEMBER_KEYS = ("normal_class", "class_name", "seed", "image_auroc")
+_MEMBER_KEYS = ("normal_class", "class_name", "seed")
 _EXAMPLE_KEYS = ("image", "anomaly_map", "anomalous", "class_label", "image_score")
 
 
@@ -47,6 +47,11 @@ class Run:
     def anomalous(self) -> np.ndarray:
         """Which test images are anomalous for which member, bool [P, N]."""
         return self.scores["label"][None, :] != self.scores["normal_class"][:, None]
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether there were normal and anomalous test images to tell apart."""
+        return all("image_auroc" in member for member in self.members)
 
     def of_members(self, rows: list[int]) -> "Run":
         """The same run with some of its members only."""

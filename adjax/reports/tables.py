@@ -11,6 +11,7 @@ import numpy as np
 from adjax.reports.columns import Column, columns
 from adjax.reports.names import METRICS, auxiliary_name, count, dataset_name, listing
 from adjax.reports.published import (
+    GROUPS,
     NONE,
     TABLE_3,
     auxiliary_average,
@@ -70,7 +71,7 @@ def _methods_table(found: list[Column], dataset: str, metric: str) -> Table:
             means.append(our_means)
     return Table(
         caption=f"{dataset_name(dataset)}, {METRICS[metric]}",
-        corner="normal class",
+        corner="category" if GROUPS.get(dataset) else "normal class",
         groups=tuple(groups),
         rows=tuple(zip(classes, *cells, strict=True)),
         means=tuple(zip(_mean_names(averaged), *means, strict=True)),
@@ -135,9 +136,15 @@ def _averaged(found: Sequence[Column], metric: str) -> list[list[str]]:
     everyone = _classes(found, metric)
     own = [set(_classes([column], metric)) for column in found]
     sets = dict.fromkeys(map(frozenset, (everyone, *own, set.intersection(*own))))
+    sets |= dict.fromkeys(frozenset(everyone) & group for group in _groups(found))
     covered = [part for part in sets if len(part) > 1 and any(part <= o for o in own)]
     ordered = sorted(covered, key=len, reverse=True)
     return [[name for name in everyone if name in part] for part in ordered]
+
+
+def _groups(found: Sequence[Column]) -> list[frozenset[str]]:
+    """The groups of categories that published tables average over, such as textures."""
+    return list(map(frozenset, GROUPS.get(found[0].runs[0].results["dataset"], {}).values()))
 
 
 def _mean_names(averaged: list[list[str]]) -> list[str]:

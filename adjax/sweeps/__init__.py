@@ -12,6 +12,7 @@ from adjax.sweeps.plan import (
     expand,
     make_plan,
     shard_of,
+    split_absent,
     with_cache,
 )
 from adjax.sweeps.store import driving, parse_shard
@@ -33,5 +34,6 @@ __all__ = [
     "make_plan",
     "parse_shard",
     "shard_of",
+    "split_absent",
     "with_cache",
 ]

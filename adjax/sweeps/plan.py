@@ -150,6 +150,18 @@ def with_cache(runs: Sequence[PlannedRun], directory: Path) -> list[PlannedRun]:
     return list(runs)
 
 
+def split_absent(runs: Sequence[PlannedRun]) -> tuple[list[PlannedRun], list[str]]:
+    """The runs whose data are here, and the names of the categories that are not.
+
+    All runs are kept if the data of none are here, so that a check says what is wrong.
+    """
+    absent = [run for run in runs if not preparation.is_present(run.config)]
+    if len(absent) == len(runs):
+        return list(runs), []
+    categories = dict.fromkeys(run.config.data.normal_class for run in absent)
+    return [run for run in runs if run not in absent], list(categories)
+
+
 def check_runs(runs: Sequence[PlannedRun], directory: Path) -> None:
     """Raise `UserError` for the first run that cannot be, before anything is trained."""
     for run in runs:
@@ -225,7 +237,7 @@ def _trainings(members, index, position, resources, start) -> list[Training]:
         most = min(most, need.largest_population(resources.memory, axis) * on_members)
     trainings = []
     for part in _parts(members, most, resources.workers, on_members):
-        own = [{k: m.settings[k] for k in _varying(method)} for m in part]
+        own = [{k: m.settings[k] for k in settings.varying(config, method.dynamic)} for m in part]
         needs = {position[name] for member in part for name in member.earlier}
         position |= {member.name: start + len(trainings) for member in part}
         trainings.append(
@@ -259,10 +271,6 @@ def _with_members(config: ConfigDict, members: list[dict]) -> ConfigDict:
     if members and config.mesh.member:  # a mesh axis given for more members than there are now
         config.mesh.member = math.gcd(config.mesh.member, len(members))
     return config
-
-
-def _varying(method: Method) -> tuple[str, ...]:
-    return ("seed", "data.normal_class", *method.dynamic)
 
 
 def _parts(items: Sequence, most: int, workers: int, unit: int = 1) -> list[Sequence]:

@@ -1,6 +1,7 @@
 """The host loop of one stage: batches in, variables out, nothing lost on the way."""
 
 import dataclasses
+import math
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -9,13 +10,16 @@ import jax
 import numpy as np
 
 from adjax import hosts
-from adjax.inputs import padded_batches, train_batches
+from adjax.inputs import fixed_crops, padded_batches, train_batches
 from adjax.methods import Stage
 from adjax.training.chrono import Chrono
 from adjax.training.execution import OF_BATCHES
 from adjax.training.log import Progress
 from adjax.training.programs import compile_update, keep_best, snapshot, validate_program
 from adjax.training.trainer import Trainer, diverged
+
+
+VALIDATION_PIXELS = 256 * 32 * 32  # in one batch, about
 
 
 class Loop:
@@ -122,15 +126,15 @@ class Loop:
         """Mean loss of each member's held-out normal images, float64 `[P]`."""
         trainer = self.trainer
         longest = max(map(len, trainer.validation_rows))
-        size = min(256, longest)
+        size = min(max(8, VALIDATION_PIXELS // math.prod(trainer.image_shape[:2])), 256, longest)
         size += -size % trainer.execution.data_devices
         total = np.zeros(len(trainer.settings))
         streams = [
             padded_batches(_stretch(rows, longest), size) for rows in trainer.validation_rows
         ]
         for start, batch in enumerate(zip(*streams, strict=True)):
-            image = trainer.image[np.stack([rows for rows, _ in batch])] / np.float32(255)
-            image = trainer.execution.put(image, OF_BATCHES)
+            image = [fixed_crops(trainer.image[rows], rows, trainer.crops) for rows, _ in batch]
+            image = trainer.execution.put(np.stack(image), OF_BATCHES)
             loss = np.asarray(self.validate(variables, self.frozen, image), np.float64)
             position = start * size + np.arange(size)
             for member, rows in enumerate(trainer.validation_rows):
@@ -147,7 +151,14 @@ def stage_batches(trainer: Trainer, stage: Stage, steps: range) -> Iterator[dict
     size = len(trainer.settings), stage.batch_size
     part = trainer.execution.local_part(*size)
     made = train_batches(
-        trainer.image, trainer.streams, stage.batch_size, steps, stage.auxiliary, part
+        trainer.image,
+        trainer.streams,
+        stage.batch_size,
+        steps,
+        stage.auxiliary,
+        part,
+        corruption=stage.corruption,
+        crops=trainer.crops,
     )
     ahead = trainer.execution.put_batch(next(made), *size)
     for _ in steps[1:]:

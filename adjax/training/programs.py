@@ -20,6 +20,9 @@ from adjax.training.execution import (
 from adjax.training.population import over_members
 
 
+ANOMALY_MAP = "anomaly_map"  # beside image scores
+
+
 @dataclasses.dataclass(frozen=True)
 class Compiled:
     """An update program, compiled ahead of time.
@@ -97,20 +100,24 @@ def _validate_program(validate: Callable, execution: Execution) -> Callable:
     )
 
 
-def score_program(method: Method, execution: Execution) -> Callable:
+def score_program(method: Method, execution: Execution, with_maps: bool = False) -> Callable:
     """`(variables, image [B, H, W, C], members, number) -> {name: [P, B]}`, the image scores.
 
-    All members score the same images; `number` counts batches and varies random scores.
+    All members score the same images; `number` counts batches and varies random scores. With maps
+    there is `anomaly_map` `[P, B, H, W]` too.
     """
-    return _score_program(method.score, len(method.stages), execution)
+    return _score_program(method.score, len(method.stages), execution, with_maps)
 
 
 @functools.lru_cache(maxsize=64)
-def _score_program(score_images: Callable, stages: int, execution: Execution) -> Callable:
+def _score_program(
+    score_images: Callable, stages: int, execution: Execution, with_maps: bool
+) -> Callable:
     def score(variables, image, members, number):
         def score_one(variables, member):
-            key = _key(member, stages, number)
-            return score_images(variables, image, key).image_score
+            scores = score_images(variables, image, _key(member, stages, number))
+            maps = {ANOMALY_MAP: scores.anomaly_map} if with_maps else {}
+            return scores.image_score | maps
 
         return over_members(score_one, execution.population_axis)(variables, members)
 

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from adjax.errors import DivergedError, UserError
-from adjax.inputs import Stream
+from adjax.inputs import Crops, Stream
 from adjax.methods import Method
 from adjax.training.checkpoints import Checkpoints
 from adjax.training.execution import OF_MEMBERS, Execution
@@ -26,7 +26,7 @@ class Trainer:
       execution: devices and program form.
       members: seed and dynamic hyper-parameters, arrays `[P]` on the devices.
       settings: the same with the normal class, as plain numbers, one dict a member.
-      image: uint8 `[N, H, W, C]`, all training images of the data set.
+      image: uint8 `[N, H, W, C]`, all training images of the data set, see `inputs.train_batches`.
       streams: one a member: its training rows and the seed of their order.
       validation_rows: one array of rows a member; all empty if nothing is held out.
       log_every: steps between log records.
@@ -36,6 +36,7 @@ class Trainer:
       stage_hashes: for each stage, one hash a member of all that its result depends on.
       cache: finished stages of any run, by these hashes; None: train everything here.
       owners: one a member: the run whose record counts the cost of its training.
+      crops: what is cut out of the images to train on, or None: whole images.
 
     """
 
@@ -43,7 +44,7 @@ class Trainer:
     execution: Execution
     members: dict[str, jax.Array]
     settings: list[dict[str, Any]]
-    image: np.ndarray
+    image: Any
     streams: list[Stream]
     validation_rows: list[np.ndarray]
     log_every: int
@@ -53,11 +54,14 @@ class Trainer:
     stage_hashes: dict[str, list[str]]
     cache: StageCache | None
     owners: list[str]
+    crops: Crops | None = None
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """`(H, W, C)`."""
-        return self.image.shape[1:]
+        """`(H, W, C)` of what is trained on."""
+        if self.crops is not None:
+            return self.crops.size, self.crops.size, self.image.shape[-1]
+        return tuple(self.image.shape[1:])
 
     @property
     def labels(self) -> list[str]:

@@ -1,0 +1,112 @@
+"""What a run trains and is tested on, whatever kind of data set its config names."""
+
+import functools
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from adjax.datasets.industrial import ImageTable, load_images, open_images
+from adjax.datasets.layouts import GOOD, INDUSTRIAL, Index, categories, read_index
+from adjax.datasets.one_class import OneClassSplit, one_class_split, resolve_class
+from adjax.datasets.tables import Table, load_table
+
+IN_MEMORY = 4 << 30  # bytes of a training set that is held in memory; a larger one is streamed
+
+
+def is_industrial(name: str) -> bool:
+    """Whether a data set is one of folders with normal and defective images of one kind."""
+    return name in INDUSTRIAL
+
+
+def industrial_index(data) -> Index:
+    """The files of a config's category.
+
+    Args:
+      data: `config.data`; an empty `dir` means the folder of the set's name in the folder that the
+        environment variable ADJAX_DATA_DIR names, or in `data`.
+
+    """
+    directory = data.dir or str(Path(os.environ.get("ADJAX_DATA_DIR", "data")) / data.name)
+    return read_index(data.name, directory, data.normal_class)
+
+
+def has_split(data, split: str) -> bool:
+    """Whether an industrial set has images of a split."""
+    return bool(industrial_index(data).of(split))
+
+
+def load(data, split: str) -> Table:
+    """A split of a config's data set.
+
+    Args:
+      data: `config.data`.
+      split: "train" or "test". Of industrial sets, labels number the kinds of defects, 0 is normal.
+
+    Raises:
+      UserError: for a set that is not there or cannot be read.
+
+    """
+    if not is_industrial(data.name):
+        return load_table(data.name, data[f"{split}_split"], data.dir)
+    return _load_industrial(industrial_index(data), split, data.size, data.channels)
+
+
+@functools.lru_cache(maxsize=8)
+def _load_industrial(index: Index, split: str, size: int, channels: int) -> Table:
+    names = {item.split for item in index.items}
+    parts = [split, "validation"] if split == "train" and "validation" in names else [split]
+    count = sum(item.split in parts for item in index.items)
+    if split == "train" and count * size * size * channels > IN_MEMORY:
+        found = [open_images(index, part, size=size, channels=channels) for part in parts]
+    else:
+        found = [load_images(index, part, size=size, channels=channels) for part in parts]
+    return _table(found)
+
+
+def _table(found: list[ImageTable]) -> Table:
+    """One table of the parts of a split; the rows of a second part are those held out."""
+    defect = np.concatenate([np.array(part.defect, str) for part in found])
+    class_names = (GOOD, *sorted(set(defect) - {GOOD}))
+    label = np.array([class_names.index(name) for name in defect], np.int32)
+    image = found[0].image if len(found) == 1 else np.concatenate([p.image for p in found])
+    return Table(
+        image=image,
+        label=label,
+        class_names=class_names,
+        mask=found[0].mask,
+        path=sum((part.path for part in found), ()),
+        held_out=np.arange(len(found[0].defect), len(defect)),
+    )
+
+
+def normal_label(data, table: Table, normal_class: int | str) -> int:
+    """The label of normal images in a table; raises `UserError` if it has no such class."""
+    return 0 if is_industrial(data.name) else resolve_class(table, normal_class)
+
+
+def describe_class(data, table: Table, normal_class: int | str) -> dict[str, Any]:
+    """How results name a normal class: its number, for order, and its name."""
+    if is_industrial(data.name):
+        known = categories(data.name)
+        number = known.index(normal_class) if normal_class in known else len(known)
+        return {"normal_class": number, "class_name": normal_class or data.name}
+    number = resolve_class(table, normal_class)
+    return {"normal_class": number, "class_name": table.class_names[number]}
+
+
+def training_rows(data, table: Table, member: dict[str, Any]) -> OneClassSplit:
+    """The rows that a member trains on and those that are held out.
+
+    Args:
+      data: `config.data`.
+      table: of the training split.
+      member: its settings, seed and normal class among them.
+
+    """
+    label = normal_label(data, table, member["data.normal_class"])
+    if len(table.held_out):  # the data set's own validation split
+        rows = np.flatnonzero(table.label == label)
+        return OneClassSplit(np.setdiff1d(rows, table.held_out), table.held_out)
+    return one_class_split(table.label, label, data.validation_fraction, member["seed"])
