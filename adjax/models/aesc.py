@@ -7,6 +7,7 @@ the library it is written for: LeakyReLU 0.3, batch statistics with momentum 0.9
 Glorot's initialisation. Without skip connections it is the plain autoencoder they compare with.
 """
 
+import functools
 from collections.abc import Sequence
 
 import flax.linen as nn
@@ -14,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from adjax.ops import Conv, upsample_nearest
+from adjax.ops import Conv
 
 
 class AESc(nn.Module):
@@ -52,13 +53,13 @@ class AESc(nn.Module):
         if len(rates) != self.depth:
             raise ValueError(f"{len(rates)} dropout_rates for {self.depth} levels")
 
-        def conv(x, features, stride=1, name=None):
-            size, strides = (self.kernel,) * 2, (stride,) * 2
-            glorot = nn.initializers.glorot_uniform()
-            return Conv(features, size, strides, kernel_init=glorot, name=name)(x)
+        conv = functools.partial(
+            Conv, kernel_size=(self.kernel,) * 2, kernel_init=nn.initializers.glorot_uniform()
+        )
+        halve, double = {"strides": (2, 2)}, {"upsample": True}
 
-        def block(x, level, stride=1):
-            x = conv(x, self.width * 2**level, stride)
+        def block(x, level, resample):
+            x = conv(self.width * 2**level, **resample)(x)
             norm = nn.BatchNorm(
                 not train, momentum=0.99, epsilon=1e-3, axis_name=self.batch_axis, dtype=x.dtype
             )
@@ -68,11 +69,11 @@ class AESc(nn.Module):
         x = image.astype(self.dtype)
         levels = []
         for level in range(self.depth):
-            x = block(x, level, stride=2)
+            x = block(x, level, halve)
             levels.append(x)
         for level in reversed(range(self.depth - 1)):
-            x = block(upsample_nearest(x), level)
+            x = block(x, level, double)
             if self.skips:
                 x += levels[level]
-        x = conv(upsample_nearest(x), image.shape[-1], name="image")
+        x = conv(image.shape[-1], name="image", **double)(x)
         return nn.sigmoid(x.astype(image.dtype)), {"code": levels[-1].astype(image.dtype)}
