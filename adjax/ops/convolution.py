@@ -22,6 +22,7 @@ import functools
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.nn import initializers
 from jax.typing import DTypeLike
@@ -77,6 +78,47 @@ def conv_transpose(y: jax.Array, w: jax.Array, strides=(1, 1), padding="SAME") -
         )
     padding = _explicit_padding(size, w.shape[:2], strides, padding)
     return _conv_input(y, w, tuple(strides), padding, size)
+
+
+def conv_of_upsampled(x: jax.Array, w: jax.Array) -> jax.Array:
+    """`conv(upsample_nearest(x), w)`, with the work of a smaller kernel and no upsampled image.
+
+    Pixels of the upsampled image that share a source share a product: each of its four phases is a
+    convolution of `x` with sums of taps. A kernel of 5 x 5 becomes four of 3 x 3.
+
+    Args:
+      x: `[B, H, W, I]`.
+      w: kernel `[kh, kw, I, O]`, same dtype as `x`.
+
+    Returns:
+      `[B, 2 H, 2 W, O]`.
+
+    """
+    (rows, top), (columns, left) = (_taps_of_phases(size) for size in w.shape[:2])
+    b, h, wide, _ = x.shape
+    *_, inputs, features = w.shape
+    taps = functools.partial(jnp.einsum, precision="highest")  # sums of taps, not products
+    phases = taps("ebs,tsio->teibo", columns, w.astype(jnp.float32))
+    phases = taps("dat,teibo->deiabo", rows, phases).astype(w.dtype)
+    kernel = phases.reshape(len(rows), len(columns), inputs, 4 * features)
+    padding = (top, len(rows) - 1 - top), (left, len(columns) - 1 - left)
+    y = conv(x, kernel, padding=padding).reshape(b, h, wide, 2, 2, features)
+    return y.transpose(0, 1, 3, 2, 4, 5).reshape(b, 2 * h, 2 * wide, features)
+
+
+@functools.cache
+def _taps_of_phases(size: int) -> tuple[np.ndarray, int]:
+    """Which taps of a kernel of `size` see which pixel before it was doubled, along one axis.
+
+    Returns:
+      `([taps, 2, size], before)`: 1 where tap `d` of phase `a` takes tap `t` of the kernel; tap
+      `before` is the pixel that the phase lies in.
+
+    """
+    phase, tap = np.mgrid[:2, :size]
+    source = (phase + tap - (size - 1) // 2) // 2
+    offsets = np.arange(source.min(), source.max() + 1)
+    return (source == offsets[:, None, None]).astype(np.float32), -int(offsets[0])
 
 
 def _explicit_padding(size, kernel, strides, padding) -> Padding:
@@ -247,7 +289,10 @@ def _conv_kernel_cpu(x, y, *, strides, padding, kernel):
 
 
 class Conv(nn.Module):
-    """Convolution layer: `[B, H, W, C]` -> `[B, H', W', features]`; parameters stay float32."""
+    """Convolution layer: `[B, H, W, C]` -> `[B, H', W', features]`; parameters stay float32.
+
+    With `upsample` it is that of `upsample_nearest` of its input, of stride 1 and padding "SAME".
+    """
 
     features: int
     kernel_size: tuple[int, int]
@@ -256,13 +301,18 @@ class Conv(nn.Module):
     use_bias: bool = True
     dtype: DTypeLike | None = None
     kernel_init: Initializer = initializers.lecun_normal()
+    upsample: bool = False
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Apply the layer."""
         shape = (*self.kernel_size, x.shape[-1], self.features)
         kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
-        return _with_bias(self, conv, x, kernel)
+        if not self.upsample:
+            return _with_bias(self, conv, x, kernel)
+        if self.strides != (1, 1) or self.padding != "SAME":
+            raise ValueError("a convolution that upsamples has stride 1 and padding 'SAME'")
+        return _with_bias(self, lambda x, w, *_: conv_of_upsampled(x, w), x, kernel)
 
 
 class ConvTranspose(nn.Module):
