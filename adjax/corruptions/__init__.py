@@ -6,6 +6,7 @@ in any batch. Sizes of images are static, N need not be.
 """
 
 from adjax.corruptions.degradation import gaussian_blurring, gaussian_noise, svd_blurring
+from adjax.corruptions.drops import drops
 from adjax.corruptions.geometry import (
     horizontal_flip,
     rotation,
@@ -13,6 +14,9 @@ from adjax.corruptions.geometry import (
     uniform_rotation,
     vertical_flip,
 )
+from adjax.corruptions.mixtures import stain_or_gaussian, structural
+from adjax.corruptions.scratch import scratch
+from adjax.corruptions.stain import stain
 
 # The auxiliary sets of style distillation that need no network; parameters: `config.auxiliary`.
 AUXILIARY = {
@@ -26,13 +30,37 @@ AUXILIARY = {
     "vertical_flip": vertical_flip,
 }
 
+
+def none(image, seed):
+    """The image as it is."""
+    return image
+
+
+# What an autoencoder is trained to undo; parameters: `config.corruption`.
+CORRUPTIONS = {
+    "none": none,
+    "stain": stain,
+    "scratch": scratch,
+    "drops": drops,
+    "gaussian": gaussian_noise,
+    "structural": structural,
+    "stain_or_gaussian": stain_or_gaussian,
+}
+
 __all__ = [
     "AUXILIARY",
+    "CORRUPTIONS",
+    "drops",
     "gaussian_blurring",
     "gaussian_noise",
     "horizontal_flip",
+    "none",
     "rotation",
+    "scratch",
     "shearing",
+    "stain",
+    "stain_or_gaussian",
+    "structural",
     "svd_blurring",
     "uniform_rotation",
     "vertical_flip",
