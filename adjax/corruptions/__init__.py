@@ -5,6 +5,7 @@ parameters by name. It is vectorised over the batch: the same image and seed giv
 in any batch. Sizes of images are static, N need not be.
 """
 
+from adjax.corruptions.crops import rotated_crops, translation_rotation
 from adjax.corruptions.degradation import gaussian_blurring, gaussian_noise, svd_blurring
 from adjax.corruptions.drops import drops
 from adjax.corruptions.geometry import (
@@ -47,14 +48,22 @@ CORRUPTIONS = {
     "stain_or_gaussian": stain_or_gaussian,
 }
 
+# Augmentation of training images; also given `size`: their results are `[N, size, size, C]`.
+CROPS = {
+    "rotated_crops": rotated_crops,
+    "translation_rotation": translation_rotation,
+}
+
 __all__ = [
     "AUXILIARY",
     "CORRUPTIONS",
+    "CROPS",
     "drops",
     "gaussian_blurring",
     "gaussian_noise",
     "horizontal_flip",
     "none",
+    "rotated_crops",
     "rotation",
     "scratch",
     "shearing",
@@ -62,6 +71,7 @@ __all__ = [
     "stain_or_gaussian",
     "structural",
     "svd_blurring",
+    "translation_rotation",
     "uniform_rotation",
     "vertical_flip",
 ]
