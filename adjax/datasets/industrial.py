@@ -54,7 +54,9 @@ class FileTable:
             known = ", ".join(sorted({item.split for item in index.items}))
             raise UserError(f"{index.directory} has no {split} images: it has {known}")
         if size < 1 or channels not in (1, 3):
-            raise UserError(f"images have a size of at least 1 and 1 or 3 channels: {size, channels}")
+            raise UserError(
+                f"images have a size of at least 1 and 1 or 3 channels: {size, channels}"
+            )
         self.shape = (len(self._items), size, size, channels)
         self.has_masks = all(item.is_good or item.mask for item in self._items)
         self.defect = tuple(item.defect for item in self._items)

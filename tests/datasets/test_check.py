@@ -82,7 +82,10 @@ def test_ground_truth(root):
     write(truth / "good/000_mask.png", mask() & False)
     report, problems = check(root)
     assert problems == [
-        ("ground truth", "ground_truth/cut/001_mask.png: marks nothing, but its image is defective"),
+        (
+            "ground truth",
+            "ground_truth/cut/001_mask.png: marks nothing, but its image is defective",
+        ),
         (
             "ground truth",
             "ground_truth/hole/000_mask.png: marks the whole image; is it inverted?",
@@ -107,9 +110,7 @@ def test_duplicates(root):
         ("duplicate in two splits", "test/good/000.png = train/good/000.png"),
         ("duplicate under two defects", "test/cut/000.png = test/hole/001.png"),
     ]
-    assert report.notes == (
-        "duplicates within a split: train/good/001.png = train/good/002.png",
-    )
+    assert report.notes == ("duplicates within a split: train/good/001.png = train/good/002.png",)
 
 
 def test_files_that_are_not_read(root):
