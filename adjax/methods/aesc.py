@@ -22,7 +22,7 @@ from adjax.methods.stage import DATA_AXIS, Method, Stage
 from adjax.models import AESc
 
 _LABELS = {"aesc": "AESc", "ae_d6": "AE"}
-_IMAGES_AT_ONCE = 32  # passes run together while their images are no more than these
+_IMAGES_AT_ONCE = 16  # passes run together while their images are no more than these
 
 
 def aesc_residual(config) -> Method:

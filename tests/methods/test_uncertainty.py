@@ -24,27 +24,40 @@ def variables(image):
     return random_variables(AESc(2, 4, 3), image.shape[1:])
 
 
-@pytest.mark.parametrize("network", ["aesc", "ae_d6"])
-def test_map_is_the_variance_over_passes(methods, config_of, variables, image, network):
-    method = methods[f"{network}_uncertainty"]
-    scores = jax.jit(method.score)({"autoencoder": variables}, image, KEY)
-    rates = config_of("aesc_uncertainty").uncertainty[network]
-    model = AESc(2, 4, 3, skips=network == "aesc", dropout_rates=rates)
+@pytest.fixture(scope="module")
+def score(methods, variables):
+    jitted = jax.jit(methods["aesc_uncertainty"].score)
+    return lambda image: jitted({"autoencoder": variables}, image, KEY)
+
+
+def test_map_is_the_variance_over_passes(score, config_of, variables, image):
+    scores = score(image)
+    rates = config_of("aesc_uncertainty").uncertainty.aesc
 
     @jax.jit
-    def one_pass(key):
+    def run(key):
+        model = AESc(2, 4, 3, dropout_rates=rates)
         return model.apply(variables, image, dropout=True, rngs={"dropout": key})[0]
 
-    outputs = np.stack([one_pass(key) for key in jax.random.split(KEY, 6)]).astype(np.float64)
+    outputs = np.stack([run(key) for key in jax.random.split(KEY, 6)]).astype(np.float64)
     desired = outputs.var(0).mean(-1)
     assert desired.max() > 1e-3
     np.testing.assert_allclose(scores.anomaly_map, desired, rtol=1e-3, atol=1e-8)
     np.testing.assert_allclose(scores.image_score["l1"], desired.mean((1, 2)), rtol=1e-3)
-    (label,) = scores.reconstruction
-    np.testing.assert_allclose(
-        scores.reconstruction[label], model.apply(variables, image)[0], rtol=0, atol=1e-6
-    )
-    assert label == {"aesc": "AESc", "ae_d6": "AE"}[network]
+
+
+def test_reconstruction_is_of_the_whole_network(score, variables, image):
+    desired, _ = jax.jit(AESc(2, 4, 3).apply)(variables, image)
+    np.testing.assert_allclose(score(image).reconstruction["AESc"], desired, rtol=0, atol=1e-6)
+
+
+def test_the_plain_autoencoder_has_no_skips_and_rates_of_its_own(methods, variables, image):
+    method = methods["ae_d6_uncertainty"]
+    shapes = jax.eval_shape(method.score, {"autoencoder": variables}, image, KEY)
+    assert set(shapes.reconstruction) == {"AE"}
+    scores = methods["ae_d6_residual"].score({"autoencoder": variables}, image, KEY)
+    desired, _ = AESc(2, 4, 3, skips=False).apply(variables, image)
+    np.testing.assert_allclose(scores.reconstruction["AE"], desired, rtol=0, atol=1e-6)
 
 
 def test_without_dropout_nothing_varies(config_of, variables, image):
@@ -54,11 +67,10 @@ def test_without_dropout_nothing_varies(config_of, variables, image):
     assert scores.anomaly_map.max() < 1e-12
 
 
-def test_an_image_is_as_uncertain_alone_as_in_a_batch(methods, variables, image):
-    score = jax.jit(methods["aesc_uncertainty"].score)
-    together = score({"autoencoder": variables}, image, KEY).anomaly_map
-    alone = score({"autoencoder": variables}, image[2:3], KEY).anomaly_map
-    np.testing.assert_allclose(alone[0], together[2], rtol=1e-3, atol=1e-8)
+def test_an_image_is_as_uncertain_beside_others(score, image):
+    others = np.stack([image[2], image[0], 1 - image[1], image[3]])
+    moved, together = score(others).anomaly_map, score(image).anomaly_map
+    np.testing.assert_allclose(moved[0], together[2], rtol=1e-3, atol=1e-8)
 
 
 @pytest.mark.parametrize("images", [1, 8, 16, 1000])
@@ -66,10 +78,10 @@ def test_variance_is_the_same_however_many_passes_run_together(images):
     keys = jax.random.split(KEY, 30)
 
     def draw(key):
-        return 100 + 1e-3 * jax.random.normal(key, (5, 2))
+        return 0.5 + 0.01 * jax.random.normal(key, (5, 2))
 
     desired = np.stack([draw(key) for key in keys]).astype(np.float64).var(0)
-    centre = jnp.full((5, 2), 100.0)
+    centre = jnp.full((5, 2), 0.5)
     actual = jax.jit(lambda: variance_over_keys(draw, keys, centre, images))()
     np.testing.assert_allclose(actual, desired, rtol=1e-4)
 
