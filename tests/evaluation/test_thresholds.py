@@ -15,12 +15,16 @@ from adjax.evaluation import (
     k_sigma,
     minimum_area,
     oracle_best_f1,
-    pixel_f1,
+    pixel_rates,
     quantile,
     stability,
 )
 
 RULES = (quantile, k_sigma, lambda maps: minimum_area(maps, 3))
+
+
+def f1_of(maps, masks, thresholds):
+    return {name: r["f1"] for name, r in pixel_rates(maps, masks, thresholds).items()}
 
 
 def normals(shape, seed=0, decimals=7):
@@ -140,7 +144,7 @@ def test_f1_equals_scikit_learn():
         name: f1_score(masks.ravel(), maps.ravel() >= np.float32(threshold))
         for name, threshold in thresholds.items()
     }
-    assert pixel_f1(maps, masks, thresholds) == pytest.approx(desired, rel=1e-12)
+    assert f1_of(maps, masks, thresholds) == pytest.approx(desired, rel=1e-12)
     assert desired["none"] == 0
 
 
@@ -156,7 +160,7 @@ def test_curve_is_the_f1_at_its_points(points):
         assert 30 <= len(curve.f1) <= points + 1
         assert curve.threshold[[0, -1]].tolist() == [maps[masks].min(), maps[masks].max()]
     named = {str(i): t for i, t in enumerate(curve.threshold)}
-    np.testing.assert_allclose(curve.f1, list(pixel_f1(maps, masks, named).values()), rtol=1e-12)
+    np.testing.assert_allclose(curve.f1, list(f1_of(maps, masks, named).values()), rtol=1e-12)
     best, f1 = oracle_best_f1(counts)
     assert curve.f1.max() == f1
     assert curve.threshold[curve.f1.argmax()] == pytest.approx(best)
@@ -169,7 +173,7 @@ def test_stable_range_by_trying_every_threshold(tolerance):
         maps = maps.round(1 + seed)
         counts = count_pixels(maps, masks)
         values = np.unique(maps)
-        f1 = np.array(list(pixel_f1(maps, masks, dict(enumerate(values))).values()))
+        f1 = np.array(list(f1_of(maps, masks, dict(enumerate(values))).values()))
         best, highest = oracle_best_f1(counts)
         enough = f1 >= (1 - tolerance) * highest - 1e-12
         first = last = int(np.flatnonzero(values == np.float32(best))[0])
