@@ -163,9 +163,9 @@ def _refusals(path: str) -> Iterator[None]:
 
 
 def _is_lossless_webp(path: str | os.PathLike[str]) -> bool:
-    """Whether the first chunks of a WebP file name its lossless codec."""
+    """Whether a WebP file has a chunk of its lossless codec."""
     with open(path, "rb") as file:
-        return b"VP8L" in file.read(64)
+        return b"VP8L" in file.read()
 
 
 def _check_header(path: str, image: Image.Image) -> None:
@@ -194,7 +194,7 @@ def _plain(path: str, image: Image.Image, remarks: list[str]) -> Image.Image:
     """Decode the pixels and bring them to mode "L" or "RGB"."""
     mode = image.mode
     deep_colour = mode not in _DEEP_GREY and any(";16" in str(tile[3]) for tile in image.tile)
-    turned = image.getexif().get(_ORIENTATION, 1) not in (0, 1)  # may decode, so after the tiles
+    turned = image.getexif().get(_ORIENTATION) in range(2, 9)  # may decode, so after the tiles
     bits = getattr(image, "tag_v2", {}).get(_BITS, (16,))[0]
     image.load()
     if turned:
