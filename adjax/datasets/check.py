@@ -132,7 +132,6 @@ def _duplicates(index: Index, digests: dict[Path, bytes]) -> Iterator[Problem | 
     for item in index.items:
         if item.path in digests:  # it could be read
             groups[digests[item.path]].add((item.path, item.split, item.defect))
-    harmless = []
     for group in groups.values():
         paths = sorted({path for path, _, _ in group})
         if len(paths) < 2:
@@ -143,9 +142,7 @@ def _duplicates(index: Index, digests: dict[Path, bytes]) -> Iterator[Problem | 
         elif len({defect for _, _, defect in group}) > 1:
             yield Problem("duplicate under two defects", names)
         else:
-            harmless.append(names)
-    if harmless:
-        yield f"duplicates within a split: {', '.join(sorted(harmless))}"
+            yield f"duplicate within a split: {names}"
 
 
 def _unused(index: Index) -> Iterator[Problem | str]:

@@ -54,8 +54,7 @@ def read_image(path: str | os.PathLike[str], channels: int | None = None) -> np.
       UserError: naming the file and why it is refused.
 
     """
-    image, _ = decode(path)
-    return to_array(image, channels)
+    return to_array(decode(path), channels)
 
 
 def to_array(image: Image.Image, channels: int | None) -> np.ndarray:
@@ -71,15 +70,21 @@ def to_array(image: Image.Image, channels: int | None) -> np.ndarray:
 def read_mask(path: str | os.PathLike[str]) -> np.ndarray:
     """Read a ground-truth file as bool `[H, W]`: True where any channel is above 0.
 
-    In JPEG, whose compression leaves faint noise around what is drawn, above 127.
+    In JPEG and lossy WebP, which leave faint noise around what is drawn, above 127.
 
     Raises:
       UserError: naming the file and why it is refused.
 
     """
-    image, lossy = decode(path)
-    array = np.asarray(image) > (127 if lossy else 0)
-    return array if array.ndim == 2 else array.any(-1)
+    with _opened(path) as image:
+        lossy = image.format in ("JPEG", "MPO") or image.info.get("compression") == "jpeg"
+        lossy |= image.format == "WEBP" and not _is_lossless_webp(path)
+        if image.mode in _DEEP_GREY:  # not scaled: 1 marks a defect too
+            value = np.asarray(ImageOps.exif_transpose(image))
+        else:
+            value = np.asarray(_plain(path, image, []))
+    marked = value > (127 if lossy else 0)
+    return marked if marked.ndim == 2 else marked.any(-1)
 
 
 def inspect_image(path: str | os.PathLike[str]) -> ImageFacts:
@@ -90,26 +95,27 @@ def inspect_image(path: str | os.PathLike[str]) -> ImageFacts:
 
     """
     remarks: list[str] = []
-    image, _ = decode(path, remarks)
+    image = decode(path, remarks)
     channels = 1 if image.mode == "L" else 3
     return ImageFacts(image.height, image.width, channels, tuple(remarks))
 
 
-def decode(
-    path: str | os.PathLike[str], remarks: list[str] | None = None
-) -> tuple[Image.Image, bool]:
-    """Decode a file strictly.
+def decode(path: str | os.PathLike[str], remarks: list[str] | None = None) -> Image.Image:
+    """Decode a file strictly to an image of mode "L" or "RGB".
 
     Args:
       path: of the file.
       remarks: takes what had to be done beyond plain decoding.
 
-    Returns:
-      The image, of mode "L" or "RGB", and whether it comes from a JPEG.
-
     """
+    with _opened(path) as image:
+        return _plain(os.fspath(path), image, [] if remarks is None else remarks)
+
+
+@contextlib.contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
+    """A file whose header is sound and whose pixels are to be decoded."""
     path = os.fspath(path)
-    remarks = [] if remarks is None else remarks
     try:
         with open(path, "rb") as file:
             content = file.read()
@@ -121,7 +127,7 @@ def decode(
         _check_header(path, image)
         if image.format == "PNG":
             Image.open(io.BytesIO(content), formats=_FORMATS).verify()  # checksums
-        return _plain(path, image, remarks), image.format in ("JPEG", "MPO")
+        yield image
 
 
 def read_size(path: str | os.PathLike[str]) -> tuple[int, int]:
@@ -156,6 +162,12 @@ def _refusals(path: str) -> Iterator[None]:
         raise UserError(f"{path}: damaged image ({reason})") from error
 
 
+def _is_lossless_webp(path: str | os.PathLike[str]) -> bool:
+    """Whether a WebP file has a chunk of its lossless codec."""
+    with open(path, "rb") as file:
+        return b"VP8L" in file.read()
+
+
 def _check_header(path: str, image: Image.Image) -> None:
     """Refuse what can be seen before the pixels are decoded."""
     if image.width * image.height > MAX_PIXELS:
@@ -182,7 +194,7 @@ def _plain(path: str, image: Image.Image, remarks: list[str]) -> Image.Image:
     """Decode the pixels and bring them to mode "L" or "RGB"."""
     mode = image.mode
     deep_colour = mode not in _DEEP_GREY and any(";16" in str(tile[3]) for tile in image.tile)
-    turned = image.getexif().get(_ORIENTATION, 1) not in (0, 1)  # may decode, so after the tiles
+    turned = image.getexif().get(_ORIENTATION) in range(2, 9)  # may decode, so after the tiles
     bits = getattr(image, "tag_v2", {}).get(_BITS, (16,))[0]
     image.load()
     if turned:

@@ -128,7 +128,7 @@ def load_images(index: Index, split: str, *, size: int, channels: int) -> ImageT
 
 def item_image(item: Item) -> Image.Image:
     """The item's image at its own size, of mode "L" or "RGB"."""
-    image, _ = decode(item.path)
+    image = decode(item.path)
     if item.box is None:
         return image
     top, left, height, width = item.box

@@ -110,7 +110,7 @@ def test_duplicates(root):
         ("duplicate in two splits", "test/good/000.png = train/good/000.png"),
         ("duplicate under two defects", "test/cut/000.png = test/hole/001.png"),
     ]
-    assert report.notes == ("duplicates within a split: train/good/001.png = train/good/002.png",)
+    assert report.notes == ("duplicate within a split: train/good/001.png = train/good/002.png",)
 
 
 def test_files_that_are_not_read(root):

@@ -202,12 +202,37 @@ def test_masks_are_what_is_above_zero(tmp_path):
         np.testing.assert_array_equal(read_mask(write(tmp_path / "m.png", array)), marked)
     colour = np.stack([marked * 0, marked * 0, marked * 9], -1).astype(np.uint8)
     np.testing.assert_array_equal(read_mask(write(tmp_path / "c.bmp", colour)), marked)
-    deep = marked.astype(np.uint16) * 65535
-    np.testing.assert_array_equal(read_mask(write(tmp_path / "d.png", deep)), marked)
+    for value in (1, 65535):
+        deep = marked.astype(np.uint16) * np.uint16(value)
+        np.testing.assert_array_equal(read_mask(write(tmp_path / "d.png", deep)), marked)
 
 
-def test_masks_in_jpeg_have_no_noise(tmp_path):
+@pytest.mark.parametrize("extension", ["jpg", "webp"])
+def test_masks_of_lossy_formats_have_no_noise(tmp_path, extension):
     marked = np.kron(mask(), np.ones((5, 5), bool))
-    path = write(tmp_path / "m.jpg", marked, quality=60)
-    assert (np.asarray(Image.open(path)) > 0).sum() > marked.sum()
+    path = write(tmp_path / f"m.{extension}", marked, quality=60)
+    assert (np.asarray(Image.open(path).convert("L")) > 0).sum() > marked.sum()
     np.testing.assert_array_equal(read_mask(path), marked)
+
+
+def test_masks_in_lossless_webp(tmp_path):
+    colour = np.repeat(mask()[..., None], 3, -1).astype(np.uint8)
+    path = write(tmp_path / "m.webp", colour, lossless=True)
+    np.testing.assert_array_equal(read_mask(path), mask())
+
+
+def test_a_picture_with_a_second_one_behind_it(tmp_path):
+    flat = [Image.new("RGB", (16, 8), (value,) * 3) for value in (50, 200)]
+    flat[0].save(tmp_path / "a.jpg", format="MPO", save_all=True, append_images=flat[1:])
+    assert np.abs(read_image(tmp_path / "a.jpg").astype(int) - 50).max() <= 1
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate", "packbits"])
+def test_compressed_tiff(tmp_path, compression):
+    exif = Image.Exif()
+    exif[274] = 6
+    path = write(tmp_path / "a.tif", COLOUR, compression=compression, exif=exif)
+    np.testing.assert_array_equal(read_image(path), np.rot90(COLOUR, 3))
+    assert read_size(path) == (4, 6)
+    path.write_bytes(path.read_bytes()[:-60])
+    refusal(path)
