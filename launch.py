@@ -32,7 +32,7 @@ flags.DEFINE_string("coordinator", "", "One of several processes: host:port of t
 flags.DEFINE_integer("num_processes", 0, "With --coordinator: how many processes there are.", 0)
 flags.DEFINE_integer("process_id", -1, "With --coordinator: which of them this is, from 0.")
 flags.DEFINE_string("dataset", None, "prepare_data: the TFDS name of the data set.")
-flags.DEFINE_string("source", None, "prepare_data: an .npz file; without it TFDS downloads.")
+flags.DEFINE_string("source", None, "prepare_data: an .npz or a folder; without it TFDS downloads.")
 flags.DEFINE_string("data_dir", "data", "prepare_data: the TFDS data directory.")
 
 

@@ -167,7 +167,7 @@ def prepare_data(flags) -> None:
     _quiet()
     from adjax import datasets
 
-    path = datasets.import_arrays(flags.dataset, flags.source or "", flags.data_dir)
+    path = datasets.import_dataset(flags.dataset, flags.source or "", flags.data_dir)
     print(f"{flags.dataset}: ready in {path}")
 
 

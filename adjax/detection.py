@@ -151,7 +151,7 @@ def _robustness(config, trainer: Trainer, variables: dict, test: Table, member: 
 
     def score_maps(image):
         filled = np.pad(image, [(0, size - len(image)), *[(0, 0)] * 3], mode="edge")
-        found = program(variables, filled / np.float32(255), trainer.members, 0)
+        found = program(variables, filled / np.float32(255), trainer.members)
         return np.asarray(found[ANOMALY_MAP])[member, : len(image)]
 
     return robustness_table(score_maps, test.image, test.mask, rules, batch_size=size)

@@ -148,10 +148,10 @@ def _scores(config, trainer, variables, test, maps) -> tuple[dict[str, np.ndarra
     size = config.evaluation.batch_size
     size += -size % trainer.execution.data_devices
 
-    def score(image, number):
-        return jax.device_get(program(variables, image, trainer.members, number))
+    def score(image):
+        return jax.device_get(program(variables, image, trainer.members))
 
-    score(test.image[np.zeros(size, int)] / np.float32(255), 0)  # compiles
+    score(test.image[np.zeros(size, int)] / np.float32(255))  # compiles
     start = time.perf_counter()
     scores = collect_scores(score, test.image, size, maps)
     rate = len(test.image) * len(trainer.settings) / (time.perf_counter() - start)

@@ -70,7 +70,7 @@ def train_batches(
 
     Args:
       image: uint8 `[N, H, W, C]`, all training images: an array, which is held once, or what has
-        its `shape` and reads rows of it, `image[rows] -> [n, H, W, C]`.
+        its `shape` and reads rows from files, `image[rows] -> [n, H, W, C]`.
       streams: one a member, P in all.
       batch_size: B, images a member and step.
       steps: the steps to make batches for.

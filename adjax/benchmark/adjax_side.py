@@ -157,7 +157,7 @@ class Score:
         state, frozen = _states(case, method, execution, self._members)
         self.variables = frozen | {method.stages[-1].name: state.variables}
         first, *_ = score_batches(case)
-        operands = self.variables, first, self._members, 0
+        operands = self.variables, first, self._members
         start = time.perf_counter()
         traced = score_program(method, execution).trace(*operands)
         self._program = traced.lower().compile()
@@ -167,7 +167,7 @@ class Score:
 
     def __call__(self, image: np.ndarray) -> jax.Array:
         """Image scores `[1, B]`."""
-        return self._program(self.variables, image, self._members, 0)["d"]
+        return self._program(self.variables, image, self._members)["d"]
 
 
 def create_networks(case: Case, precision: str):

@@ -104,7 +104,7 @@ def _measure_score(trainer: Trainer, variables: dict, batch_size: int, repeats: 
     rows, _ = next(padded_batches(np.arange(len(trainer.image)), batch_size))
     image = trainer.image[rows] / np.float32(255)
     start = time.perf_counter()
-    operands = variables, image, trainer.members, 0
+    operands = variables, image, trainer.members
     score = score_program(trainer.method, trainer.execution)
     flops = count_flops(score.trace(*operands).jaxpr.jaxpr) * trainer.execution.mesh.size
     program = score.lower(*operands).compile()

@@ -47,12 +47,12 @@ class FileTable:
 
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, index: Index, split: str, size: int, channels: int, workers: int = 0):
-        """Make a table of a split; `workers` threads decode, 0 means one a processor."""
-        self._items = index.of(split)
+    def __init__(self, index: Index, *splits: str, size: int, channels: int, workers: int = 0):
+        """Make a table of splits; `workers` threads decode, 0 means one a processor."""
+        self._items = index.of(*splits)
         if not self._items:
             known = ", ".join(sorted({item.split for item in index.items}))
-            raise UserError(f"{index.directory} has no {split} images: it has {known}")
+            raise UserError(f"{index.directory} has no {splits[0]} images: it has {known}")
         if size < 1 or channels not in (1, 3):
             raise UserError(
                 f"images have a size of at least 1 and 1 or 3 channels: {size, channels}"
@@ -65,6 +65,10 @@ class FileTable:
 
     def __len__(self) -> int:
         return len(self._items)
+
+    def __getitem__(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+        """As `read`: rows of a table in memory are had so too."""
+        return self.read(rows)
 
     def read(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
         """Read images: rows int64 `[n]` -> uint8 `[n, S, S, C]`.
@@ -98,17 +102,17 @@ class FileTable:
         return out
 
 
-def open_images(index: Index, split: str, *, size: int, channels: int) -> FileTable:
-    """Make a table of a split that reads its files when asked; see `FileTable`."""
-    return FileTable(index, split, size, channels)
+def open_images(index: Index, *splits: str, size: int, channels: int) -> FileTable:
+    """Make a table of splits that reads its files when asked; see `FileTable`."""
+    return FileTable(index, *splits, size=size, channels=channels)
 
 
-def load_images(index: Index, split: str, *, size: int, channels: int) -> ImageTable:
-    """Read a split into memory.
+def load_images(index: Index, *splits: str, size: int, channels: int) -> ImageTable:
+    """Read splits into memory.
 
     Args:
       index: of the set.
-      split: "train", "validation" or "test".
+      splits: "train", "validation" or "test"; several come one after another.
       size: S, height and width of the images.
       channels: C, 1 (luma) or 3.
 
@@ -116,7 +120,7 @@ def load_images(index: Index, split: str, *, size: int, channels: int) -> ImageT
       UserError: if the index has no such split, or naming the first file that cannot be read.
 
     """
-    table = FileTable(index, split, size, channels)
+    table = FileTable(index, *splits, size=size, channels=channels)
     rows = np.arange(len(table))
     image = table.read(rows)
     mask = table.read_masks(rows) if table.has_masks else None

@@ -52,9 +52,9 @@ class Index(NamedTuple):
     directory: Path  # of the category
     items: tuple[Item, ...]
 
-    def of(self, split: str) -> tuple[Item, ...]:
-        """The items of a split."""
-        return tuple(item for item in self.items if item.split == split)
+    def of(self, *splits: str) -> tuple[Item, ...]:
+        """The items of a split, or of several one after another."""
+        return tuple(item for split in splits for item in self.items if item.split == split)
 
     def name_of(self, item: Item) -> str:
         """The item's path relative to the directory; a crop also has `@top,left`."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from adjax.datasets.industrial import ImageTable, load_images, open_images
+from adjax.datasets.industrial import load_images, open_images
 from adjax.datasets.layouts import GOOD, INDUSTRIAL, Index, categories, read_index
 from adjax.datasets.one_class import OneClassSplit, one_class_split, resolve_class
 from adjax.datasets.tables import Table, load_table
@@ -55,29 +55,19 @@ def load(data, split: str) -> Table:
 
 @functools.lru_cache(maxsize=8)
 def _load_industrial(index: Index, split: str, size: int, channels: int) -> Table:
-    names = {item.split for item in index.items}
-    parts = [split, "validation"] if split == "train" and "validation" in names else [split]
-    count = sum(item.split in parts for item in index.items)
-    if split == "train" and count * size * size * channels > IN_MEMORY:
-        found = [open_images(index, part, size=size, channels=channels) for part in parts]
-    else:
-        found = [load_images(index, part, size=size, channels=channels) for part in parts]
-    return _table(found)
-
-
-def _table(found: list[ImageTable]) -> Table:
-    """One table of the parts of a split; the rows of a second part are those held out."""
-    defect = np.concatenate([np.array(part.defect, str) for part in found])
-    class_names = (GOOD, *sorted(set(defect) - {GOOD}))
-    label = np.array([class_names.index(name) for name in defect], np.int32)
-    image = found[0].image if len(found) == 1 else np.concatenate([p.image for p in found])
+    splits = ("train", "validation") if split == "train" else (split,)
+    items = index.of(*splits)
+    too_large = len(items) * size * size * channels > IN_MEMORY
+    read = open_images if split == "train" and too_large else load_images
+    found = read(index, *splits, size=size, channels=channels)
+    class_names = (GOOD, *sorted({item.defect for item in items} - {GOOD}))
     return Table(
-        image=image,
-        label=label,
+        image=found.image if read is load_images else found,
+        label=np.array([class_names.index(item.defect) for item in items], np.int32),
         class_names=class_names,
-        mask=found[0].mask,
-        path=sum((part.path for part in found), ()),
-        held_out=np.arange(len(found[0].defect), len(defect)),
+        mask=found.mask if split == "test" else None,
+        path=found.path,
+        held_out=np.flatnonzero([item.split == "validation" for item in items]),
     )
 
 

@@ -8,7 +8,7 @@ from adjax.inputs import padded_batches
 
 
 def collect_scores(
-    score: Callable[[np.ndarray, int], dict[str, np.ndarray]],
+    score: Callable[[np.ndarray], dict[str, np.ndarray]],
     image: np.ndarray,
     batch_size: int,
     maps: np.ndarray | None = None,
@@ -16,7 +16,7 @@ def collect_scores(
     """Image scores of all members for all test images.
 
     Args:
-      score: `(image float32 [B, H, W, C], batch number) -> {name: [P, B]}`.
+      score: `image float32 [B, H, W, C] -> {name: [P, B]}`.
       image: uint8 `[N, H, W, C]`, or what reads rows of it.
       batch_size: B; the last batch is filled up and what was added is dropped.
       maps: float32 `[P, N, H, W]`, on disk maybe: filled with what `score` calls `anomaly_map`,
@@ -27,8 +27,8 @@ def collect_scores(
 
     """
     collected = []
-    for number, (rows, count) in enumerate(padded_batches(np.arange(len(image)), batch_size)):
-        scores = score(image[rows] / np.float32(255), number)
+    for rows, count in padded_batches(np.arange(len(image)), batch_size):
+        scores = score(image[rows] / np.float32(255))
         scores = {name: np.asarray(value)[:, :count] for name, value in scores.items()}
         if maps is not None:
             maps[:, rows[:count]] = scores.pop("anomaly_map")

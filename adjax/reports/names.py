@@ -2,11 +2,11 @@
 
 _METHODS = {
     "ae": "AE",
-    "ae_d6_residual": "AE d6, residual",
-    "ae_d6_uncertainty": "AE d6, uncertainty",
+    "ae_d6_residual": "AE d6 (residual)",
+    "ae_d6_uncertainty": "AE d6 (uncertainty)",
     "ae_l2": "AE (L2)",
-    "aesc_residual": "AESc, residual",
-    "aesc_uncertainty": "AESc, uncertainty",
+    "aesc_residual": "AESc (residual)",
+    "aesc_uncertainty": "AESc (uncertainty)",
     "anogan": "AnoGAN",
     "cnn_dictionary": "CNN dictionary",
     "deep_svdd": "Deep SVDD",

@@ -13,7 +13,6 @@ from adjax.ops import count_flops
 from adjax.training.execution import (
     OF_BATCHES,
     OF_MEMBERS,
-    REPLICATED,
     SHARED_BATCH,
     Execution,
 )
@@ -100,10 +99,10 @@ def _validate_program(validate: Callable, execution: Execution) -> Callable:
 
 
 def score_program(method: Method, execution: Execution, with_maps: bool = False) -> Callable:
-    """`(variables, image [B, H, W, C], members, number) -> {name: [P, B]}`, the image scores.
+    """`(variables, image [B, H, W, C], members) -> {name: [P, B]}`, the image scores.
 
-    All members score the same images; `number` counts batches and varies random scores. With maps
-    there is `anomaly_map` `[P, B, H, W]` too.
+    All members score the same images. A random score draws the same for every batch, so that an
+    image scores alike in any. With maps there is `anomaly_map` `[P, B, H, W]` too.
     """
     return _score_program(method.score, len(method.stages), execution, with_maps)
 
@@ -112,15 +111,15 @@ def score_program(method: Method, execution: Execution, with_maps: bool = False)
 def _score_program(
     score_images: Callable, stages: int, execution: Execution, with_maps: bool
 ) -> Callable:
-    def score(variables, image, members, number):
+    def score(variables, image, members):
         def score_one(variables, member):
-            scores = score_images(variables, image, _key(member, stages, number))
+            scores = score_images(variables, image, _key(member, stages, 0))
             maps = {ANOMALY_MAP: scores.anomaly_map} if with_maps else {}
             return scores.image_score | maps
 
         return over_members(score_one, execution.population_axis)(variables, members)
 
-    specs = OF_MEMBERS, SHARED_BATCH, OF_MEMBERS, REPLICATED
+    specs = OF_MEMBERS, SHARED_BATCH, OF_MEMBERS
     return execution.program(score, specs, OF_BATCHES, gather=True)
 
 
