@@ -31,11 +31,12 @@ ORACLE = "oracle_best_f1"
 
 @contextlib.contextmanager
 def anomaly_maps(config, trainer: Trainer, table: Table) -> Iterator[np.ndarray | None]:
-    """Room for the maps of a table's images, float32 `[P, N, H, W]` on disk; None without masks.
+    """Room for the maps of a table's images, float32 `[P, N, H, W]` on disk.
 
-    It lies in the run's folder and is gone after the block.
+    None where there are no masks, or no pixels of both kinds to tell apart. It lies in the run's
+    folder and is gone after the block.
     """
-    if table.mask is None:
+    if table.mask is None or not table.mask.any() or table.mask.all():
         yield None
         return
     shape = len(trainer.settings), *table.mask.shape

@@ -58,6 +58,11 @@ def create_trainer(config, method: Method, directory: Path) -> Trainer:
     members = settings.members_of(config, method.dynamic)
     execution = Execution.create(config, len(members))
     splits = [datasets.training_rows(config.data, table, member) for member in members]
+    if datasets.is_industrial(config.data.name) and not all(len(s.validation) for s in splits):
+        raise UserError(
+            f"config.data.validation_fraction={config.data.validation_fraction}: thresholds are "
+            f"chosen on held-out normal images, and of {len(table.image)} none is held out"
+        )
     arrays = {
         key: np.array([m[key] for m in members], np.uint32 if key == "seed" else np.float32)
         for key in ("seed", *method.dynamic)
@@ -130,7 +135,12 @@ def load_test(config, members: list[dict]) -> datasets.Table:
             return datasets.load(data, "test")
         train = datasets.load(data, "train")
         rows = datasets.training_rows(data, train, members[0]).validation
-        return train._replace(image=train.image[rows], label=train.label[rows], mask=None)
+        return train._replace(
+            image=train.image[rows],
+            label=train.label[rows],
+            path=tuple(train.path[row] for row in rows),
+            held_out=train.held_out[:0],
+        )
     test = datasets.load(data, "test")
     for member in members:
         label = datasets.normal_label(data, test, member["data.normal_class"])

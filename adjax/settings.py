@@ -45,11 +45,13 @@ _POSITIVE = {
     "width",
     "depth",
     "kernel",
+    "area",
+    "at_once",
 }
 _FRACTION = {"loss_weight", "validation_fraction", "eps", "quantile", "image_quantile"}
 _NOT_NEGATIVE = {
     *("learning_rate", "weight_decay", "ssim_weight", "squared_weight", "member"),
-    *("patch", "samples", "extra_layers", "k", "area"),
+    *("patch", "samples", "extra_layers", "k"),
 }
 
 
@@ -77,17 +79,32 @@ def check_config(config) -> None:
         raise _wrong("distance.window", window, "use an odd number")
     _check_auxiliary(config.auxiliary)
     if "size" in config.data:
-        _check_images(config.data)
+        _check_images(config)
 
 
-def _check_images(data) -> None:
+def _check_images(config) -> None:
     """Check what is special to industrial images."""
+    data = config.data
     if data.channels not in (1, 3):
         raise _wrong("data.channels", data.channels, "use 1 (grey) or 3 (colour)")
     if data.patch > data.size:
         raise _wrong("data.patch", data.patch, f"must not be above data.size={data.size}")
+    if data.crops and data.crops not in config.crops:
+        known = ", ".join(sorted(config.crops))
+        raise _wrong("data.crops", data.crops, f"choose one of {known}, or leave it empty")
     if data.crops and not data.patch:
         raise _wrong("data.patch", data.patch, f"give the size of the {data.crops}")
+    if data.patch not in (0, data.size):
+        if not data.crops:
+            raise _wrong("data.crops", "", "say how patches to train on are cut, or set no patch")
+        if config.windows.stride > data.patch:
+            stride = config.windows.stride
+            raise _wrong("windows.stride", stride, f"must not be above data.patch={data.patch}")
+    if config.threshold.area > data.size**2:
+        raise _wrong("threshold.area", config.threshold.area, "an image has fewer pixels")
+    for key in ("threshold.quantile", "threshold.image_quantile"):
+        if not get_value(config, key):
+            raise _wrong(key, 0, "must be positive")
 
 
 def _check_auxiliary(sets) -> None:
@@ -213,6 +230,11 @@ def _stage_keys(config, stage) -> dict[str, Any]:
     """Dotted key -> value of all that a stage's result depends on, but for the seed."""
     keys = {k: v for k, v in essential(as_json(config)).items() if _in_sections(k, stage.sections)}
     keys.pop("data.test_split", None)
+    if config.data.get("crops", ""):
+        section = f"crops.{config.data.crops}"
+        keys |= {k: v for k, v in _leaves(as_json(config)) if _in_sections(k, (section,))}
+    if config.data.name == "folder":  # nothing else says whose images these are
+        keys["data.dir"] = config.data.dir
     return keys | {k: config[k] for k in ("precision", "select", "log_every", "checkpoint_every")}
 
 

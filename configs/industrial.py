@@ -14,6 +14,7 @@ RECONSTRUCTION = (
 )
 DISTILLATION = ("ae", "sdn", "oe_sdn")
 METHODS = (*RECONSTRUCTION, *DISTILLATION)
+BERGMANN = ("ssim_ae", "ae_l2")  # networks for patches of 128 or 256 px only
 VARIANTS = ("texture", "smoke")
 CHOICES = ("categories", "seeds", "steps")
 TEXTURES = ("carpet", "grid", "leather", "tile", "wood")
@@ -138,22 +139,16 @@ def industrial(dataset: str, argument: str, tables: tuple[str, ...] = ()) -> Con
     config.update_from_flattened_dict(of_method(name if name in METHODS else METHODS[0]))
     if "texture" in variants:
         config.update_from_flattened_dict(patches(128))
+    if "smoke" in variants:
+        config.update_from_flattened_dict(smoke(config.method, bool(config.data.patch)))
     if "steps" in chosen:
         config.autoencoder.steps = chosen["steps"][0]
-    if "smoke" in variants:
-        config.data.update(size=64, patch=64 if config.data.patch else 0)
-        config.autoencoder.update(steps=8, batch_size=4, depth=3, width=4, code_size=8)
-        config.uncertainty.update(passes=2, aesc=(0.0, 0.1, 0.2), ae_d6=(0.0, 0.0, 0.1))
-        config.teacher.update(steps=8, widths=(4, 8, 8), batch_size=4, code_size=4)
-        config.student.update(steps=4, features=4, batch_size=2)
-        config.evaluation.batch_size = 4
-        config.log_every, config.checkpoint_every = 2, 4
     return config
 
 
 def of_method(method: str) -> dict:
     """What a method has of its own, by dotted keys: on whole images, but for style distillation."""
-    if method in ("ssim_ae", "ae_l2"):
+    if method in BERGMANN:
         return {
             "method": method,
             "autoencoder.batch_size": 128,
@@ -177,7 +172,7 @@ def of_method(method: str) -> dict:
             "autoencoder.corruption": "none",
             "autoencoder.width": 48,
         }
-    if method in ("ae", "sdn", "oe_sdn"):
+    if method in DISTILLATION:
         return {"method": method, "image_score": "d", **patches(64)}
     return {"method": method}
 
@@ -193,6 +188,35 @@ def patches(size: int) -> dict:
     }
 
 
+def smoke(method: str, patches: bool) -> dict:
+    """A method cut down to a minute, by dotted keys; patches are scored by windows if they can."""
+    size = 128 if method in BERGMANN else 64
+    patch = size if method in BERGMANN else 32
+    return {
+        "data.size": size,
+        "data.patch": patch if patches else 0,
+        "autoencoder.steps": 8,
+        "autoencoder.batch_size": 4,
+        "autoencoder.depth": 3,
+        "autoencoder.width": 4,
+        "autoencoder.code_size": 8,
+        "autoencoder.extra_layers": 0,
+        "uncertainty.passes": 2,
+        "uncertainty.aesc": (0.0, 0.1, 0.2),
+        "uncertainty.ae_d6": (0.0, 0.0, 0.1),
+        "teacher.steps": 8,
+        "teacher.widths": (4, 8, 8),
+        "teacher.batch_size": 4,
+        "teacher.code_size": 4,
+        "student.steps": 4,
+        "student.features": 4,
+        "student.batch_size": 2,
+        "evaluation.batch_size": 4,
+        "log_every": 2,
+        "checkpoint_every": 4,
+    }
+
+
 def industrial_sweep(add, argument: str, tables: dict[str, tuple[str, ...]], categories) -> None:
     """Add the runs of a table, named METHOD/CATEGORY/seedS; of a method's name, none.
 
@@ -205,16 +229,17 @@ def industrial_sweep(add, argument: str, tables: dict[str, tuple[str, ...]], cat
     """
     name, variants, chosen = parse(argument, tuple(tables))
     for method in tables.get(name, ()):
-        own = {} if "smoke" in variants else of_method(method)
-        own |= {"method": method, "image_score": "d" if method in DISTILLATION else "l2"}
-        if "steps" in chosen:
-            own["autoencoder.steps"] = chosen["steps"][0]
         for category in chosen.get("categories", categories):
-            texture = category in TEXTURES and method in ("ssim_ae", "ae_l2")
-            special = patches(128) if texture and "smoke" not in variants else {}
+            own = of_method(method)
+            if category in TEXTURES and method in BERGMANN:
+                own |= patches(128)
+            if "smoke" in variants:
+                own |= smoke(method, "data.patch" in own)
+            if "steps" in chosen:
+                own["autoencoder.steps"] = chosen["steps"][0]
             for seed in chosen.get("seeds", (0,)):
                 run = {"data.normal_class": category, "seed": seed}
-                add(f"{method}/{category}/seed{seed}", own | special | run)
+                add(f"{method}/{category}/seed{seed}", own | run)
 
 
 def parse(argument: str, tables: tuple[str, ...] = ()) -> tuple[str, list[str], dict]:

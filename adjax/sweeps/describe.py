@@ -93,9 +93,15 @@ def _groups(plan) -> list[list[Training]]:
 
 
 def _stage(task: Training) -> str:
-    """`student of oe_sdn on mnist, rotation`."""
+    """`student of oe_sdn on mnist, rotation`, `autoencoder aesc on mvtec_ad, bottle`."""
     method = method_of(task.config)
     stage = method.stages[task.index]
     own = "" if task.index == 0 else f" of {method.name}"
-    auxiliary = f", {task.config.student.auxiliary}" if method.name == "oe_sdn" and own else ""
-    return f"{stage.name}{own} on {task.config.data.name}{auxiliary}"
+    networks = [s.partition("=")[2] for s in stage.sections if s.startswith("network=")]
+    data = task.config.data
+    what = [data.name]
+    if isinstance(data.normal_class, str) and data.normal_class not in ("", data.name):
+        what.append(data.normal_class)  # members of other categories are other groups
+    if method.name == "oe_sdn" and own:
+        what.append(task.config.student.auxiliary)
+    return f"{' '.join([stage.name, *networks])}{own} on {', '.join(what)}"

@@ -71,7 +71,8 @@ class Trainer:
         return [
             " ".join(
                 [
-                    f"class {m['data.normal_class']} seed {m['seed']}",
+                    *([f"class {m['data.normal_class']}"] if m["data.normal_class"] != "" else []),
+                    f"seed {m['seed']}",
                     *(f"{k}={m[k]}" for k in extra),
                 ]
             )

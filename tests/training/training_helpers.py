@@ -2,11 +2,12 @@
 
 import jax
 import numpy as np
+from PIL import Image
 
 from adjax.experiment import create_trainer
 from adjax.methods import create_method
 from adjax.training import MetricsLog, train_stage
-from configs import mnist
+from configs import folder, industrial, mnist
 
 
 def tiny_config(argument: str, **overrides):
@@ -51,3 +52,30 @@ def assert_trees_close(a, b, atol):
 def member(tree, row):
     """One member of a population's tree, with its leading axis kept."""
     return jax.tree.map(lambda x: x[row : row + 1], tree)
+
+
+def industrial_config(directory, method: str, **overrides):
+    """A config of `configs/folder.py` cut down to seconds, on ten images that are written here."""
+    size = 128 if method in industrial.BERGMANN else 32
+    rng = np.random.default_rng(0)
+    directory.mkdir(exist_ok=True)
+    for number in range(10):
+        # Coarse noise: networks and stains have something to see at any size.
+        coarse = Image.fromarray(rng.integers(0, 256, (8, 8), np.uint8))
+        coarse.resize((size, size)).save(directory / f"{number}.png")
+    config = folder.get_config(f"{method},smoke")
+    config.update_from_flattened_dict(
+        {
+            "data.dir": str(directory),
+            "data.size": size,
+            "data.channels": 1,
+            "data.patch": size if config.data.patch else 0,
+            "autoencoder.batch_size": 8,
+            "autoencoder.depth": 2,
+            "autoencoder.kernel": 3,
+            "uncertainty.aesc": (0.1, 0.2),
+            "select": "last",
+            **overrides,
+        }
+    )
+    return config

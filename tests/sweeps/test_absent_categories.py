@@ -1,0 +1,73 @@
+"""Sweeps over categories of an industrial set, some of which are not there."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from sweep_helpers import plan_of
+
+from adjax import sweeps
+from adjax.errors import UserError
+from configs import mvtec_ad
+
+
+@pytest.fixture
+def runs_of(repository, tmp_path):
+    """`(*categories that are there) -> the runs of AESc's table on three categories`."""
+
+    def get(*present):
+        for category in present:
+            for number in range(4):
+                path = tmp_path / f"data/{category}/train/good/{number}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(np.full((8, 8), number, np.uint8)).save(path)
+        argument = "aesc_table,smoke,categories=bottle+screw+carpet,seeds=0+1"
+        config = mvtec_ad.get_config(argument)
+        config.data.dir = str(tmp_path / "data")
+        config.mesh.update(member=1, data=1)
+        path = str(repository / "configs/mvtec_ad.py")
+        return sweeps.with_cache(sweeps.expand(path, argument, config), tmp_path)
+
+    return get
+
+
+def test_categories_that_are_not_there_are_left_out(runs_of, tmp_path):
+    runs = runs_of("screw")
+    kept, absent = sweeps.split_absent(runs)
+    assert absent == ["bottle", "carpet"]
+    assert [run.name for run in kept] == [
+        f"{method}/screw/seed{seed}"
+        for method in ("aesc_residual", "aesc_uncertainty", "ae_l2")
+        for seed in (0, 1)
+    ]
+    sweeps.check_runs(kept, tmp_path)
+
+
+def test_nothing_there_is_an_error_of_the_check(runs_of, tmp_path):
+    runs = runs_of()
+    assert sweeps.split_absent(runs) == (runs, [])
+    with pytest.raises(UserError, match=r"run 'aesc_residual/bottle/seed0' .*data' of mvtec_ad"):
+        sweeps.check_runs(runs, tmp_path)
+
+
+def test_populations_are_of_one_category_and_one_network(runs_of, tmp_path):
+    runs, _ = sweeps.split_absent(runs_of("bottle", "screw"))
+    plan = plan_of(runs, tmp_path)
+    trainings = [task for task in plan if isinstance(task, sweeps.Training)]
+    assert [
+        (task.config.method, task.config.data.normal_class, len(task.hashes)) for task in trainings
+    ] == [
+        ("aesc_residual", "bottle", 2),
+        ("aesc_residual", "screw", 2),
+        ("ae_l2", "bottle", 2),
+        ("ae_l2", "screw", 2),
+    ]
+    evaluations = [task for task in plan if isinstance(task, sweeps.Evaluation)]
+    assert [[run.name for run in task.runs] for task in evaluations] == [
+        [f"{method}/{category}/seed{seed}" for seed in (0, 1)]
+        for method in ("aesc_residual", "aesc_uncertainty", "ae_l2")
+        for category in ("bottle", "screw")
+    ]
+    assert [sweeps.describe.describe_task(task) for task in trainings[1:3]] == [
+        "autoencoder aesc on mvtec_ad, screw, 2 members together",
+        "autoencoder ae_l2 on mvtec_ad, bottle, 2 members together",
+    ]

@@ -1,0 +1,304 @@
+"""Runs on industrial images from config to report: small generated folders of every kind."""
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
+
+from adjax import datasets, detection, experiment
+from adjax.errors import UserError
+from adjax.preparation import check, create_trainer
+from adjax.training import score_program
+from configs import folder, mvtec_ad
+
+SIZE = 64
+
+
+def write(path, array):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array).save(path)
+
+
+def picture(seed, defect=""):
+    """Waves with a little noise; a defect is a bright spot or a dark bar. Image and mask."""
+    rng = np.random.default_rng(seed)
+    wave = 128 + 40 * np.sin(np.arange(SIZE) / 5 + rng.uniform(0, 1))
+    image = wave[:, None] + rng.normal(0, 4, (SIZE, SIZE))
+    mask = np.zeros((SIZE, SIZE), bool)
+    row, column = rng.integers(4, 40, 2)
+    shape = {"": (0, 0), "spot": (12, 12), "bar": (4, 30)}[defect]
+    mask[row : row + shape[0], column : column + shape[1]] = True
+    image[mask] = 250 if defect == "spot" else 10
+    return image.clip(0, 255).astype(np.uint8), mask
+
+
+def write_mvtec(root, *, masks=True, good=3, defects=("bar", "spot"), validation=0):
+    """The official layout: ten images to train on, two of each defect to test."""
+    for split, count, first in (
+        ("train", 10, 0),
+        ("validation", validation, 50),
+        ("test", good, 80),
+    ):
+        for number in range(count):
+            write(root / split / f"good/{number:03d}.png", picture(first + number)[0])
+    for defect, number in itertools.product(defects, range(2)):
+        image, mask = picture(100 + 10 * len(defect) + number, defect)
+        write(root / f"test/{defect}/{number:03d}.png", image)
+        if masks:
+            truth = root / f"ground_truth/{defect}/{number:03d}_mask.png"
+            write(truth, mask.astype(np.uint8) * 255)
+
+
+def config_of(directory, argument="aesc_residual,smoke", **values):
+    config = mvtec_ad.get_config(argument)
+    config.update_from_flattened_dict(
+        {
+            "data.dir": str(directory),
+            "data.normal_class": "part",
+            "mesh.member": 1,
+            "mesh.data": 1,
+            **values,
+        }
+    )
+    return config
+
+
+@pytest.fixture(scope="module")
+def method():
+    """One for all runs of a kind, so that they share their programs."""
+    made = {}
+
+    def of(config, directory):
+        return made.setdefault(config.method + config.data.crops, check(config, directory))
+
+    return of
+
+
+@pytest.fixture
+def run(tmp_path, method):
+    """`config -> the results` of a run in `tmp_path / "run"`."""
+
+    def get(config):
+        directory = tmp_path / "run"
+        results = experiment.train_and_evaluate(config, directory, method=method(config, directory))
+        assert json.loads((directory / "results.json").read_text()) == results
+        assert (directory / "report.html").exists()
+        return results["members"][0]
+
+    return get
+
+
+OF_EVERY_RUN = {"normal_class", "class_name", "seed", "image_threshold", "thresholds"}
+OF_BOTH_KINDS = {"image_auroc", "image_auroc_by_score"}
+OF_MASKS = {"pixel_auroc", "pixel_ap", "aupro", "f1", "f1_oracle", "stability"}
+RATES = {"autoencoder.learning_rate", "autoencoder.weight_decay"}
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory, method):
+    """The run with everything, of two members: config, folder, results and recomputed maps."""
+    data, directory = (tmp_path_factory.mktemp(name) for name in ("data", "run"))
+    write_mvtec(data / "part")
+    config = config_of(data, members=({"seed": 0}, {"seed": 1}))
+    config.evaluation.robustness = True
+    results = experiment.train_and_evaluate(config, directory, method=method(config, directory))
+    trainer = create_trainer(config, method(config, directory), directory)
+    variables, _ = experiment.train_stages(trainer)
+    program = score_program(trainer.method, trainer.execution, with_maps=True)
+    test = datasets.load(config.data, "test")
+    parts = [
+        np.asarray(program(variables, image / np.float32(255), trainer.members)["anomaly_map"])
+        for image in (test.image[:4], test.image[3:])
+    ]
+    maps = np.concatenate([parts[0], parts[1][:, 1:]], 1)
+    normal = detection.normal_scores(config, trainer, variables)
+    return config, directory, results, test, maps, normal
+
+
+def test_results_hold_what_the_contract_names(measured):
+    _, directory, results, _, _, _ = measured
+    assert len(results["members"]) == 2
+    for seed, member in enumerate(results["members"]):
+        assert member.keys() == OF_EVERY_RUN | OF_BOTH_KINDS | OF_MASKS | RATES | {"robustness"}
+        assert (member["class_name"], member["normal_class"]) == ("part", 15)
+        assert member["seed"] == seed
+    assert results["members"][0]["pixel_auroc"] != results["members"][1]["pixel_auroc"]
+    names = {path.name for path in directory.iterdir()}
+    assert names == {
+        *("config.json", "metrics.jsonl", "results.json", "scores.npz", "examples.npz"),
+        *("checkpoints", "tensorboard", "figures", "report.html"),
+    }
+    figures = {path.stem for path in (directory / "figures").iterdir()}
+    assert {"examples", "histograms", "roc", "thresholds", "losses"} <= figures
+
+
+def test_pixel_metrics_are_scikit_learns_on_maps_scored_anew(measured):
+    _, _, results, test, maps, _ = measured
+    truth = test.mask.ravel()
+    for member, of_member in zip(results["members"], maps, strict=True):
+        score = of_member.ravel()
+        assert member["pixel_auroc"] == pytest.approx(roc_auc_score(truth, score), abs=1e-5)
+        assert member["pixel_ap"] == pytest.approx(average_precision_score(truth, score), abs=1e-5)
+        rules = {rule["rule"]: rule for rule in member["thresholds"]}
+        assert list(rules) == ["quantile", "k_sigma", "minimum_area", "oracle_best_f1"]
+        for rule in rules.values():
+            expected = f1_score(truth, score >= np.float32(rule["threshold"]))
+            assert rule["f1"] == pytest.approx(expected, abs=2e-3)
+        assert member["f1"] == rules["quantile"]["f1"]
+        assert member["f1_oracle"] == pytest.approx(rules["oracle_best_f1"]["f1"], abs=1e-9)
+        assert member["f1_oracle"] >= max(rule["f1"] for rule in rules.values())
+
+
+def test_thresholds_are_those_of_held_out_normal_images(measured):
+    config, directory, results, _, _, (maps, scores) = measured
+    assert maps.shape == (2, 2, SIZE, SIZE)
+    assert scores.shape == (2, 2)
+    with np.load(directory / "scores.npz") as written:
+        test_scores, label = written["image_score/l2"], written["label"]
+    for row, member in enumerate(results["members"]):
+        expected = detection.pixel_thresholds(config, maps[row])
+        for rule in member["thresholds"][:-1]:
+            assert rule["threshold"] == pytest.approx(expected[rule["rule"]], rel=1e-5)
+        flagged = (maps[row] >= np.float32(member["thresholds"][0]["threshold"])).mean()
+        assert 0.003 < flagged < 0.007  # 1 - 0.995
+        found = member["image_threshold"]
+        assert found["rule"] == "quantile 0.95"
+        # Of two images neither is to be flagged.
+        assert found["threshold"] == pytest.approx(scores[row].max(), rel=1e-5)
+        flagged = test_scores[row] >= found["threshold"]
+        assert found["false_positive_rate"] == flagged[label == 0].mean()
+        assert found["true_positive_rate"] == flagged[label != 0].mean()
+        expected = roc_auc_score(label != 0, test_scores[row])
+        assert member["image_auroc"] == pytest.approx(expected, abs=1e-9)
+
+
+def test_curves_of_f1_hold_the_oracle(measured):
+    _, directory, results, _, _, _ = measured
+    with np.load(directory / "scores.npz") as scores:
+        f1, threshold = scores["f1_curve/f1"], scores["f1_curve/threshold"]
+    assert f1.shape == threshold.shape
+    assert len(f1) == 2
+    assert (np.diff(threshold) >= 0).all()
+    for row, member in enumerate(results["members"]):
+        assert f1[row].max() == pytest.approx(member["f1_oracle"], abs=1e-9)
+
+
+def test_robustness_starts_from_what_was_measured(measured):
+    _, _, results, _, _, _ = measured
+    for member in results["members"]:
+        first, *changed = member["robustness"]
+        assert (first["change"], first["strength"]) == ("none", 0)
+        assert first["pixel_auroc"] == pytest.approx(member["pixel_auroc"], abs=1e-6)
+        for rule in member["thresholds"][:-1]:
+            assert first["f1"][rule["rule"]] == pytest.approx(rule["f1"], abs=1e-3)
+        changes = [row["change"] for row in changed]
+        assert list(dict.fromkeys(changes)) == ["brightness", "contrast", "gradient", "noise"]
+        assert len(changed) == 14
+        assert len({row["pixel_auroc"] for row in changed}) > 10
+
+
+def test_examples_have_masks_and_names(measured):
+    _, directory, _, test, _, _ = measured
+    with np.load(directory / "examples.npz") as examples:
+        assert examples["mask"].shape == examples["anomaly_map"].shape == (2, 7, SIZE, SIZE)
+        assert examples["class_name"][0].tolist() == [*["good"] * 3, "bar", "spot", "bar", "spot"]
+        assert examples["anomalous"][0].tolist() == [False] * 3 + [True] * 4
+        assert (examples["mask"].any((2, 3)) == examples["anomalous"]).all()
+    assert test.class_names == ("good", "bar", "spot")
+
+
+def test_evaluating_again_gives_the_same_results(measured, method):
+    config, directory, results, _, _, _ = measured
+    again = experiment.train_and_evaluate(
+        config, directory, train=False, method=method(config, directory)
+    )
+    assert again["members"] == results["members"]
+
+
+def test_streamed_images_train_the_same_network(measured, tmp_path, method, monkeypatch):
+    config, _, results, _, _, _ = measured
+    load = datasets.load.__globals__
+    monkeypatch.setitem(load, "IN_MEMORY", 0)
+    load["_load_industrial"].cache_clear()
+    streamed = experiment.train_and_evaluate(config, tmp_path, method=method(config, tmp_path))
+    load["_load_industrial"].cache_clear()
+    assert streamed["members"] == results["members"]
+
+
+def test_without_masks(tmp_path, run):
+    write_mvtec(tmp_path / "part", masks=False)
+    member = run(config_of(tmp_path))
+    assert member.keys() == OF_EVERY_RUN | OF_BOTH_KINDS | RATES
+    assert [rule.keys() for rule in member["thresholds"]] == [{"rule", "threshold"}] * 3
+
+
+def test_normal_test_images_only(tmp_path, run):
+    write_mvtec(tmp_path / "part", defects=())
+    member = run(config_of(tmp_path))
+    assert member.keys() == OF_EVERY_RUN | RATES
+    assert member["image_threshold"].keys() == {"rule", "threshold", "false_positive_rate"}
+
+
+def test_defective_test_images_only(tmp_path, run):
+    write_mvtec(tmp_path / "part", good=0)
+    member = run(config_of(tmp_path))
+    assert member.keys() == OF_EVERY_RUN | OF_MASKS | RATES
+    assert member["image_threshold"].keys() == {"rule", "threshold", "true_positive_rate"}
+
+
+def test_official_validation_split_chooses_the_thresholds(tmp_path, run):
+    write_mvtec(tmp_path / "part", masks=False, validation=2)
+    config = config_of(tmp_path, **{"data.validation_fraction": 0.0})
+    assert run(config)["thresholds"][0]["threshold"] > 0
+
+
+def own_images(directory, count):
+    for number in range(count):
+        write(directory / f"{number}.png", picture(number)[0])
+    config = folder.get_config("aesc_residual,smoke")
+    config.data.update(dir=str(directory), channels=1)
+    config.mesh.update(member=1, data=1)
+    return config
+
+
+def test_plain_folder_of_normal_images(tmp_path, run):
+    member = run(own_images(tmp_path / "mine", 10))
+    assert member.keys() == OF_EVERY_RUN | RATES
+    assert (member["class_name"], member["normal_class"]) == ("folder", 0)
+    with np.load(tmp_path / "run/examples.npz") as examples:
+        assert examples["image"].shape == (1, 2, SIZE, SIZE, 1)
+        assert not examples["anomalous"].any()
+
+
+def test_nothing_held_out_is_refused_before_training(tmp_path):
+    says = "thresholds are chosen on held-out normal images, and of 1 none is held out"
+    with pytest.raises(UserError, match=says):
+        experiment.train_and_evaluate(own_images(tmp_path / "one", 1), tmp_path / "run")
+    write_mvtec(tmp_path / "part")
+    config = config_of(tmp_path, **{"data.validation_fraction": 0.0})
+    with pytest.raises(UserError, match=r"^config\.data\.validation_fraction=0\.0: thresholds"):
+        experiment.train_and_evaluate(config, tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    "argument",
+    ["aesc_residual,texture,smoke", pytest.param("oe_sdn,smoke", marks=pytest.mark.slow)],
+)
+def test_patches_are_scored_by_windows(tmp_path, run, argument):
+    write_mvtec(tmp_path / "part")
+    config = config_of(tmp_path, argument)
+    assert (config.data.size, config.data.patch) == (SIZE, 32)
+    member = run(config)
+    assert member.keys() >= OF_EVERY_RUN | OF_BOTH_KINDS | OF_MASKS
+    with np.load(tmp_path / "run/examples.npz") as examples:
+        assert examples["anomaly_map"].shape == (1, 7, SIZE, SIZE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("argument", ["ssim_ae,smoke", "ssim_ae,texture,smoke", "ae_l2,smoke"])
+def test_networks_for_larger_patches(tmp_path, run, argument):
+    write_mvtec(tmp_path / "part")
+    assert run(config_of(tmp_path, argument)).keys() >= OF_BOTH_KINDS | OF_MASKS
