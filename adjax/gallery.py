@@ -1,4 +1,4 @@
-"""The auxiliary sets as pictures: what a student would be shown of a run's normal images."""
+"""Auxiliary sets and corruptions as pictures: what networks are shown of normal images."""
 
 from functools import partial
 from pathlib import Path
@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from adjax import reports
+from adjax.corruptions import CORRUPTIONS
 from adjax.errors import UserError
 from adjax.inputs import train_batches
 from adjax.losses import Distance
@@ -64,4 +65,25 @@ def auxiliary_sets(config, trainer: Trainer) -> dict[str, np.ndarray]:
         batch = {key: images[0] for key, images in batch.items()}
         make = partial(auxiliary_images, exposure, reconstruct=reconstruct, distance=distance)
         sets |= {"normal": batch["image"], name: np.asarray(jax.jit(make)(batch))}
+    return sets
+
+
+def corruption_gallery(image: np.ndarray, corruption) -> dict[str, np.ndarray]:
+    """What each corruption makes of some images.
+
+    Args:
+      image: uint8 `[K, H, W, C]`.
+      corruption: the section `config.corruption`, parameters by name of the corruption.
+
+    Returns:
+      `{"normal": [K, H, W, C], corruption: [K, H, W, C], ...}`, float32 in [0, 1].
+
+    """
+    image = image.astype(np.float32) / 255
+    seed = np.stack([np.zeros(len(image)), np.arange(len(image)), np.ones(len(image))], -1)
+    sets = {"normal": image}
+    for name in corruption:
+        if name != "none":
+            made = CORRUPTIONS[name](image, seed.astype(np.int32), **corruption[name])
+            sets[name] = np.asarray(made)
     return sets
