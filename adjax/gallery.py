@@ -8,7 +8,6 @@ import numpy as np
 
 from adjax import reports
 from adjax.corruptions import CORRUPTIONS
-from adjax.errors import UserError
 from adjax.inputs import train_batches
 from adjax.losses import Distance
 from adjax.methods.autoencoder import TEACHER, teacher_stage
