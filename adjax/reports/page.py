@@ -12,10 +12,11 @@ from adjax.reports.columns import columns, run_name
 from adjax.reports.decisions import decision_tables
 from adjax.reports.figures import write_curves_figure, write_figures, write_roc_figure
 from adjax.reports.names import count, dataset_name, listing, method_name
+from adjax.reports.notes import stages_in_words
 from adjax.reports.rendering import ABSENT, Table, to_html
 from adjax.reports.run import Run, read_run
 from adjax.reports.sweep import Sweep, commands, provenance, remarks
-from adjax.reports.tables import results_tables, stages_in_words, summary
+from adjax.reports.tables import results_tables, summary
 
 _HERE = Path(__file__).parent
 MOST_DETAILED = 12  # runs of a sweep that are shown with figures; the others are linked
