@@ -1,6 +1,7 @@
 """A trained detector: uint8 images in, anomaly map, image score and decisions out.
 
-It is restored from the folder of a finished run alone; the data it was trained on need not be there.
+It is restored from the folder of a finished run alone; the data it was trained on need not be
+there.
 """
 
 import dataclasses

@@ -280,9 +280,10 @@ def _areas(mask: np.ndarray, size: tuple[int, int]) -> dict[str, str | int]:
 def _facts(detector: Detector, directory: str | Path, images: Path) -> dict[str, str]:
     """What the contact sheet says of its making."""
     config = detector.config
+    kind = config.data.normal_class or config.data.name
     return {
         "Photographs": str(images),
-        "Detector": f"{directory} ({config.method}, {config.data.normal_class or config.data.name})",
+        "Detector": f"{directory} ({config.method}, {kind})",
         "Image threshold": f"{detector.image_threshold:.4g}",
         "Pixel threshold": f"{detector.pixel_threshold:.4g} ({config.threshold.rule})",
     }
