@@ -104,18 +104,19 @@ def evaluate(
         anomalous = test.label != normal[:, None]
         both = anomalous.any() and not anomalous.all()  # a folder may have normal images only
         aurocs = {name: auroc(value, anomalous) for name, value in scores.items() if both}
-        files.write_arrays(
-            trainer.workdir / "scores.npz",
-            {"label": test.label, "normal_class": normal}
-            | {f"image_score/{name}": value for name, value in scores.items()},
-        )
-        _write_examples(config, trainer, variables, test, left)
-        detected = [{}] * len(left)
+        detected, curves = [{}] * len(left), {}
         if datasets.is_industrial(config.data.name):
-            image_scores = scores[config.image_score]
-            detected = detection.evaluate(
-                config, trainer, variables, test, maps, image_scores, anomalous, left
+            chosen = scores[config.image_score]
+            detected, curves = detection.evaluate(
+                config, trainer, variables, test, maps, chosen, anomalous, left
             )
+    files.write_arrays(
+        trainer.workdir / "scores.npz",
+        {"label": test.label, "normal_class": normal}
+        | {f"image_score/{name}": value for name, value in scores.items()}
+        | curves,
+    )
+    _write_examples(config, trainer, variables, test, left)
     return {
         "method": config.method,
         "dataset": config.data.name,

@@ -112,9 +112,7 @@ def set_method(config: ConfigDict, method: str) -> None:
         )
         config.data.update(crops="translation_rotation", patch=256, samples=10000)
     if method == "unet_ae":
-        config.autoencoder.update(
-            batch_size=4, steps=10000, schedule="constant", corruption="none"
-        )
+        config.autoencoder.update(batch_size=4, steps=10000, schedule="constant", corruption="none")
     if method in ("ae", "sdn", "oe_sdn"):
         config.image_score = "d"
         use_patches(config, 64)

@@ -1,11 +1,25 @@
 """Systems of the literature, one file each: their stages and their score."""
 
 from adjax.errors import UserError
+from adjax.methods.aesc import ae_d6_residual, ae_d6_uncertainty, aesc_residual, aesc_uncertainty
 from adjax.methods.autoencoder import autoencoder
+from adjax.methods.reconstruction import ae_l2, ssim_ae
 from adjax.methods.stage import DATA_AXIS, Method, Scores, Stage, TrainState
 from adjax.methods.style_distillation import oe_sdn, sdn
+from adjax.methods.unet import unet_ae
 
-METHODS = {"ae": autoencoder, "sdn": sdn, "oe_sdn": oe_sdn}
+METHODS = {
+    "ae": autoencoder,
+    "sdn": sdn,
+    "oe_sdn": oe_sdn,
+    "aesc_residual": aesc_residual,
+    "aesc_uncertainty": aesc_uncertainty,
+    "ae_d6_residual": ae_d6_residual,
+    "ae_d6_uncertainty": ae_d6_uncertainty,
+    "ssim_ae": ssim_ae,
+    "ae_l2": ae_l2,
+    "unet_ae": unet_ae,
+}
 
 __all__ = ["DATA_AXIS", "METHODS", "Method", "Scores", "Stage", "TrainState", "create_method"]
 

@@ -46,11 +46,15 @@ class Stage:
       batch_size: normal images an update, over all devices.
       images_per_update: images that an update of one member sees, auxiliary ones included.
       auxiliary: name and parameters of the auxiliary images that the input pipeline makes, or None.
-      sections: config sections that its result depends on, its own included.
+      sections: config sections that its result depends on, its own included, and words that are no
+        sections where the config does not tell two stages of one name apart: their networks.
       init: `(key, image [1, H, W, C]) -> TrainState`.
       update: `(state, frozen, batch, key, member) -> (state, metrics)`; scalars, one of them
-        `loss`. `batch` holds `image` and, if asked for, `auxiliary`, `[B, H, W, C]`.
+        `loss`. `batch` holds `image` and, if asked for, `auxiliary` and `corrupted`,
+        `[B, H, W, C]`.
       validate: `(variables, frozen, image [B, H, W, C]) -> [B]`, the loss of unseen normal images.
+      corruption: name and parameters of the corruption of normal images that the input pipeline
+        makes, `corrupted` beside the clean `image`, or None.
 
     """
 
@@ -63,6 +67,7 @@ class Stage:
     init: Callable[[jax.Array, jax.Array], TrainState]
     update: Callable[[TrainState, Frozen, Batch, jax.Array, Member], tuple[TrainState, dict]]
     validate: Callable[[Variables, Frozen, jax.Array], jax.Array]
+    corruption: tuple[str, dict[str, Any]] | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,8 +4,10 @@ A model maps images `[B, H, W, C]` to `(reconstruction [B, H, W, C], out)`, wher
 named intermediates. It knows no loss and no trainer.
 """
 
+from adjax.models.aesc import AESc
 from adjax.models.conv_autoencoder import ConvAutoencoder
 from adjax.models.rnan import RNAN
 from adjax.models.ssim_autoencoder import SSIMAutoencoder
+from adjax.models.unet_autoencoder import UNetAutoencoder
 
-__all__ = ["RNAN", "ConvAutoencoder", "SSIMAutoencoder"]
+__all__ = ["RNAN", "AESc", "ConvAutoencoder", "SSIMAutoencoder", "UNetAutoencoder"]

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from adjax.ops import Conv, upsample_nearest
+from adjax.ops import Conv
 
 
 class ConvAutoencoder(nn.Module):
@@ -34,8 +34,9 @@ class ConvAutoencoder(nn.Module):
     def __call__(self, image: jax.Array, train: bool = False):
         """Reconstruct `[B, H, W, C]`; H and W divisible by `2 ** (len(widths) - 1)`."""
 
-        def block(x, features, kernel=3, stride=1):
-            x = Conv(features, (kernel, kernel), (stride, stride), use_bias=False)(x)
+        def block(x, features, kernel=3, stride=1, upsample=False):
+            size, strides = (kernel, kernel), (stride, stride)
+            x = Conv(features, size, strides, use_bias=False, upsample=upsample)(x)
             x = nn.BatchNorm(not train, momentum=0.9, axis_name=self.batch_axis, dtype=x.dtype)(x)
             return nn.leaky_relu(x, 0.2)
 
@@ -47,8 +48,8 @@ class ConvAutoencoder(nn.Module):
         shape = x.shape
         code = nn.Dense(self.code_size, dtype=x.dtype, name="code")(x.reshape(len(x), -1))
         x = nn.Dense(shape[1] * shape[2] * shape[3], dtype=x.dtype)(code).reshape(shape)
-        for features in reversed(strided):
-            x = upsample_nearest(block(x, features))
-        x = block(x, strided[0])
+        x = block(x, strided[-1])
+        for features in (*reversed(strided[:-1]), strided[0]):
+            x = block(x, features, upsample=True)
         x = Conv(image.shape[-1], (3, 3), name="image")(x)
         return nn.sigmoid(x.astype(image.dtype)), {"code": code}

@@ -89,7 +89,7 @@ class NonLocalBlock(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """`[B, H, W, F]` to the same shape; memory grows as (H W)^2."""
+        """`[B, H, W, F]` to the same shape; work grows as (H W)^2, memory does not."""
         b, h, w, features = x.shape
         query, key, value = (
             nn.Dense(features // 2, dtype=x.dtype, name=name)(x).reshape(b, h * w, features // 2)

@@ -3,7 +3,7 @@
 from adjax.ops.attention import attention
 from adjax.ops.backend import CONVOLUTIONS, convolution_backend, native_library
 from adjax.ops.compiler import compiler_options
-from adjax.ops.convolution import Conv, ConvTranspose, conv, conv_transpose
+from adjax.ops.convolution import Conv, ConvTranspose, conv, conv_of_upsampled, conv_transpose
 from adjax.ops.flops import count_flops
 from adjax.ops.resampling import upsample_nearest
 
@@ -14,6 +14,7 @@ __all__ = [
     "attention",
     "compiler_options",
     "conv",
+    "conv_of_upsampled",
     "conv_transpose",
     "convolution_backend",
     "count_flops",

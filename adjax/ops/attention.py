@@ -4,23 +4,49 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+# Weights of one image that are held at once, 4 MiB: all of 1024 positions, 256 rows of 4096.
+_WEIGHTS_AT_ONCE = 2**20
+
 
 def attention(query: jax.Array, key: jax.Array, value: jax.Array) -> jax.Array:
     """`softmax(query key^T) value`, not scaled: `[B, T, F]` three times -> `[B, T, F]`.
 
-    The weights `[T, T]` of an image are recomputed in the backward pass. On CPU the images go one
-    by one, so that their weights stay in the cache, and are computed in float32.
+    The weights `[T, T]` of an image are recomputed in the backward pass. Those of large images are
+    made a group of rows at a time and never held together. On CPU the images go one by one, so
+    that their weights stay in the cache. Large images, and all on CPU, are computed in float32.
     """
+    is_small = query.shape[1] * key.shape[1] <= _WEIGHTS_AT_ONCE
+    attend = _attend_one if is_small else _attend_by_rows
 
     def default(query, key, value):
+        if not is_small:
+            return _in_float32(jax.vmap(attend), query, key, value)
         q, k, v = (x[:, :, None] for x in (query, key, value))
         return jax.nn.dot_product_attention(q, k, v, scale=1.0)[:, :, 0]
 
     def cpu(query, key, value):
-        operands = tuple(x.astype(jnp.float32) for x in (query, key, value))
-        return lax.map(lambda one: _attend_one(*one), operands).astype(query.dtype)
+        def one_by_one(*operands):
+            return lax.map(lambda one: attend(*one), operands)
+
+        return _in_float32(one_by_one, query, key, value)
 
     return lax.platform_dependent(query, key, value, cpu=cpu, default=default)
+
+
+def _in_float32(function, *operands):
+    return function(*(x.astype(jnp.float32) for x in operands)).astype(operands[0].dtype)
+
+
+def _attend_by_rows(query, key, value):
+    """`_attend_one` for groups of queries in turn; its backward pass adds up what each gives."""
+    positions, features = query.shape
+    groups = -(-positions * len(key) // _WEIGHTS_AT_ONCE)
+    rows = -(-positions // groups)
+    padded = jnp.pad(query, ((0, groups * rows - positions), (0, 0)))
+    output = lax.map(
+        lambda group: _attend_one(group, key, value), padded.reshape(groups, rows, features)
+    )
+    return output.reshape(groups * rows, -1)[:positions]
 
 
 @jax.custom_vjp

@@ -79,6 +79,35 @@ def conv_transpose(y: jax.Array, w: jax.Array, strides=(1, 1), padding="SAME") -
     return _conv_input(y, w, tuple(strides), padding, size)
 
 
+def conv_of_upsampled(x: jax.Array, w: jax.Array) -> jax.Array:
+    """`conv(upsample_nearest(x), w)`, with the work of a smaller kernel and no upsampled image.
+
+    Pixels of the upsampled image that share a source share a product: a kernel of 5 x 5 does the
+    work of 3 x 3 a pixel, one of 3 x 3 that of 2 x 2.
+
+    Args:
+      x: `[B, H, W, I]`.
+      w: kernel `[kh, kw, I, O]`, same dtype as `x`.
+
+    Returns:
+      `[B, 2 H, 2 W, O]`.
+
+    """
+    # To double the image is to transpose a convolution of stride 2 by a box of 2 x 2; with the
+    # convolution that follows it is one, by a kernel a tap larger.
+    w = w[::-1, ::-1]
+    w = _pad_rows(w, 0, 1) + _pad_rows(w, 1, 0)
+    w = w.swapaxes(0, 1)
+    w = (_pad_rows(w, 0, 1) + _pad_rows(w, 1, 0)).swapaxes(0, 1)
+    after = [(k - 2) // 2 for k in w.shape[:2]]
+    padding = tuple((k - 2 - p, p) for k, p in zip(w.shape[:2], after, strict=True))
+    return conv_transpose(x, w.swapaxes(2, 3), (2, 2), padding)
+
+
+def _pad_rows(w: jax.Array, before: int, after: int) -> jax.Array:
+    return jnp.pad(w, ((before, after), (0, 0), (0, 0), (0, 0)))
+
+
 def _explicit_padding(size, kernel, strides, padding) -> Padding:
     if isinstance(padding, str):
         padding = lax.padtype_to_pads(size, kernel, strides, padding)
@@ -247,7 +276,10 @@ def _conv_kernel_cpu(x, y, *, strides, padding, kernel):
 
 
 class Conv(nn.Module):
-    """Convolution layer: `[B, H, W, C]` -> `[B, H', W', features]`; parameters stay float32."""
+    """Convolution layer: `[B, H, W, C]` -> `[B, H', W', features]`; parameters stay float32.
+
+    With `upsample` it is that of `upsample_nearest` of its input, of stride 1 and padding "SAME".
+    """
 
     features: int
     kernel_size: tuple[int, int]
@@ -256,13 +288,18 @@ class Conv(nn.Module):
     use_bias: bool = True
     dtype: DTypeLike | None = None
     kernel_init: Initializer = initializers.lecun_normal()
+    upsample: bool = False
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Apply the layer."""
         shape = (*self.kernel_size, x.shape[-1], self.features)
         kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
-        return _with_bias(self, conv, x, kernel)
+        if not self.upsample:
+            return _with_bias(self, conv, x, kernel)
+        if self.strides != (1, 1) or self.padding != "SAME":
+            raise ValueError("a convolution that upsamples has stride 1 and padding 'SAME'")
+        return _with_bias(self, lambda x, w, *_: conv_of_upsampled(x, w), x, kernel)
 
 
 class ConvTranspose(nn.Module):

@@ -173,7 +173,9 @@ def _sentence(run: Run) -> str:
     stages = stages_in_words(run)
     tested = f"scored on {run.scores['label'].size:,} test images, those of other classes anomalous"
     if "channels" in run.config.get("data", {}):
-        tested = f"scored on {run.scores['label'].size:,} images, {run.anomalous[0].sum():,} defective"
+        tested = (
+            f"scored on {run.scores['label'].size:,} images, {run.anomalous[0].sum():,} defective"
+        )
     if len(run.members) == 1:
         member = run.members[0]
         who = f"Trained on images of class {member['class_name']} alone with seed {member['seed']}"

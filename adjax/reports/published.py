@@ -192,12 +192,8 @@ AESC_PIXEL = PublishedTable(
 _MINHAS = (
     'Minhas and Zelek, "Semi-supervised Anomaly Detection using AutoEncoders", 2020 (pixel F1)'
 )
-F1_DAGM = PublishedTable(
-    source=_MINHAS, columns=("unet_ae",), rows={"class8": (0.96,)}, means={}
-)
-F1_RSDDS = PublishedTable(
-    source=_MINHAS, columns=("unet_ae",), rows={"type_i": (0.81,)}, means={}
-)
+F1_DAGM = PublishedTable(source=_MINHAS, columns=("unet_ae",), rows={"class8": (0.96,)}, means={})
+F1_RSDDS = PublishedTable(source=_MINHAS, columns=("unet_ae",), rows={"type_i": (0.81,)}, means={})
 
 # Groups of categories over which tables print means.
 GROUPS = {"mvtec_ad": {"textures": _TEXTURES, "objects": _OBJECTS}}

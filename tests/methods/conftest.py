@@ -9,12 +9,26 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from jax.sharding import Mesh, PartitionSpec
+from ml_collections import ConfigDict
 from model_helpers import random_variables
 
 from adjax.methods import DATA_AXIS, METHODS, create_method
 from adjax.models import RNAN, ConvAutoencoder
 
 WINDOW = 7
+AUTOENCODER = {
+    "batch_size": 4,
+    "steps": 8,
+    "learning_rate": 1e-3,
+    "weight_decay": 0.0,
+    "schedule": "constant",
+    "corruption": "stain",
+    "depth": 2,
+    "width": 4,
+    "kernel": 3,
+    "code_size": 4,
+    "extra_layers": 0,
+}
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +39,11 @@ def config_of():
         from configs import mnist
 
     def get(name):
-        config = mnist.get_config(f"{name},smoke")
+        config = mnist.get_config("ae,smoke")
+        config.method = name
+        config.autoencoder = ConfigDict(AUTOENCODER)
+        config.corruption = ConfigDict({"stain": {"blur": 0.0}})
+        config.uncertainty = ConfigDict({"passes": 6, "aesc": (0.2, 0.5), "ae_d6": (0.0, 0.5)})
         config.distance.window = WINDOW
         config.teacher.widths = (4, 8)
         config.student.groups = 1

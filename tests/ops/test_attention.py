@@ -1,11 +1,14 @@
 """Attention against softmax attention written out."""
 
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from adjax.ops import attention
+from adjax.training.estimates import peak_bytes
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -61,3 +64,44 @@ def test_large_logits_stay_finite():
     assert float(total) == pytest.approx(desired, abs=1e-4)
     for gradient in gradients:
         assert np.isfinite(gradient).all()
+
+
+@pytest.fixture
+def few_weights(monkeypatch):
+    """Hold so few weights that the seven queries go in three groups, the last filled up."""
+    module = sys.modules[attention.__module__]
+    monkeypatch.setattr(module, "_WEIGHTS_AT_ONCE", 20)
+
+
+@pytest.mark.usefixtures("few_weights")
+def test_rows_in_groups_equal_softmax_attention():
+    check_value_and_gradients()
+
+
+@pytest.mark.usefixtures("few_weights")
+def test_rows_in_groups_on_other_platforms_equal_softmax_attention(other_platform):
+    check_value_and_gradients()
+
+
+def gradients(query, key, value):
+    return jax.grad(lambda *x: loss(attention, *x), (0, 1, 2))(query, key, value)
+
+
+def test_memory_of_a_large_image_is_bounded():
+    """At 64 x 64 positions the weights of one image would take 64 MiB."""
+    shapes = [jax.ShapeDtypeStruct((2, 4096, 16), jnp.float32)] * 3
+    traced = jax.make_jaxpr(gradients)(*shapes).jaxpr
+    assert peak_bytes(traced) < 2 * 4096 * 4096 * 4 / 2  # a quarter of the dense form's least
+    compiled = jax.jit(gradients).lower(*shapes).compile()
+    assert compiled.memory_analysis().temp_size_in_bytes < 32 * 2**20
+
+
+def test_small_images_keep_their_program():
+    """At 32 x 32 positions an image's weights are held together, in one product."""
+    shapes = [jax.ShapeDtypeStruct((2, 1024, 16), jnp.float32)] * 3
+    text = jax.jit(attention).lower(*shapes).as_text()
+    assert "1024x1024" in text
+    large = [jax.ShapeDtypeStruct((2, 4096, 16), jnp.float32)] * 3
+    text = jax.jit(attention).lower(*large).as_text()
+    assert "256x4096" in text
+    assert "4096x4096" not in text

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax import lax
 
-from adjax.ops import Conv, ConvTranspose, conv, conv_transpose
+from adjax.ops import Conv, ConvTranspose, conv, conv_of_upsampled, conv_transpose
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -311,3 +311,27 @@ def test_layers_start_with_unit_variance():
         output, _ = jax.jit(layer.init_with_output)(jax.random.key(1), image)
         inside = output[:, 2:-2, 2:-2]
         assert 0.8 < inside.var() < 1.2
+
+
+@pytest.mark.parametrize("kernel", [(5, 5), (3, 4), (1, 2)])
+def test_convolution_of_an_upsampled_image(kernel):
+    x, w = normal(0, 2, 3, 4, 2), normal(1, *kernel, 2, 3)
+
+    def direct(x, w):
+        return lax_conv(jnp.repeat(jnp.repeat(x, 2, 1), 2, 2), w, (1, 1), "SAME")
+
+    def both(function):
+        gradient = jax.grad(lambda *o: jnp.sin(function(*o)).sum(), (0, 1))
+        return jax.jit(lambda *o: (function(*o), gradient(*o)))(x, w)
+
+    assert_close(both(conv_of_upsampled), both(direct))
+
+
+def test_layer_that_upsamples():
+    x = normal(0, 2, 4, 4, 3)
+    layer = Conv(2, (5, 5), upsample=True)
+    output, variables = layer.init_with_output(jax.random.key(0), x)
+    desired = Conv(2, (5, 5)).apply(variables, jnp.repeat(jnp.repeat(x, 2, 1), 2, 2))
+    assert_close(output, desired)
+    with pytest.raises(ValueError, match="stride 1 and padding 'SAME'"):
+        layer.clone(strides=(2, 2)).init(jax.random.key(0), x)

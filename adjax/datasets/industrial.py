@@ -1,0 +1,189 @@
+"""Images of an industrial set at one size: a whole split in memory, or read file by file.
+
+Images of any shape are squeezed to a square [D], by Pillow's bilinear filter, which is antialiased
+when it reduces [D]; masks by nearest neighbour, so that a defect of a few pixels may vanish.
+"""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from adjax.datasets.images import decode, read_mask, read_size, to_array
+from adjax.datasets.layouts import Index, Item
+from adjax.errors import UserError
+
+
+class ImageTable(NamedTuple):
+    """A split in the order of the index; the arrays are read-only."""
+
+    image: np.ndarray  # uint8 [N, S, S, C]
+    mask: np.ndarray | None  # bool [N, S, S]; None if a defective image has no ground truth
+    defect: tuple[str, ...]  # [N], "good" or the kind of defect
+    path: tuple[str, ...]  # [N], relative to the directory of the index
+
+    @property
+    def label(self) -> np.ndarray:
+        """1 where an image has a defect, else 0: int32 `[N]`."""
+        return np.array([defect != "good" for defect in self.defect], np.int32)
+
+
+class FileTable:
+    """A split as a table whose rows are read from files when they are asked for.
+
+    Nothing is kept, so it may be larger than the memory; any number of threads may read.
+
+    Attributes:
+      shape: (N, S, S, C) of the images.
+      dtype: uint8.
+      has_masks: whether every defective image has ground truth.
+      defect: `[N]`, "good" or the kind of defect.
+      path: `[N]`, relative to the directory of the index.
+
+    """
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, index: Index, split: str, size: int, channels: int, workers: int = 0):
+        """Make a table of a split; `workers` threads decode, 0 means one a processor."""
+        self._items = index.of(split)
+        if not self._items:
+            known = ", ".join(sorted({item.split for item in index.items}))
+            raise UserError(f"{index.directory} has no {split} images: it has {known}")
+        if size < 1 or channels not in (1, 3):
+            raise UserError(
+                f"images have a size of at least 1 and 1 or 3 channels: {size, channels}"
+            )
+        self.shape = (len(self._items), size, size, channels)
+        self.has_masks = all(item.is_good or item.mask for item in self._items)
+        self.defect = tuple(item.defect for item in self._items)
+        self.path = tuple(index.name_of(item) for item in self._items)
+        self._workers = workers or os.cpu_count() or 1
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def read(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Read images: rows int64 `[n]` -> uint8 `[n, S, S, C]`.
+
+        Raises:
+          UserError: naming the first file that cannot be read.
+
+        """
+        return self._fill(rows, np.empty((len(rows), *self.shape[1:]), self.dtype), _read_image)
+
+    def read_masks(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Read ground truth: rows int64 `[n]` -> bool `[n, S, S]`, False for good images.
+
+        Raises:
+          UserError: naming the first file that cannot be read, or an image without ground truth.
+
+        """
+        return self._fill(rows, np.empty((len(rows), *self.shape[1:3]), bool), _read_mask)
+
+    def _fill(self, rows, out: np.ndarray, read) -> np.ndarray:
+        def fill(number: int) -> None:
+            out[number] = read(self._items[rows[number]], *self.shape[2:])
+
+        if len(rows) < 2 or self._workers < 2:
+            for number in range(len(rows)):
+                fill(number)
+        else:
+            with ThreadPoolExecutor(min(self._workers, len(rows))) as threads:
+                for _ in threads.map(fill, range(len(rows))):
+                    pass  # raises what the thread raised
+        return out
+
+
+def open_images(index: Index, split: str, *, size: int, channels: int) -> FileTable:
+    """Make a table of a split that reads its files when asked; see `FileTable`."""
+    return FileTable(index, split, size, channels)
+
+
+def load_images(index: Index, split: str, *, size: int, channels: int) -> ImageTable:
+    """Read a split into memory.
+
+    Args:
+      index: of the set.
+      split: "train", "validation" or "test".
+      size: S, height and width of the images.
+      channels: C, 1 (luma) or 3.
+
+    Raises:
+      UserError: if the index has no such split, or naming the first file that cannot be read.
+
+    """
+    table = FileTable(index, split, size, channels)
+    rows = np.arange(len(table))
+    image = table.read(rows)
+    mask = table.read_masks(rows) if table.has_masks else None
+    for array in (image, mask):
+        if array is not None:
+            array.flags.writeable = False
+    return ImageTable(image, mask, table.defect, table.path)
+
+
+def item_image(item: Item) -> Image.Image:
+    """The item's image at its own size, of mode "L" or "RGB"."""
+    image, _ = decode(item.path)
+    if item.box is None:
+        return image
+    top, left, height, width = item.box
+    if top + height > image.height or left + width > image.width:
+        raise UserError(f"{item.path}: smaller than its ground truth {item.mask or item.box}")
+    return image.crop((left, top, left + width, top + height))
+
+
+def item_mask(item: Item) -> np.ndarray:
+    """The ground truth of a defective item at its own size: bool `[H, W]`.
+
+    Raises:
+      UserError: if there is none, it cannot be read, or its size is not that of the image.
+
+    """
+    if item.mask is None:
+        raise UserError(f"{item.path}: has no ground truth")
+    mask, size = read_mask(item.mask), read_size(item.path)
+    if mask.shape != size:
+        raise UserError(
+            f"{item.mask}: is {mask.shape[0]} high and {mask.shape[1]} wide but its image "
+            f"{item.path.name} is {size[0]} high and {size[1]} wide"
+        )
+    if item.box is None:
+        return mask
+    top, left, height, width = item.box
+    return mask[top : top + height, left : left + width]
+
+
+def resize_image(image: Image.Image, size: int, channels: int) -> np.ndarray:
+    """What every image of a table goes through: grey or colour, then squeezed to a square.
+
+    Args:
+      image: of any size.
+      size: S.
+      channels: C, 1 or 3.
+
+    Returns:
+      uint8 `[S, S, C]`.
+
+    """
+    image = image.convert("L" if channels == 1 else "RGB")
+    return to_array(image.resize((size, size), Image.Resampling.BILINEAR), channels)
+
+
+def resize_mask(mask: np.ndarray, size: int) -> np.ndarray:
+    """Squeeze a mask by nearest neighbour: bool `[H, W]` -> bool `[S, S]`."""
+    row, column = (((np.arange(size) + 0.5) * side / size).astype(int) for side in mask.shape)
+    return mask[row[:, None], column]
+
+
+def _read_image(item: Item, size: int, channels: int) -> np.ndarray:
+    return resize_image(item_image(item), size, channels)
+
+
+def _read_mask(item: Item, size: int, channels: int) -> np.ndarray:
+    del channels
+    return np.zeros((size, size), bool) if item.is_good else resize_mask(item_mask(item), size)

@@ -1,0 +1,213 @@
+"""Every image file is read right or refused by name."""
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from industrial_helpers import mask, picture, write
+from PIL import Image
+
+from adjax.datasets.images import EXTENSIONS, inspect_image, read_image, read_mask, read_size
+from adjax.datasets import images
+from adjax.errors import UserError
+
+GREY, COLOUR = picture(0, (6, 4)), picture(1, (6, 4, 3))
+LOSSLESS = ("png", "bmp", "tif", "tiff", "webp")
+
+
+def refusal(path, read=read_image):
+    """The one line that refuses a file, without its path."""
+    with pytest.raises(UserError) as caught:
+        read(path)
+    text = str(caught.value)
+    assert "\n" not in text
+    assert str(path) in text
+    return text.replace(str(path), "")
+
+
+@pytest.mark.parametrize("extension", LOSSLESS)
+def test_lossless_formats_are_exact(tmp_path, extension):
+    path = write(
+        tmp_path / f"a.{extension}", COLOUR, **{"lossless": True} if extension == "webp" else {}
+    )
+    np.testing.assert_array_equal(read_image(path), COLOUR)
+    assert inspect_image(path) == (6, 4, 3, ())
+    if extension != "webp":  # has no grey
+        np.testing.assert_array_equal(read_image(write(path, GREY)), GREY[..., None])
+
+
+@pytest.mark.parametrize("extension", ["JPG", "jpeg"])
+def test_jpeg_is_close(tmp_path, extension):
+    smooth = np.linspace(0, 255, 64, dtype=np.uint8).reshape(8, 8)
+    path = write(tmp_path / f"a.{extension}", smooth, format="JPEG", quality=95)
+    assert path.suffix.lower() in EXTENSIONS
+    assert np.abs(read_image(path)[..., 0].astype(int) - smooth).max() <= 4
+
+
+def test_channels(tmp_path):
+    grey, colour = write(tmp_path / "g.png", GREY), write(tmp_path / "c.png", COLOUR)
+    np.testing.assert_array_equal(read_image(grey, 3), np.repeat(GREY[..., None], 3, -1))
+    luma = (COLOUR @ [0.299, 0.587, 0.114])[..., None]
+    assert np.abs(read_image(colour, 1) - luma).max() <= 1
+    with pytest.raises(UserError, match="1 or 3 channels, not 4"):
+        read_image(grey, 4)
+
+
+@pytest.mark.parametrize("extension", ["png", "tif"])
+def test_16_bit_grey_is_scaled_by_its_full_range(tmp_path, extension):
+    deep = np.array([[0, 128, 129, 257, 32768, 65406, 65407, 65535]], np.uint16)
+    path = write(tmp_path / f"a.{extension}", deep)
+    np.testing.assert_array_equal(read_image(path)[0, :, 0], [0, 0, 1, 1, 128, 254, 255, 255])
+    assert inspect_image(path).remarks == ("16-bit grey scaled to 8 bits by its full range",)
+
+
+def test_16_bit_colour_keeps_its_upper_bits(tmp_path):
+    import tensorflow as tf
+
+    deep = COLOUR.astype(np.uint16) * 256 + 77
+    (tmp_path / "a.png").write_bytes(tf.io.encode_png(deep).numpy())
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), COLOUR)
+    assert "upper 8 bits" in inspect_image(tmp_path / "a.png").remarks[0]
+
+
+def test_palette_has_its_colours(tmp_path):
+    image = Image.fromarray(COLOUR).quantize(16)
+    image.save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), np.asarray(image.convert("RGB")))
+    assert inspect_image(tmp_path / "a.png").remarks == ("palette replaced by its colours",)
+
+
+def test_one_bit(tmp_path):
+    Image.fromarray(GREY > 127).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png")[..., 0], (GREY > 127) * 255)
+
+
+@pytest.mark.parametrize("extension", ["jpg", "tif"])
+def test_cmyk_has_its_colours(tmp_path, extension):
+    flat = np.broadcast_to(np.array([200, 120, 40], np.uint8), (16, 16, 3))
+    Image.fromarray(flat).convert("CMYK").save(tmp_path / f"a.{extension}")
+    image = read_image(tmp_path / f"a.{extension}").astype(int)
+    assert np.abs(image - flat).max() <= 3
+    assert "CMYK" in inspect_image(tmp_path / f"a.{extension}").remarks[0]
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+@pytest.mark.parametrize("extension", ["png", "tif"])
+def test_alpha_must_be_opaque(tmp_path, mode, extension):
+    path = tmp_path / f"a.{extension}"
+    image = Image.fromarray(GREY).convert(mode)
+    image.save(path)
+    np.testing.assert_array_equal(read_image(path)[..., 0], GREY)
+    assert "alpha" in inspect_image(path).remarks[0]
+    image.putpixel((2, 1), (*[0] * (len(mode) - 1), 254))
+    image.save(path)
+    assert "transparent pixels" in refusal(path)
+
+
+def test_transparent_colour_of_a_palette_is_refused(tmp_path):
+    image = Image.fromarray(np.arange(4, dtype=np.uint8).reshape(2, 2)).convert("P")
+    image.save(tmp_path / "a.png", transparency=0)
+    assert "transparent pixels" in refusal(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("extension", ["png", "jpg", "tif", "webp"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_turns(tmp_path, extension, orientation):
+    upright = np.kron(picture(3, (3, 2)), np.ones((16, 16), np.uint8))
+    upright = np.repeat(upright[..., None], 3, -1)
+    flips = {1: 0, 2: 1, 3: 0, 4: 1, 5: 1, 6: 0, 7: 1, 8: 0}
+    turns = {1: 0, 2: 0, 3: 2, 4: 2, 5: 1, 6: 1, 7: 3, 8: 3}
+    stored = np.rot90(upright, turns[orientation])
+    stored = stored[:, ::-1] if flips[orientation] else stored
+    exif = Image.Exif()
+    exif[274] = orientation
+    path = write(tmp_path / f"a.{extension}", np.ascontiguousarray(stored), exif=exif)
+    image = read_image(path)
+    assert image.shape == upright.shape
+    assert read_size(path) == upright.shape[:2]
+    assert np.abs(image.astype(int) - upright).mean() < 8
+    assert bool(inspect_image(path).remarks) == (orientation != 1)
+
+
+@pytest.mark.parametrize("extension", ["png", "bmp", "tif", "jpg", "webp"])
+def test_damaged_files_are_refused(tmp_path, extension):
+    path = write(tmp_path / f"a.{extension}", picture(2, (40, 30, 3)))
+    content = path.read_bytes()
+    for keep in (0, 1, 30, len(content) // 2, len(content) - 40):
+        path.write_bytes(content[:keep])
+        text = refusal(path)
+        assert ("empty (0 bytes)" in text) == (keep == 0)
+        refusal(path, read_mask)
+        refusal(path, inspect_image)
+
+
+def test_a_changed_bit_of_a_png_is_noticed(tmp_path):
+    path = write(tmp_path / "a.png", GREY)
+    content = bytearray(path.read_bytes())
+    for position in range(45, len(content) - 16, 3):
+        content[position] ^= 4
+        path.write_bytes(content)
+        refusal(path)
+        content[position] ^= 4
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.png", b"not an image"), ("a.jpg", b"\xff\xd8\xff"), ("a.tif", b"II*\x00\x08\x00\x00\x00")],
+)
+def test_other_content_is_refused(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    assert "damaged" in refusal(tmp_path / name)
+
+
+def test_other_formats_are_refused_whatever_their_extension(tmp_path):
+    Image.fromarray(GREY).save(tmp_path / "a.png", format="GIF")
+    assert "not a PNG" in refusal(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("extension", ["png", "tif", "webp"])
+def test_several_frames_are_refused(tmp_path, extension):
+    frames = [Image.fromarray(picture(seed, (6, 4, 3))) for seed in range(2)]
+    frames[0].save(tmp_path / f"a.{extension}", save_all=True, append_images=frames[1:])
+    assert "2 frames or pages" in refusal(tmp_path / f"a.{extension}")
+
+
+@pytest.mark.parametrize("array", [GREY.astype(np.float32), GREY.astype(np.int32)])
+def test_other_depths_are_refused(tmp_path, array):
+    assert "mode" in refusal(write(tmp_path / "a.tif", array))
+
+
+def test_huge_images_are_refused_from_their_header(tmp_path, monkeypatch):
+    path = write(tmp_path / "a.png", GREY)
+    monkeypatch.setattr(images, "MAX_PIXELS", GREY.size - 1)
+    assert "too large (4 x 6" in refusal(path)
+    monkeypatch.setattr(images, "MAX_PIXELS", GREY.size)
+    assert read_image(path).shape == (6, 4, 1)
+    content = bytearray(path.read_bytes())
+    content[16:24] = struct.pack(">II", 60_000, 60_000)
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    path.write_bytes(content)
+    assert "too large" in refusal(path)
+
+
+def test_missing_file(tmp_path):
+    assert "No such file" in refusal(tmp_path / "absent.png")
+
+
+def test_masks_are_what_is_above_zero(tmp_path):
+    marked = mask()
+    for value in (1, 255):
+        array = marked.astype(np.uint8) * value
+        np.testing.assert_array_equal(read_mask(write(tmp_path / "m.png", array)), marked)
+    colour = np.stack([marked * 0, marked * 0, marked * 9], -1).astype(np.uint8)
+    np.testing.assert_array_equal(read_mask(write(tmp_path / "c.bmp", colour)), marked)
+    deep = marked.astype(np.uint16) * 65535
+    np.testing.assert_array_equal(read_mask(write(tmp_path / "d.png", deep)), marked)
+
+
+def test_masks_in_jpeg_have_no_noise(tmp_path):
+    marked = np.kron(mask(), np.ones((8, 8), bool))
+    path = write(tmp_path / "m.jpg", marked, quality=60)
+    assert (np.asarray(Image.open(path)) > 0).sum() > marked.sum()
+    np.testing.assert_array_equal(read_mask(path), marked)
