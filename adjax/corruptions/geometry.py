@@ -25,7 +25,7 @@ def uniform_rotation(image: tf.Tensor, seed: tf.Tensor, *, low: int, high: int) 
     # By table: cosines computed for a batch would depend on its size in the last bit.
     rows = np.stack([cos, -sin, sin, cos], -1).reshape(-1, 2, 2)
     drawn = uniform_integer(seed, len(angle))
-    return _sample(image, tf.gather(tf.constant(rows, tf.float32), drawn))
+    return sample(image, tf.gather(tf.constant(rows, tf.float32), drawn))
 
 
 def horizontal_flip(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -47,21 +47,38 @@ def shearing(image: tf.Tensor, seed: tf.Tensor, *, minimum: float, maximum: floa
     size, side = tf.unstack(uniform(seed, 2), axis=1)
     factor = (minimum + (maximum - minimum) * size) * tf.where(side < 0.5, -1.0, 1.0)
     one, zero = tf.ones_like(factor), tf.zeros_like(factor)
-    return _sample(image, tf.reshape(tf.stack([one, factor, zero, one], -1), (-1, 2, 2)))
+    return sample(image, tf.reshape(tf.stack([one, factor, zero, one], -1), (-1, 2, 2)))
 
 
-def _sample(image: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
-    """Read each image at other places: bilinear, black outside.
+def sample(
+    image: tf.Tensor,
+    matrix: tf.Tensor,
+    centre: tf.Tensor | None = None,
+    shape: tuple[int, int] | None = None,
+    outside: str = "CONSTANT",
+) -> tf.Tensor:
+    """Read each image at other places, bilinearly.
 
     Args:
       image: `[N, H, W, C]`.
       matrix: `[N, 2, 2]`, from a place (x, y) of the result to one of the image, both in pixels
-        from the centre.
+        from their centres.
+      centre: `[N, 2]`, the place (x, y) of the image in the middle of the result; its own by
+        default.
+      shape: `(h, w)` of the result, that of the image by default.
+      outside: what is read outside the image: "CONSTANT" is black, "REFLECT" mirrored, the edge
+        pixel repeated.
+
+    Returns:
+      `[N, h, w, C]`, clipped to [0, 1].
 
     """
     height, width = image.shape[1:3]
-    centre = tf.constant([(width - 1) / 2, (height - 1) / 2])
-    offset = centre - tf.reduce_sum(matrix * centre, -1)
+    if centre is None:
+        centre = tf.constant([(width - 1) / 2, (height - 1) / 2])
+    height, width = shape or (height, width)
+    middle = tf.constant([(width - 1) / 2, (height - 1) / 2])
+    offset = centre - tf.reduce_sum(matrix * middle, -1)
     rows = tf.reshape(tf.concat([matrix, offset[..., None]], -1), (-1, 6))
     return tf.clip_by_value(
         tf.raw_ops.ImageProjectiveTransformV3(
@@ -70,7 +87,7 @@ def _sample(image: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
             output_shape=(height, width),
             fill_value=0.0,
             interpolation="BILINEAR",
-            fill_mode="CONSTANT",
+            fill_mode=outside,
         ),
         0,
         1,

@@ -15,12 +15,13 @@ _GOLDEN = 0x9E3779B9  # 2^32 over the golden ratio: keeps equal words apart
 
 def random_bits(seed: tf.Tensor, words: int = 1) -> tf.Tensor:
     """Hash seeds to random bits: int32 `[N, 3]` -> uint32 `[N, words]`."""
-    seed = tf.bitcast(seed, tf.uint32)
-    state = tf.zeros_like(seed[:, 0])
-    for k in range(3):
-        state = _mix((state ^ seed[:, k]) + _GOLDEN)
     counter = tf.constant([(k * _GOLDEN) % 2**32 for k in range(1, words + 1)], tf.uint32)
-    return _mix(state[:, None] + counter[None])
+    return _mix(_hash(seed)[:, None] + counter[None])
+
+
+def split(seed: tf.Tensor, number: int) -> list[tf.Tensor]:
+    """Make `number` independent seeds `[N, 3]` of each seed `[N, 3]`."""
+    return tf.split(tf.bitcast(random_bits(seed, 3 * number), tf.int32), number, axis=1)
 
 
 def permuted_index(index: tf.Tensor, seed: tf.Tensor, size) -> tf.Tensor:
@@ -63,6 +64,33 @@ def standard_normal(seed: tf.Tensor, number: int) -> tf.Tensor:
     halves = tf.bitcast(random_bits(seed, -(-number // 2)), tf.uint16)
     index = tf.cast(tf.reshape(halves, (tf.shape(seed)[0], -1))[:, :number], tf.int32)
     return tf.gather(tf.constant(_normal_quantiles()), index)
+
+
+def numbered_normal(seed: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
+    """Draws of a standard normal by their numbers: equal numbers give equal draws.
+
+    Args:
+      seed: int32 `[N, 3]`.
+      number: int32 `[N, K]`.
+
+    Returns:
+      float32 `[N, K]`, quantiles as in `standard_normal`.
+
+    """
+    bits = _mix(_hash(seed)[:, None] + _mix(tf.bitcast(number, tf.uint32)))
+    return tf.gather(
+        tf.constant(_normal_quantiles()),
+        tf.cast(tf.bitwise.right_shift(bits, tf.constant(16, tf.uint32)), tf.int32),
+    )
+
+
+def _hash(seed: tf.Tensor) -> tf.Tensor:
+    """One word of each seed: int32 `[N, 3]` -> uint32 `[N]`."""
+    seed = tf.bitcast(seed, tf.uint32)
+    state = tf.zeros_like(seed[:, 0])
+    for k in range(3):
+        state = _mix((state ^ seed[:, k]) + _GOLDEN)
+    return state
 
 
 @functools.cache
