@@ -1,0 +1,249 @@
+"""Exact pixel metrics of a test set: AUROC, average precision, best F1 and AUPRO.
+
+All four follow from what lies at or above each distinct score of a defect pixel: how many defect
+pixels, how many normal pixels and, for AUPRO, what part of every defect region. Between two such
+scores only false positives change, and nothing but their number matters. So the scores of defect
+pixels, which are few, are kept and sorted once; normal pixels are streamed, sorted in chunks and
+counted into the gaps. Memory is about 50 bytes a defect pixel and one chunk, whatever the number of
+images; there is no loop over thresholds or regions, and nothing is binned.
+
+A pixel is taken as anomalous where its score is at least the threshold, as in scikit-learn.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+from scipy import ndimage
+
+CHUNK = 2**20  # normal pixels that are sorted at once, at least
+EIGHT_CONNECTED = np.ones((3, 3), int)
+
+Batch = tuple[np.ndarray, np.ndarray]  # anomaly_map float32 and mask bool, [n, H, W]
+
+
+@dataclasses.dataclass(frozen=True)
+class PixelCounts:
+    """What lies at or above the distinct scores of defect pixels, the highest score first.
+
+    Attributes:
+      threshold: float32 `[T]`, those scores.
+      defects: int64 `[T]`, defect pixels that score at least as much.
+      normals: int64 `[T]`, normal pixels that score at least as much.
+      normals_above: int64 `[T]`, normal pixels that score more.
+      overlap: float64 `[T]`, the mean over defect regions of the part that scores at least as much.
+      normal_pixels: number of normal pixels, those of images without a defect included.
+      regions: number of defect regions, connected over sides and corners.
+
+    """
+
+    threshold: np.ndarray
+    defects: np.ndarray
+    normals: np.ndarray
+    normals_above: np.ndarray
+    overlap: np.ndarray
+    normal_pixels: int
+    regions: int
+
+    @property
+    def defect_pixels(self) -> int:
+        """Number of defect pixels."""
+        return int(self.defects[-1])
+
+
+def pixel_metrics(
+    maps: np.ndarray | Callable[[], Iterable[Batch]],
+    masks: np.ndarray | None = None,
+    *,
+    pro_limit: float = 0.3,
+) -> dict[str, float]:
+    """All pixel metrics of a test set, exact; see `count_pixels` and `metrics_of`."""
+    return metrics_of(count_pixels(maps, masks), pro_limit=pro_limit)
+
+
+def metrics_of(counts: PixelCounts, *, pro_limit: float = 0.3) -> dict[str, float]:
+    """`pixel_auroc`, `pixel_ap`, `aupro`, and `best_f1` at `best_f1_threshold`.
+
+    The best F1 is an oracle: its threshold is chosen with the masks of the test set.
+    """
+    threshold, f1 = oracle_best_f1(counts)
+    return {
+        "pixel_auroc": pixel_auroc(counts),
+        "pixel_ap": average_precision(counts),
+        "aupro": aupro(counts, pro_limit),
+        "best_f1": f1,
+        "best_f1_threshold": threshold,
+    }
+
+
+def count_pixels(
+    maps: np.ndarray | Callable[[], Iterable[Batch]],
+    masks: np.ndarray | None = None,
+    *,
+    chunk: int = CHUNK,
+) -> PixelCounts:
+    """Count the pixels of a test set; its batches are read twice.
+
+    Args:
+      maps: anomaly maps `[N, H, W]`, in memory or mapped from a file, compared as float32; or a
+        function that gives batches of maps and masks, the same ones each time it is called. The
+        size of images may differ between batches.
+      masks: bool `[N, H, W]`, true where there is a defect; None if `maps` gives them.
+      chunk: normal pixels that are sorted at once, at least.
+
+    Raises:
+      ValueError: if maps and masks do not match, a score is not finite, or there are no normal or
+        no defect pixels.
+
+    """
+    batches = maps if callable(maps) else lambda: _in_batches(maps, masks)
+    score, region, region_pixels, normal_pixels = _defects(batches())
+    if not (len(score) and normal_pixels):
+        raise ValueError("pixel metrics need normal and defect pixels")
+    order = np.argsort(-score)
+    score = score[order]
+    last = np.flatnonzero(np.append(score[1:] != score[:-1], True))
+    # Every region weighs the same, so a pixel weighs one over the pixels of its region.
+    weight = (1 / region_pixels)[region[order]]
+    overlap = np.cumsum(weight, out=weight)[last] / len(region_pixels)
+    threshold = score[last]
+    del order, weight, score, region
+    normals, normals_above = _count_normals(batches(), threshold, normal_pixels, chunk)
+    return PixelCounts(
+        threshold, last + 1, normals, normals_above, overlap, normal_pixels, len(region_pixels)
+    )
+
+
+def pixel_auroc(counts: PixelCounts) -> float:
+    """Area under the ROC curve over all pixels, ties counted as half."""
+    beaten = counts.normal_pixels - (counts.normals + counts.normals_above) / 2
+    new = np.diff(counts.defects, prepend=0)
+    return float(new @ beaten / counts.defect_pixels / counts.normal_pixels)
+
+
+def average_precision(counts: PixelCounts) -> float:
+    """Precision averaged over recall, without interpolation."""
+    precision = counts.defects / (counts.defects + counts.normals)
+    return float(np.diff(counts.defects, prepend=0) @ precision / counts.defect_pixels)
+
+
+def f1_scores(counts: PixelCounts) -> np.ndarray:
+    """F1 at each threshold of the counts, pooled over all pixels: float64 `[T]`."""
+    return 2 * counts.defects / (counts.defects + counts.normals + counts.defect_pixels)
+
+
+def oracle_best_f1(counts: PixelCounts) -> tuple[float, float]:
+    """The threshold of the highest F1 of all thresholds (the highest such one), and that F1.
+
+    It is chosen with the masks of the test set, so it is no threshold to use. Only scores of defect
+    pixels can be best: lowering a threshold over normal pixels alone adds errors.
+    """
+    f1 = f1_scores(counts)
+    best = int(f1.argmax())
+    return float(counts.threshold[best]), float(f1[best])
+
+
+def aupro(counts: PixelCounts, limit: float = 0.3) -> float:
+    """Area under the per-region overlap, up to a false positive rate and divided by it.
+
+    The overlap at a threshold is the mean over defect regions (8-connected) of the part found; the
+    false positive rate is over all normal pixels of the set. Trapezoids, interpolated linearly at
+    the limit.
+    """
+    if not 0 < limit <= 1:
+        raise ValueError(f"the limit of AUPRO must lie in (0, 1], not {limit}")
+    # Down to the rate `above` of a threshold the overlap is still that of the threshold before it;
+    # then its ties come in, defect and normal pixels together.
+    above, at = (n / counts.normal_pixels for n in (counts.normals_above, counts.normals))
+    before = np.concatenate([[0.0], counts.overlap[:-1]])
+    rate = np.concatenate([[0.0], np.stack([above, at], -1).ravel(), [1.0]])
+    overlap = np.concatenate([[0.0], np.stack([before, counts.overlap], -1).ravel(), [1.0]])
+    inside = int(np.searchsorted(rate, limit, "right"))
+    if inside < len(rate):  # the next point lies beyond the limit: cut there
+        part = (limit - rate[inside - 1]) / (rate[inside] - rate[inside - 1])
+        overlap[inside] = overlap[inside - 1] + part * (overlap[inside] - overlap[inside - 1])
+        rate[inside] = limit
+    return float(np.trapezoid(overlap[: inside + 1], rate[: inside + 1]) / limit)
+
+
+def _in_batches(maps: np.ndarray, masks: np.ndarray) -> Iterator[Batch]:
+    if np.shape(maps) != np.shape(masks):
+        raise ValueError(f"maps {np.shape(maps)} and masks {np.shape(masks)} must match")
+    size = max(1, CHUNK // max(1, maps[0].size)) if len(maps) else 1
+    for start in range(0, len(maps), size):
+        yield maps[start : start + size], masks[start : start + size]
+
+
+def _checked(batches: Iterable[Batch]) -> Iterator[Batch]:
+    for maps, masks in batches:
+        maps, masks = np.asarray(maps, np.float32), np.asarray(masks)
+        if maps.shape != masks.shape or maps.ndim != 3 or masks.dtype != bool:
+            raise ValueError(
+                f"needs maps [n, H, W] and boolean masks of the same shape, not {maps.shape} and "
+                f"{masks.dtype} {masks.shape}"
+            )
+        yield maps, masks
+
+
+def _defects(batches: Iterable[Batch]) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """Score and region of each defect pixel `[D]`, pixels of each region, and normal pixels."""
+    scores, regions, sizes = [], [], []
+    found, normal_pixels = 0, 0
+    for maps, masks in _checked(batches):
+        for anomaly_map, mask in zip(maps, masks, strict=True):
+            defects = np.count_nonzero(mask)
+            normal_pixels += mask.size - defects
+            if defects:
+                labels, count = ndimage.label(mask, EIGHT_CONNECTED)
+                label = labels[mask] - 1
+                scores.append(anomaly_map[mask])
+                regions.append(label + np.int32(found))
+                sizes.append(np.bincount(label))
+                found += count
+    if not scores:
+        return np.empty(0, np.float32), np.empty(0, np.int32), np.empty(0, int), normal_pixels
+    score = np.concatenate(scores)
+    if not np.isfinite(score).all():
+        raise ValueError("scores must be finite")
+    return score, np.concatenate(regions), np.concatenate(sizes), normal_pixels
+
+
+def _count_normals(
+    batches: Iterable[Batch], threshold: np.ndarray, normal_pixels: int, chunk: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """How many normal pixels score at least, and more than, each threshold: int64 `[T]`."""
+    below, at_most = np.zeros((2, len(threshold)), np.int64)
+    ascending = threshold[::-1]
+    seen = 0
+    # A chunk no shorter than the thresholds: all searches together are as many as there are pixels.
+    for scores in _sorted_chunks(batches, max(chunk, len(threshold))):
+        below += np.searchsorted(scores, ascending, "left")
+        at_most += np.searchsorted(scores, ascending, "right")
+        seen += len(scores)
+    if seen != normal_pixels:
+        raise ValueError("batches must be the same each time they are read")
+    return seen - below[::-1], seen - at_most[::-1]
+
+
+def _sorted_chunks(batches: Iterable[Batch], size: int) -> Iterator[np.ndarray]:
+    """The scores of normal pixels in sorted pieces of at most `size`; each is read at once."""
+    buffer, filled = np.empty(size, np.float32), 0
+    for maps, masks in _checked(batches):
+        scores = maps[~masks]
+        while len(scores):
+            taken = scores[: size - filled]
+            buffer[filled : filled + len(taken)] = taken
+            filled, scores = filled + len(taken), scores[len(taken) :]
+            if filled == size:
+                yield _sorted(buffer)
+                filled = 0
+    if filled:
+        yield _sorted(buffer[:filled])
+
+
+def _sorted(scores: np.ndarray) -> np.ndarray:
+    """Sort in place; infinite scores end up at the ends, NaN at the last."""
+    scores.sort()
+    if not np.isfinite(scores[[0, -1]]).all():
+        raise ValueError("scores must be finite")
+    return scores
