@@ -8,7 +8,8 @@ normal_class`.
 
 Industrial sets are read where they are: `read_index` finds the files of a category, `load_images`
 reads a split into memory, `open_images` reads it row by row, `check_data` says what is wrong with
-it. Training images are normal; `import_folder` makes a TFDS set of a category.
+it. Training images are normal; `import_folder` makes a TFDS set of a category. `import_dataset`
+takes both kinds.
 """
 
 from adjax.datasets.builders import import_folder
@@ -26,7 +27,7 @@ from adjax.datasets.load import (
     training_rows,
 )
 from adjax.datasets.one_class import OneClassSplit, one_class_split, resolve_class
-from adjax.datasets.prepare import import_arrays
+from adjax.datasets.prepare import import_arrays, import_dataset
 from adjax.datasets.tables import Table, load_table
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "format_report",
     "has_split",
     "import_arrays",
+    "import_dataset",
     "import_folder",
     "industrial_index",
     "is_industrial",

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow_datasets as tfds
 
-from adjax.datasets.industrial import item_image, item_mask
 from adjax.datasets.images import to_array
+from adjax.datasets.industrial import item_image, item_mask
 from adjax.datasets.layouts import Index, categories, read_index
 from adjax.datasets.tables import find_prepared, first_line
 from adjax.errors import UserError
@@ -151,9 +151,11 @@ def import_folder(name: str, category: str, source: str, data_dir: str) -> str:
             f"dataset {full_name!r} is already prepared: delete {prepared.data_dir} to import it "
             "again"
         )
-    builder = _BUILDERS[name](
-        config=tfds.core.BuilderConfig(name=index.category), data_dir=os.fspath(data_dir)
+    config = next(
+        (known for known in _BUILDERS[name].BUILDER_CONFIGS if known.name == index.category),
+        tfds.core.BuilderConfig(name=index.category),
     )
+    builder = _BUILDERS[name](config=config, data_dir=os.fspath(data_dir))
     try:
         builder.download_and_prepare(
             download_config=tfds.download.DownloadConfig(manual_dir=source, try_download_gcs=False)

@@ -1,4 +1,4 @@
-"""What is in a data set and what is wrong with it, file by file, before anything is trained on it."""
+"""What is in a data set and what is wrong with it, file by file, before anything is trained."""
 
 import hashlib
 import os

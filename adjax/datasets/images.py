@@ -25,11 +25,10 @@ from adjax.errors import UserError
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 MAX_PIXELS = 89_478_485  # where Pillow starts to warn of decompression bombs: 256 MiB in colour
 
-_FORMATS = ("PNG", "JPEG", "MPO", "BMP", "TIFF", "WEBP")
+_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 _DEEP_GREY = ("I;16", "I;16B", "I;16L")
 _READABLE = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", *_DEEP_GREY)
 _ORIENTATION, _BITS, _PHOTOMETRIC = 274, 258, 262  # tags of EXIF and TIFF
-_ON_ITS_SIDE = (5, 6, 7, 8)  # orientations that exchange height and width
 
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # MAX_PIXELS refuses
 
@@ -134,7 +133,8 @@ def read_size(path: str | os.PathLike[str]) -> tuple[int, int]:
     """
     path = os.fspath(path)
     with _refusals(path), Image.open(path, formats=_FORMATS) as image:
-        turned = image.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE
+        on_its_side = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+        turned = on_its_side and image.format != "TIFF"  # where Pillow turns the size already
         return image.size if turned else image.size[::-1]
 
 
@@ -164,7 +164,7 @@ def _check_header(path: str, image: Image.Image) -> None:
         raise UserError(f"{path}: has {image.n_frames} frames or pages, save one image a file")
     if image.mode not in _READABLE:
         raise UserError(
-            f"{path}: pixels of mode {image.mode} are not supported, convert it to 8-bit grey or RGB"
+            f"{path}: pixels of mode {image.mode} are not supported, convert to 8-bit grey or RGB"
         )
     tags = getattr(image, "tag_v2", {})
     if image.mode in _DEEP_GREY and tags.get(_PHOTOMETRIC) == 0:
@@ -180,8 +180,9 @@ def _too_large(path: str, size: str = "") -> UserError:
 
 def _plain(path: str, image: Image.Image, remarks: list[str]) -> Image.Image:
     """Decode the pixels and bring them to mode "L" or "RGB"."""
-    mode, turned = image.mode, image.getexif().get(_ORIENTATION, 1) not in (0, 1)
-    deep_colour = mode.startswith("RGB") and any(";16" in str(tile[3]) for tile in image.tile)
+    mode = image.mode
+    deep_colour = mode not in _DEEP_GREY and any(";16" in str(tile[3]) for tile in image.tile)
+    turned = image.getexif().get(_ORIENTATION, 1) not in (0, 1)  # may decode, so after the tiles
     bits = getattr(image, "tag_v2", {}).get(_BITS, (16,))[0]
     image.load()
     if turned:
@@ -189,12 +190,13 @@ def _plain(path: str, image: Image.Image, remarks: list[str]) -> Image.Image:
         remarks.append("turned as its EXIF orientation says")
     if image.has_transparency_data:
         _refuse_transparent(path, image)
+        image.info.pop("transparency", None)
         remarks.append("alpha channel left out (opaque everywhere)")
     if mode in _DEEP_GREY:
         remarks.append(f"{bits}-bit grey scaled to 8 bits by its full range")
         return _scale_grey(image, bits)
     if deep_colour:
-        remarks.append("16-bit colour reduced to its upper 8 bits")
+        remarks.append("16 bits reduced to their upper 8")
     if mode in ("P", "PA"):
         remarks.append("palette replaced by its colours")
     if mode == "CMYK":

@@ -1,4 +1,4 @@
-"""Import of image-classification sets into a TFDS data directory."""
+"""Import of data sets into a TFDS data directory."""
 
 import os
 import re
@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import tensorflow_datasets as tfds
 
+from adjax.datasets.builders import import_folder
+from adjax.datasets.layouts import INDUSTRIAL
 from adjax.datasets.sources import Source, read_source
 from adjax.datasets.tables import check_image_classification, find_prepared, first_line
 from adjax.errors import UserError
@@ -13,6 +15,29 @@ from adjax.errors import UserError
 _NAME = re.compile(r"[a-z][a-z0-9_]*(/[\w.-]+)?", re.ASCII)
 _NEW_SET_VERSION = "1.0.0"
 _FILLED = (tfds.features.Text, tfds.features.ClassLabel)  # what `_filler` can fill
+
+
+def import_dataset(name: str, source: str, data_dir: str) -> str:
+    """Prepare a set of either kind, so that `tfds.load(name, data_dir=data_dir)` reads it.
+
+    Args:
+      name: of an image-classification set, or an industrial one as "mvtec_ad/bottle".
+      source: the file or the folder that holds it; see `import_arrays` and `import_folder`.
+      data_dir: the TFDS data directory; created if it does not exist.
+
+    Returns:
+      The folder of the prepared set.
+
+    Raises:
+      UserError: as `import_arrays` and `import_folder` do.
+
+    """
+    first, _, category = name.partition("/")
+    if first not in INDUSTRIAL:
+        return import_arrays(name, source, data_dir)
+    if not source:
+        raise UserError(f"{first} cannot be downloaded: give --source=FOLDER that holds it")
+    return import_folder(first, category, source, data_dir)
 
 
 def import_arrays(name: str, source: str, data_dir: str) -> str:

@@ -8,8 +8,8 @@ import pytest
 from industrial_helpers import mask, picture, write
 from PIL import Image
 
-from adjax.datasets.images import EXTENSIONS, inspect_image, read_image, read_mask, read_size
 from adjax.datasets import images
+from adjax.datasets.images import EXTENSIONS, inspect_image, read_image, read_mask, read_size
 from adjax.errors import UserError
 
 GREY, COLOUR = picture(0, (6, 4)), picture(1, (6, 4, 3))
@@ -68,7 +68,7 @@ def test_16_bit_colour_keeps_its_upper_bits(tmp_path):
     deep = COLOUR.astype(np.uint16) * 256 + 77
     (tmp_path / "a.png").write_bytes(tf.io.encode_png(deep).numpy())
     np.testing.assert_array_equal(read_image(tmp_path / "a.png"), COLOUR)
-    assert "upper 8 bits" in inspect_image(tmp_path / "a.png").remarks[0]
+    assert "upper 8" in inspect_image(tmp_path / "a.png").remarks[0]
 
 
 def test_palette_has_its_colours(tmp_path):
@@ -117,7 +117,7 @@ def test_exif_orientation_turns(tmp_path, extension, orientation):
     upright = np.kron(picture(3, (3, 2)), np.ones((16, 16), np.uint8))
     upright = np.repeat(upright[..., None], 3, -1)
     flips = {1: 0, 2: 1, 3: 0, 4: 1, 5: 1, 6: 0, 7: 1, 8: 0}
-    turns = {1: 0, 2: 0, 3: 2, 4: 2, 5: 1, 6: 1, 7: 3, 8: 3}
+    turns = {1: 0, 2: 0, 3: 2, 4: 2, 5: 3, 6: 1, 7: 1, 8: 3}
     stored = np.rot90(upright, turns[orientation])
     stored = stored[:, ::-1] if flips[orientation] else stored
     exif = Image.Exif()
@@ -207,7 +207,7 @@ def test_masks_are_what_is_above_zero(tmp_path):
 
 
 def test_masks_in_jpeg_have_no_noise(tmp_path):
-    marked = np.kron(mask(), np.ones((8, 8), bool))
+    marked = np.kron(mask(), np.ones((5, 5), bool))
     path = write(tmp_path / "m.jpg", marked, quality=60)
     assert (np.asarray(Image.open(path)) > 0).sum() > marked.sum()
     np.testing.assert_array_equal(read_mask(path), marked)

@@ -143,12 +143,9 @@ def test_nanotwice(tmp_path):
     write_nanotwice(tmp_path)
     index = read_index("nanotwice", str(tmp_path))
     assert index.category == "nanotwice"
+    images, truth = "Anomalous/images/ER1{}.tif", "Anomalous/gt/ER1{}_gt.png"
     assert found(index) == [
-        *(
-            ("test", "anomalous", f"Anomalous/images/ER1{n}.tif", f"Anomalous/gt/ER1{n}_gt.png")
-            + (None,)
-            for n in range(2)
-        ),
+        *(("test", "anomalous", images.format(n), truth.format(n), None) for n in range(2)),
         *(("train", "good", f"Normal/ER{n}.tif", None, None) for n in range(2)),
     ]
 
@@ -202,7 +199,7 @@ def test_errors_say_what_is_there(tmp_path):
     assert "'Type-II RSDDs dataset'" in refusal("rsdds", here, "type_ii")
     assert "leave it empty" in refusal("nanotwice", here, "bottle")
     assert "Normal and Anomalous" in refusal("nanotwice", here, "")
-    assert "no folder 'Train'" in refusal("dagm2007", here, "bottle")
+    assert "no folder 'Label'" in refusal("dagm2007", here, "bottle")
     assert "kos01/Part0.jpg" in refusal("kolektor_sdd", here, "")
     assert "put normal images into it" in refusal("folder", here, "")
 
