@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.interpreters import partial_eval
 from ml_collections import ConfigDict
 
 from adjax import datasets, settings, workdir
@@ -72,8 +73,9 @@ class Detector:
         return jax.device_get(self._program(self.variables, image))
 
     def detect(self, image: jax.Array) -> dict[str, jax.Array]:
-        """`score` as a pure function, which can be traced and exported."""
-        return self._detect(self.variables, image)
+        """`score` as a pure function that can be exported: it convolves by plain XLA."""
+        with convolution_backend("xla"):
+            return self._detect(self.variables, image)
 
     @functools.cached_property
     def _program(self):
@@ -108,10 +110,11 @@ class Detector:
 
 
 def _uses_key(score, variables, image) -> bool:
+    """Whether anything that `score(variables, image, key)` returns depends on the key."""
     one = jax.ShapeDtypeStruct((1, *image.shape[1:]), image.dtype)
     traced = jax.make_jaxpr(score)(variables, one, jax.random.key(0)).jaxpr
-    key = traced.invars[-1]
-    return any(operand is key for equation in traced.eqns for operand in equation.invars)
+    _, used = partial_eval.dce_jaxpr(traced, [True] * len(traced.outvars))
+    return used[-1]
 
 
 def load_detector(directory: str | Path, member: int = 0) -> Detector:

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import jax
 import numpy as np
+from jax import export as jax_export
 
 import adjax
 from adjax import files, settings
 from adjax.detector import Detector, load_detector
 from adjax.errors import UserError
-from adjax.ops import convolution_backend
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 OUTPUTS = {
@@ -66,9 +66,8 @@ def export(directory: str | Path, output: str | Path, member: int = 0) -> Path:
 def to_stablehlo(detector: Detector) -> bytes:
     """The detector as `jax.export` serialises it, for any batch and for `PLATFORMS`."""
     shape = f"b, {detector.image_size}, {detector.image_size}, {detector.channels}"
-    image = jax.ShapeDtypeStruct(jax.export.symbolic_shape(shape), np.uint8)
-    with convolution_backend("xla"):
-        exported = jax.export.export(jax.jit(detector.detect), platforms=PLATFORMS)(image)
+    image = jax.ShapeDtypeStruct(jax_export.symbolic_shape(shape), np.uint8)
+    exported = jax_export.export(jax.jit(detector.detect), platforms=PLATFORMS)(image)
     return bytes(exported.serialize())
 
 
@@ -88,8 +87,7 @@ def write_saved_model(detector: Detector, path: Path) -> None:
     spec = tf.TensorSpec((None, size, size, channels), tf.uint8, name="image")
     module = tf.Module()
     module.detect = tf.function(detect, autograph=False, input_signature=[spec])
-    with convolution_backend("xla"):
-        signature = module.detect.get_concrete_function()
+    signature = module.detect.get_concrete_function()
     tf.saved_model.save(module, str(path), signatures={"serving_default": signature})
 
 

@@ -1,0 +1,85 @@
+"""Small finished runs, each trained once a session, whose data are gone."""
+
+import functools
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+from ml_collections import ConfigDict
+from PIL import Image
+
+from adjax import experiment
+from configs import industrial, mnist
+
+
+@functools.cache
+def digits(factory) -> Path:
+    """A population of two one-class runs; they choose no thresholds, so some are written."""
+    config = mnist.get_config("ae,smoke")
+    config.members = ({"seed": 0}, {"seed": 4, "data.normal_class": 7})
+    config.data.train_split, config.data.test_split = "train[:2000]", "test[:100]"
+    config.teacher.steps = 10
+    config.threshold = ConfigDict({"rule": "quantile"})
+    folder = factory.mktemp("digits")
+    experiment.train_and_evaluate(config, folder)
+    results = json.loads((folder / "results.json").read_text())
+    for number, entry in enumerate(results["members"], 1):
+        entry["thresholds"] = [
+            {"rule": "k_sigma", "threshold": 9.0},
+            {"rule": "quantile", "threshold": 0.3 * number},
+        ]
+        entry["image_threshold"] = {"rule": "quantile 0.95", "threshold": 0.2 * number}
+    (folder / "results.json").write_text(json.dumps(results))
+    return folder
+
+
+@functools.cache
+def uncertain(factory) -> Path:
+    """A run on a folder of normal photographs; its scores are random."""
+    config = industrial.industrial("folder", "aesc_uncertainty,smoke")
+    config.data.size = 32
+    config.autoencoder.update(depth=2, steps=4, corruption="none")
+    rates = (0.2, 0.4)
+    config.uncertainty = ConfigDict({"passes": 4, "aesc": rates, "ae_d6": rates})
+    return _train(config, factory.mktemp("uncertain"))
+
+
+@functools.cache
+def windowed(factory) -> Path:
+    """A run in colour that trains on patches and scores by windows."""
+    config = industrial.industrial("folder", "ae_l2,smoke")
+    config.data.update(size=48, channels=3)
+    industrial.use_patches(config, 32)
+    config.data.samples = 20
+    config.windows.update(stride=12, chunk=4)
+    config.autoencoder.update(steps=4, extra_layers=0)
+    return _train(config, factory.mktemp("windowed"))
+
+
+def _train(config, folder: Path) -> Path:
+    photographs = folder / "photographs"
+    write_photographs(photographs, 12)
+    config.data.update(dir=str(photographs), normal_class="")
+    config.log_every, config.checkpoint_every = 2, 4
+    experiment.train_and_evaluate(config, folder / "run")
+    shutil.rmtree(photographs)
+    return folder / "run"
+
+
+def write_photographs(folder: Path, count: int, size=(60, 50)) -> list[Path]:
+    """Stripes with noise, in colour."""
+    folder.mkdir(parents=True)
+    random = np.random.default_rng(0)
+    stripes = 120 + 60 * np.sin(np.arange(size[0]) / 3)
+    paths = [folder / f"{number:03}.png" for number in range(count)]
+    for path in paths:
+        image = stripes[None, :, None] + random.normal(0, 8, (size[1], size[0], 3))
+        Image.fromarray(image.clip(0, 255).astype(np.uint8)).save(path)
+    return paths
+
+
+def random_images(detector, count: int) -> np.ndarray:
+    """uint8 `[count, S, S, C]`."""
+    shape = count, detector.image_size, detector.image_size, detector.channels
+    return np.random.default_rng(1).integers(0, 256, shape, np.uint8)

@@ -1,0 +1,116 @@
+"""A detector restored from a folder scores and decides as the run that trained it."""
+
+import json
+
+import numpy as np
+import pytest
+from detector_helpers import digits, random_images, uncertain, windowed
+
+from adjax import datasets, workdir
+from adjax.detector import load_detector
+from adjax.errors import UserError
+
+RUNS = {"digits": digits, "uncertain": uncertain, "windowed": windowed}
+
+
+@pytest.fixture(params=RUNS)
+def detector(request, tmp_path_factory):
+    return load_detector(RUNS[request.param](tmp_path_factory))
+
+
+def test_scores_are_those_of_the_run(tmp_path_factory):
+    folder = digits(tmp_path_factory)
+    images = datasets.load(workdir.read_config(folder).data, "test").image
+    with np.load(folder / "scores.npz") as scores:
+        for member in range(2):
+            found = load_detector(folder, member).score(images)
+            expected = scores["image_score/d"][member]
+            np.testing.assert_allclose(found["image_score"], expected, atol=1e-6)
+
+
+def test_maps_are_those_of_the_run(tmp_path_factory):
+    folder = digits(tmp_path_factory)
+    with np.load(folder / "examples.npz") as examples:
+        image = np.round(examples["image"][1] * 255).astype(np.uint8)
+        found = load_detector(folder, 1).score(image)
+        np.testing.assert_allclose(
+            found["anomaly_map"], examples["anomaly_map"][1], rtol=1e-4, atol=1e-6
+        )
+
+
+def test_thresholds_are_those_that_the_config_decides_by(tmp_path_factory):
+    detector = load_detector(digits(tmp_path_factory), 1)
+    assert (detector.pixel_threshold, detector.image_threshold) == (0.6, 0.4)
+    folder = uncertain(tmp_path_factory)
+    entry = json.loads((folder / "results.json").read_text())["members"][0]
+    detector = load_detector(folder)
+    assert detector.image_threshold == entry["image_threshold"]["threshold"]
+    rules = {row["rule"]: row["threshold"] for row in entry["thresholds"]}
+    assert detector.pixel_threshold == rules["quantile"]
+
+
+def test_decisions_are_comparisons(detector):
+    image = random_images(detector, 5)
+    found = detector.score(image)
+    assert {name: (value.dtype, value.shape) for name, value in found.items()} == {
+        "anomaly_map": (np.float32, image.shape[:3]),
+        "image_score": (np.float32, (5,)),
+        "mask": (bool, image.shape[:3]),
+        "is_anomalous": (bool, (5,)),
+    }
+    np.testing.assert_array_equal(found["mask"], found["anomaly_map"] > detector.pixel_threshold)
+    expected = found["image_score"] > detector.image_threshold
+    np.testing.assert_array_equal(found["is_anomalous"], expected)
+
+
+def test_result_does_not_depend_on_the_batch(detector):
+    image = random_images(detector, 5)
+    together = detector.score(image)
+    assert together["anomaly_map"].std() > 0
+    alone = detector.score(image[3:4])
+    for name in ("anomaly_map", "image_score"):
+        np.testing.assert_allclose(together[name][3:4], alone[name], rtol=1e-4, atol=1e-7)
+
+
+def test_wrong_images_are_refused(tmp_path_factory):
+    detector = load_detector(digits(tmp_path_factory))
+    message = r"takes uint8 images \[B, 28, 28, 1\], not float32 \[1, 28, 28, 1\]"
+    with pytest.raises(UserError, match=message):
+        detector.score(np.zeros((1, 28, 28, 1), np.float32))
+    with pytest.raises(UserError, match=r"not uint8 \[1, 32, 28, 1\]"):
+        detector.score(np.zeros((1, 32, 28, 1), np.uint8))
+
+
+def test_folder_without_a_detector_is_refused(tmp_path_factory, tmp_path):
+    with pytest.raises(UserError, match="is --workdir=.* the folder of a run"):
+        load_detector(tmp_path)
+    folder = digits(tmp_path_factory)
+    with pytest.raises(UserError, match="has 2 members: there is no number 2"):
+        load_detector(folder, 2)
+    (tmp_path / "config.json").write_bytes((folder / "config.json").read_bytes())
+    with pytest.raises(UserError, match="has no results.json: finish the run"):
+        load_detector(tmp_path)
+    results = json.loads((folder / "results.json").read_text())
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    (tmp_path / "examples.npz").write_bytes((folder / "examples.npz").read_bytes())
+    with pytest.raises(UserError, match="stage teacher stopped at step 0 of 10"):
+        load_detector(tmp_path)
+    for entry in results["members"]:
+        del entry["image_threshold"]
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    with pytest.raises(UserError, match="mnist run hold no thresholds to decide by"):
+        load_detector(tmp_path)
+
+
+def test_member_that_diverged_is_refused(tmp_path_factory, tmp_path):
+    folder = digits(tmp_path_factory)
+    results = json.loads((folder / "results.json").read_text())
+    results["members"] = results["members"][1:]
+    for name in ("config.json", "examples.npz"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    (tmp_path / "checkpoints").symlink_to(folder / "checkpoints")
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    (tmp_path / "failed.json").write_text(json.dumps({"failed": [{"member": 0}]}))
+    with pytest.raises(UserError, match="member 0 diverged"):
+        load_detector(tmp_path, 0)
+    assert load_detector(tmp_path, 1).pixel_threshold == 0.6
