@@ -1,8 +1,10 @@
 """Small finished runs, each trained once a session, whose data are gone."""
 
+import atexit
 import functools
 import json
 import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +16,14 @@ from configs import industrial, mnist
 
 
 @functools.cache
-def digits(factory) -> Path:
+def digits() -> Path:
     """A population of two one-class runs; they choose no thresholds, so some are written."""
     config = mnist.get_config("ae,smoke")
     config.members = ({"seed": 0}, {"seed": 4, "data.normal_class": 7})
     config.data.train_split, config.data.test_split = "train[:2000]", "test[:100]"
     config.teacher.steps = 10
     config.threshold = ConfigDict({"rule": "quantile"})
-    folder = factory.mktemp("digits")
+    folder = _new_folder()
     experiment.train_and_evaluate(config, folder)
     results = json.loads((folder / "results.json").read_text())
     for number, entry in enumerate(results["members"], 1):
@@ -35,18 +37,18 @@ def digits(factory) -> Path:
 
 
 @functools.cache
-def uncertain(factory) -> Path:
+def uncertain() -> Path:
     """A run on a folder of normal photographs; its scores are random."""
     config = industrial.industrial("folder", "aesc_uncertainty,smoke")
     config.data.size = 32
     config.autoencoder.update(depth=2, steps=4, corruption="none")
     rates = (0.2, 0.4)
     config.uncertainty = ConfigDict({"passes": 4, "aesc": rates, "ae_d6": rates})
-    return _train(config, factory.mktemp("uncertain"))
+    return _train(config, _new_folder())
 
 
 @functools.cache
-def windowed(factory) -> Path:
+def windowed() -> Path:
     """A run in colour that trains on patches and scores by windows."""
     config = industrial.industrial("folder", "ae_l2,smoke")
     config.data.update(size=48, channels=3)
@@ -54,7 +56,13 @@ def windowed(factory) -> Path:
     config.data.samples = 20
     config.windows.update(stride=12, chunk=4)
     config.autoencoder.update(steps=4, extra_layers=0)
-    return _train(config, factory.mktemp("windowed"))
+    return _train(config, _new_folder())
+
+
+def _new_folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="adjax-test-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _train(config, folder: Path) -> Path:

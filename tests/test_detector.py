@@ -14,12 +14,12 @@ RUNS = {"digits": digits, "uncertain": uncertain, "windowed": windowed}
 
 
 @pytest.fixture(params=RUNS)
-def detector(request, tmp_path_factory):
-    return load_detector(RUNS[request.param](tmp_path_factory))
+def detector(request):
+    return load_detector(RUNS[request.param]())
 
 
-def test_scores_are_those_of_the_run(tmp_path_factory):
-    folder = digits(tmp_path_factory)
+def test_scores_are_those_of_the_run():
+    folder = digits()
     images = datasets.load(workdir.read_config(folder).data, "test").image
     with np.load(folder / "scores.npz") as scores:
         for member in range(2):
@@ -28,8 +28,8 @@ def test_scores_are_those_of_the_run(tmp_path_factory):
             np.testing.assert_allclose(found["image_score"], expected, atol=1e-6)
 
 
-def test_maps_are_those_of_the_run(tmp_path_factory):
-    folder = digits(tmp_path_factory)
+def test_maps_are_those_of_the_run():
+    folder = digits()
     with np.load(folder / "examples.npz") as examples:
         image = np.round(examples["image"][1] * 255).astype(np.uint8)
         found = load_detector(folder, 1).score(image)
@@ -38,10 +38,10 @@ def test_maps_are_those_of_the_run(tmp_path_factory):
         )
 
 
-def test_thresholds_are_those_that_the_config_decides_by(tmp_path_factory):
-    detector = load_detector(digits(tmp_path_factory), 1)
+def test_thresholds_are_those_that_the_config_decides_by():
+    detector = load_detector(digits(), 1)
     assert (detector.pixel_threshold, detector.image_threshold) == (0.6, 0.4)
-    folder = uncertain(tmp_path_factory)
+    folder = uncertain()
     entry = json.loads((folder / "results.json").read_text())["members"][0]
     detector = load_detector(folder)
     assert detector.image_threshold == entry["image_threshold"]["threshold"]
@@ -72,8 +72,8 @@ def test_result_does_not_depend_on_the_batch(detector):
         np.testing.assert_allclose(together[name][3:4], alone[name], rtol=1e-4, atol=1e-7)
 
 
-def test_wrong_images_are_refused(tmp_path_factory):
-    detector = load_detector(digits(tmp_path_factory))
+def test_wrong_images_are_refused():
+    detector = load_detector(digits())
     message = r"takes uint8 images \[B, 28, 28, 1\], not float32 \[1, 28, 28, 1\]"
     with pytest.raises(UserError, match=message):
         detector.score(np.zeros((1, 28, 28, 1), np.float32))
@@ -81,14 +81,14 @@ def test_wrong_images_are_refused(tmp_path_factory):
         detector.score(np.zeros((1, 32, 28, 1), np.uint8))
 
 
-def test_folder_without_a_detector_is_refused(tmp_path_factory, tmp_path):
-    with pytest.raises(UserError, match="is --workdir=.* the folder of a run"):
+def test_folder_without_a_detector_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"is --workdir=.* the folder of a run"):
         load_detector(tmp_path)
-    folder = digits(tmp_path_factory)
+    folder = digits()
     with pytest.raises(UserError, match="has 2 members: there is no number 2"):
         load_detector(folder, 2)
     (tmp_path / "config.json").write_bytes((folder / "config.json").read_bytes())
-    with pytest.raises(UserError, match="has no results.json: finish the run"):
+    with pytest.raises(UserError, match=r"has no results\.json: finish the run"):
         load_detector(tmp_path)
     results = json.loads((folder / "results.json").read_text())
     (tmp_path / "results.json").write_text(json.dumps(results))
@@ -102,8 +102,8 @@ def test_folder_without_a_detector_is_refused(tmp_path_factory, tmp_path):
         load_detector(tmp_path)
 
 
-def test_member_that_diverged_is_refused(tmp_path_factory, tmp_path):
-    folder = digits(tmp_path_factory)
+def test_member_that_diverged_is_refused(tmp_path):
+    folder = digits()
     results = json.loads((folder / "results.json").read_text())
     results["members"] = results["members"][1:]
     for name in ("config.json", "examples.npz"):
