@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from adjax.ops import Conv
+from adjax.ops import BatchNorm, Conv
 
 
 class AESc(nn.Module):
@@ -60,7 +60,7 @@ class AESc(nn.Module):
 
         def block(x, level, resample):
             x = conv(self.width * 2**level, **resample)(x)
-            norm = nn.BatchNorm(
+            norm = BatchNorm(
                 not train, momentum=0.99, epsilon=1e-3, axis_name=self.batch_axis, dtype=x.dtype
             )
             x = nn.leaky_relu(norm(x), 0.3)

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from adjax.ops import Conv
+from adjax.ops import BatchNorm, Conv
 
 
 class ConvAutoencoder(nn.Module):
@@ -37,7 +37,7 @@ class ConvAutoencoder(nn.Module):
         def block(x, features, kernel=3, stride=1, upsample=False):
             size, strides = (kernel, kernel), (stride, stride)
             x = Conv(features, size, strides, use_bias=False, upsample=upsample)(x)
-            x = nn.BatchNorm(not train, momentum=0.9, axis_name=self.batch_axis, dtype=x.dtype)(x)
+            x = BatchNorm(not train, momentum=0.9, axis_name=self.batch_axis, dtype=x.dtype)(x)
             return nn.leaky_relu(x, 0.2)
 
         *strided, last = self.widths

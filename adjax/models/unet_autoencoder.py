@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from adjax.ops import Conv, ConvTranspose
+from adjax.ops import BatchNorm, Conv, ConvTranspose
 
 _FIRST = 11  # of stride 1; the others halve the image
 _DOWN = (9, 7, 5, 3)
@@ -42,7 +42,7 @@ class UNetAutoencoder(nn.Module):
         if any(size % 16 for size in image.shape[1:3]):
             raise ValueError("UNetAutoencoder needs height and width divisible by 16 px")
         norm = functools.partial(
-            nn.BatchNorm, not train, momentum=0.9, epsilon=1e-5, axis_name=self.batch_axis
+            BatchNorm, not train, momentum=0.9, epsilon=1e-5, axis_name=self.batch_axis
         )
 
         def block(layer, x, features, kernel, stride):

@@ -5,10 +5,12 @@ from adjax.ops.backend import CONVOLUTIONS, convolution_backend, native_library
 from adjax.ops.compiler import compiler_options
 from adjax.ops.convolution import Conv, ConvTranspose, conv, conv_of_upsampled, conv_transpose
 from adjax.ops.flops import count_flops
+from adjax.ops.normalization import BatchNorm
 from adjax.ops.resampling import upsample_nearest
 
 __all__ = [
     "CONVOLUTIONS",
+    "BatchNorm",
     "Conv",
     "ConvTranspose",
     "attention",
