@@ -8,16 +8,25 @@ import contextlib
 import tempfile
 from collections.abc import Iterator
 
-import jax
 import numpy as np
 
 from adjax import files
 from adjax.datasets import Table
-from adjax.evaluation import pixel_metrics, robustness, thresholds
+from adjax.evaluation import (
+    choose_thresholds,
+    count_pixels,
+    f1_curve,
+    metrics_of,
+    pixel_rates,
+    quantile,
+    robustness_table,
+    stability,
+)
 from adjax.inputs import padded_batches
-from adjax.training import Trainer, explain_program
+from adjax.training import ANOMALY_MAP, Trainer, explain_program, score_program
 
 CURVE_POINTS = 400  # of F1 against threshold, kept for the figure
+ORACLE = "oracle_best_f1"
 
 
 @contextlib.contextmanager
@@ -73,57 +82,76 @@ def evaluate(
     entries, curves = [], []
     for row, member in enumerate(left):
         rules = pixel_thresholds(config, normal_maps[member])
-        entry = {"image_threshold": _image_threshold(config, normal_image_scores[member])}
-        entry["image_threshold"] |= _image_rates(entry, image_scores[row], anomalous[row])
+        of_images = _image_threshold(config, normal_image_scores[member])
+        of_images |= _image_rates(of_images["threshold"], image_scores[row], anomalous[row])
+        entry = {"image_threshold": of_images}
         if maps is None:
             entry["thresholds"] = [{"rule": n, "threshold": t} for n, t in rules.items()]
         else:
             measured, curve = _against_truth(config, maps[member], test.mask, rules)
             entry |= measured
             curves.append(curve)
+            if config.evaluation.robustness:
+                entry["robustness"] = _robustness(config, trainer, variables, test, member, rules)
         entries.append(entry)
-    arrays = {f"f1_curve/{key}": np.stack([c[key] for c in curves]) for key in (curves or [{}])[0]}
-    return entries, arrays
+    return entries, _stacked(curves)
+
+
+def _stacked(curves: list[dict]) -> dict[str, np.ndarray]:
+    """Curves of members as arrays `[Q, T]`, the shorter ones ended by repetitions."""
+    length = max((len(curve["f1"]) for curve in curves), default=0)
+    return {
+        f"f1_curve/{key}": np.stack(
+            [np.pad(c[key], (0, length - len(c[key])), mode="edge") for c in curves]
+        )
+        for key in (curves[0] if curves else ())
+    }
 
 
 def pixel_thresholds(config, maps: np.ndarray) -> dict[str, float]:
     """Thresholds of a map by each rule, chosen on maps `[n, H, W]` of held-out normal images."""
     settings = config.threshold
-    return {
-        "quantile": thresholds.quantile(maps, settings.quantile),
-        "k_sigma": thresholds.k_sigma(maps, settings.k),
-        "minimum_area": thresholds.minimum_area(maps, settings.area),
-    }
+    return choose_thresholds(maps, q=settings.quantile, k=settings.k, area=settings.area)
 
 
 def _image_threshold(config, scores: np.ndarray) -> dict:
     q = config.threshold.image_quantile
-    return {"rule": f"quantile {q:g}", "threshold": float(np.quantile(scores, q))}
+    return {"rule": f"quantile {q:g}", "threshold": quantile(scores, q)}
 
 
-def _image_rates(entry: dict, scores: np.ndarray, anomalous: np.ndarray) -> dict[str, float]:
-    """Shares of normal and of anomalous test images above the threshold, where there are any."""
-    flagged = scores > entry["image_threshold"]["threshold"]
+def _image_rates(threshold: float, scores: np.ndarray, anomalous: np.ndarray) -> dict[str, float]:
+    """Shares of normal and of anomalous test images that are flagged, where there are any."""
+    flagged = scores >= threshold
     kinds = {"false_positive_rate": ~anomalous, "true_positive_rate": anomalous}
     return {name: float(flagged[kind].mean()) for name, kind in kinds.items() if kind.any()}
 
 
 def _against_truth(config, maps, mask: np.ndarray, rules: dict[str, float]):
     """Pixel metrics of a member, its thresholds against the masks, and its curve of F1."""
-    found = pixel_metrics(maps, mask)
-    oracle = found["best_f1_threshold"]
-    rows = [
-        {"rule": name, "threshold": float(value), **thresholds.against_truth(maps, mask, value)}
-        for name, value in {**rules, "oracle_best_f1": oracle}.items()
-    ]
-    by_rule = {row["rule"]: row for row in rows}
-    threshold, f1 = thresholds.f1_curve(maps, mask, CURVE_POINTS)
+    counts = count_pixels(maps, mask)
+    found = metrics_of(counts)
+    rates = pixel_rates(maps, mask, rules | {ORACLE: found["best_f1_threshold"]})
+    around, curve = stability(counts), f1_curve(counts, CURVE_POINTS)
     return {
         "pixel_auroc": found["pixel_auroc"],
         "pixel_ap": found["pixel_ap"],
         "aupro": found["aupro"],
-        "f1": by_rule[config.threshold.rule]["f1"],
+        "f1": rates[config.threshold.rule]["f1"],
         "f1_oracle": found["best_f1"],
-        "thresholds": rows,
-        "stability": thresholds.stability(threshold, f1),
-    }, {"threshold": threshold, "f1": f1}
+        "thresholds": [{"rule": rule, **values} for rule, values in rates.items()],
+        "stability": {**around._asdict(), "ratio": around.ratio, "width": around.width},
+    }, curve._asdict()
+
+
+def _robustness(config, trainer: Trainer, variables: dict, test: Table, member: int, rules):
+    """F1 at a member's thresholds on changed test images, see `evaluation.robustness_table`."""
+    program = score_program(trainer.method, trainer.execution, with_maps=True)
+    size = config.evaluation.batch_size
+    size += -size % trainer.execution.data_devices
+
+    def score_maps(image):
+        filled = np.pad(image, [(0, size - len(image)), *[(0, 0)] * 3], mode="edge")
+        found = program(variables, filled / np.float32(255), trainer.members, 0)
+        return np.asarray(found[ANOMALY_MAP])[member, : len(image)]
+
+    return robustness_table(score_maps, test.image, test.mask, rules, batch_size=size)

@@ -1,15 +1,27 @@
 """What a run needs before it trains: a config that can be, data, members and devices."""
 
+import dataclasses
 from pathlib import Path
 
 import jax
 import numpy as np
 
-from adjax import datasets, settings, workdir
+from adjax import datasets, methods, settings, workdir
 from adjax.errors import UserError
+from adjax.evaluation import windowed
 from adjax.inputs import Crops, Stream
-from adjax.methods import Method, create_method
+from adjax.methods import Method
 from adjax.training import OF_MEMBERS, Execution, StageCache, Trainer
+
+
+def create_method(config) -> Method:
+    """The config's method; of patches, its score is that of whole images by sliding windows."""
+    method = methods.create_method(config)
+    patch = config.data.get("patch", 0)
+    if not patch or patch == config.data.size:
+        return method
+    score = windowed(method.score, patch, config.windows.stride, config.windows.at_once)
+    return dataclasses.replace(method, score=score)
 
 
 def check(config, directory: Path) -> Method:

@@ -140,19 +140,36 @@ def parse(argument: str) -> tuple[str, list[str], dict[str, tuple[int, ...]]]:
       choice (of `CHOICES`).
 
     """
-    name, *words = argument.split(",") if argument else [METHODS[0]]
-    _check(name, NAMES)
-    variants, chosen = [], {}
-    for word in words:
-        key, given, numbers = word.partition("=")
-        _check(key, CHOICES if given and name.startswith("table") else VARIANTS)
+    return split(argument or METHODS[0], NAMES, VARIANTS, CHOICES)
+
+
+def split(argument: str, names, variants, choices, words=()) -> tuple[str, list[str], dict]:
+    """Split `NAME[,VARIANT ...][,CHOICE=A+B ...]`; only tables have choices.
+
+    Args:
+      argument: what to split.
+      names: that it may begin with.
+      variants: known ones.
+      choices: known ones; they are of numbers.
+      words: those of them that are of words.
+
+    """
+    name, *parts = argument.split(",")
+    _check(name, names)
+    found, chosen = [], {}
+    for word in parts:
+        key, given, values = word.partition("=")
+        _check(key, choices if given and "table" in name else variants)
+        values = values.split("+")
         if not given:
-            variants.append(word)
-        elif all(number.isdecimal() for number in numbers.split("+")):
-            chosen[key] = tuple(map(int, numbers.split("+")))
+            found.append(word)
+        elif key in words and all(values):
+            chosen[key] = tuple(values)
+        elif all(value.isdecimal() for value in values):
+            chosen[key] = tuple(map(int, values))
         else:
             raise ValueError(f"{word!r} must look like {key}=0+1+2")
-    return name, variants, chosen
+    return name, found, chosen
 
 
 def _check(word: str, known: tuple[str, ...]) -> None:

@@ -1,4 +1,4 @@
-"""What experiments on industrial images share: defaults, methods, sweeps, the parser of their names.
+"""What experiments on industrial images share: defaults, methods, tables, their names.
 
 A data set is a folder of categories with normal and defective images: `config.data.dir` is that
 folder, or with `dir` empty the one of the set's name below the environment variable ADJAX_DATA_DIR.
@@ -12,16 +12,55 @@ RECONSTRUCTION = (
     *("aesc_residual", "aesc_uncertainty", "ae_d6_residual", "ae_d6_uncertainty"),
     *("ssim_ae", "ae_l2", "unet_ae"),
 )
-METHODS = (*RECONSTRUCTION, "ae", "sdn", "oe_sdn")
-VARIANTS = ("texture", "object", "smoke")
-CHOICES = ("categories", "seeds")
+DISTILLATION = ("ae", "sdn", "oe_sdn")
+METHODS = (*RECONSTRUCTION, *DISTILLATION)
+VARIANTS = ("texture", "smoke")
+CHOICES = ("categories", "seeds", "steps")
+TEXTURES = ("carpet", "grid", "leather", "tile", "wood")
 
-# Corruptions of training images and their parameters: those of the stain are published in the
-# authors' code, so are scratch and drops; the other values are [D].
-CORRUPTION = {}
+# Corruptions of training images, as in the code of the AESc's authors, where not marked.
+STAIN = {
+    "size_low": 0.01,
+    "size_high": 0.12,
+    "colour_low": 10,
+    "colour_high": 220,
+    "irregularity": 0.1,
+    "blur": 0.0,
+    "noise_variance": 0.05 / 255,
+}
+SCRATCH = {"colour_low": 150, "colour_high": 150, "deviation": 20.0, "brush": 3}
+DROPS = {
+    "number": 10,
+    "radius_low": 0.01,
+    "radius_high": 0.02,
+    "scatter": 0.01,
+    "colour_low": 220,
+    "colour_high": 220,
+}
+_ANY_GREY = {"colour_low": 10, "colour_high": 220}  # of scratches and drops in mixtures
+CORRUPTION = {
+    "stain": STAIN,
+    "scratch": SCRATCH,
+    "drops": DROPS,
+    "gaussian": {"sigma": 0.1},
+    "structural": {
+        "parts": (0.6, 0.2, 0.2),  # as meant; a slip in their code makes it 0.2, 0.2, 0.6
+        "stain": {**STAIN, "blur": 0.15},
+        "scratch": {**SCRATCH, **_ANY_GREY},
+        "drops": {**DROPS, **_ANY_GREY},
+    },
+    "stain_or_gaussian": {
+        "parts": (0.6, 0.4),
+        "stain": {**STAIN, "blur": 0.15},
+        "gaussian": {"sigma": 0.1**0.5},
+    },
+}
 
-# Crops and their parameters; sizes come from `data.patch`.
-CROPS = {}
+# Crops to train on; their size is `data.patch`. How far MVTec's objects move is not stated: [D].
+CROPS = {
+    "rotated_crops": {},
+    "translation_rotation": {"translation": 0.05, "angle": 10, "mirror": False},
+}
 
 
 def defaults() -> ConfigDict:
@@ -51,15 +90,22 @@ def defaults() -> ConfigDict:
             "corruption": "stain",
             "depth": 6,
             "kernel": 5,
-            "width": 16,
-            "dropout_rates": (0.0, 0.0, 0.1, 0.2, 0.4, 0.5),
+            "width": 16,  # 48 in the U-Net
             "code_size": 100,
             "extra_layers": 0,
         }
     )
+    # Monte-Carlo dropout, while scoring only; rates by level of the encoder, largest first.
+    config.uncertainty = ConfigDict(
+        {
+            "passes": 30,
+            "aesc": (0.0, 0.0, 0.1, 0.2, 0.4, 0.5),
+            "ae_d6": (0.0, 0.0, 0.0, 0.0, 0.1, 0.2),
+        }
+    )
     config.corruption = ConfigDict(CORRUPTION)
     config.crops = ConfigDict(CROPS)
-    config.windows = ConfigDict({"stride": 32, "chunk": 64})  # of patches while scoring
+    config.windows = ConfigDict({"stride": 32, "at_once": 4})  # of patches, while scoring
     config.threshold = ConfigDict(
         {
             "rule": "quantile",  # [D] what decisions are made by
@@ -77,55 +123,102 @@ def defaults() -> ConfigDict:
     return config
 
 
-def industrial(dataset: str, argument: str, sweeps: tuple[str, ...] = ()) -> ConfigDict:
-    """A set of industrial images; `argument` as for `parse`: a method's run, or what a sweep varies."""
-    name, variants, _ = parse(argument, sweeps)
+def industrial(dataset: str, argument: str, tables: tuple[str, ...] = ()) -> ConfigDict:
+    """A run of the method that `argument` names, or what a table's runs have in common.
+
+    Args:
+      dataset: a name of `adjax.datasets.INDUSTRIAL`.
+      argument: see `parse`.
+      tables: names of the sweeps.
+
+    """
+    name, variants, chosen = parse(argument, tables)
     config = defaults()
     config.data.name = dataset
-    if name in METHODS:
-        set_method(config, name)
+    config.update_from_flattened_dict(of_method(name if name in METHODS else METHODS[0]))
     if "texture" in variants:
-        use_patches(config)
+        config.update_from_flattened_dict(patches(128))
+    if "steps" in chosen:
+        config.autoencoder.steps = chosen["steps"][0]
     if "smoke" in variants:
-        config.data.update(size=64)
+        config.data.update(size=64, patch=64 if config.data.patch else 0)
         config.autoencoder.update(steps=8, batch_size=4, depth=3, width=4, code_size=8)
-        config.autoencoder.dropout_rates = (0.0, 0.1, 0.2)
+        config.uncertainty.update(passes=2, aesc=(0.0, 0.1, 0.2), ae_d6=(0.0, 0.0, 0.1))
         config.teacher.update(steps=8, widths=(4, 8, 8), batch_size=4, code_size=4)
         config.student.update(steps=4, features=4, batch_size=2)
+        config.evaluation.batch_size = 4
         config.log_every, config.checkpoint_every = 2, 4
     return config
 
 
-def set_method(config: ConfigDict, method: str) -> None:
-    """The settings of a method, on whole images."""
-    config.method = method
+def of_method(method: str) -> dict:
+    """What a method has of its own, by dotted keys: on whole images, but for style distillation."""
     if method in ("ssim_ae", "ae_l2"):
-        config.autoencoder.update(
-            batch_size=128,
-            steps=15600,  # 200 epochs of 10,000 images
-            learning_rate=2e-4,
-            weight_decay=1e-5,
-            schedule="constant",
-            corruption="none",
-            code_size=500,  # objects; 100 for textures
-            extra_layers=1,
-        )
-        config.data.update(crops="translation_rotation", patch=256, samples=10000)
+        return {
+            "method": method,
+            "autoencoder.batch_size": 128,
+            "autoencoder.steps": 15600,  # 200 epochs of 10,000 images
+            "autoencoder.learning_rate": 2e-4,
+            "autoencoder.weight_decay": 1e-5,
+            "autoencoder.schedule": "constant",
+            "autoencoder.corruption": "none",
+            "autoencoder.code_size": 500,  # of objects; 100 of textures
+            "autoencoder.extra_layers": 1,
+            "data.crops": "translation_rotation",
+            "data.patch": 256,
+            "data.samples": 10000,
+        }
     if method == "unet_ae":
-        config.autoencoder.update(batch_size=4, steps=10000, schedule="constant", corruption="none")
+        return {
+            "method": method,
+            "autoencoder.batch_size": 4,
+            "autoencoder.steps": 10000,  # 50 epochs of 800 images
+            "autoencoder.schedule": "constant",
+            "autoencoder.corruption": "none",
+            "autoencoder.width": 48,
+        }
     if method in ("ae", "sdn", "oe_sdn"):
-        config.image_score = "d"
-        use_patches(config, 64)
+        return {"method": method, "image_score": "d", **patches(64)}
+    return {"method": method}
 
 
-def use_patches(config: ConfigDict, size: int = 128) -> None:
-    """Train on patches cut out at random, score by windows: for textures."""
-    config.data.update(crops="rotated_crops", patch=size, samples=10000)
-    config.autoencoder.update(code_size=100, extra_layers=0)
+def patches(size: int) -> dict:
+    """Train on patches cut out at random, score by windows: for textures, and for attention."""
+    return {
+        "data.crops": "rotated_crops",
+        "data.patch": size,
+        "data.samples": 10000,
+        "autoencoder.code_size": 100,
+        "autoencoder.extra_layers": 0,
+    }
 
 
-def parse(argument: str, sweeps: tuple[str, ...] = ()) -> tuple[str, list[str], dict]:
+def industrial_sweep(add, argument: str, tables: dict[str, tuple[str, ...]], categories) -> None:
+    """Add the runs of a table, named METHOD/CATEGORY/seedS; of a method's name, none.
+
+    Args:
+      add: as the planner gives it.
+      argument: see `parse`: `categories` and `seeds` choose, `steps` shortens the autoencoders.
+      tables: for each table its methods.
+      categories: all of them; a planner leaves out those that are not there.
+
+    """
+    name, variants, chosen = parse(argument, tuple(tables))
+    for method in tables.get(name, ()):
+        own = {} if "smoke" in variants else of_method(method)
+        own |= {"method": method, "image_score": "d" if method in DISTILLATION else "l2"}
+        if "steps" in chosen:
+            own["autoencoder.steps"] = chosen["steps"][0]
+        for category in chosen.get("categories", categories):
+            texture = category in TEXTURES and method in ("ssim_ae", "ae_l2")
+            special = patches(128) if texture and "smoke" not in variants else {}
+            for seed in chosen.get("seeds", (0,)):
+                run = {"data.normal_class": category, "seed": seed}
+                add(f"{method}/{category}/seed{seed}", own | special | run)
+
+
+def parse(argument: str, tables: tuple[str, ...] = ()) -> tuple[str, list[str], dict]:
     """Split `NAME[,VARIANT ...][,CHOICE=A+B ...]`, the part of --config after the colon."""
-    return base.split_argument(
-        argument or METHODS[0], (*METHODS, *sweeps), VARIANTS, CHOICES if sweeps else ()
+    return base.split(
+        argument or METHODS[0], (*METHODS, *tables), VARIANTS, CHOICES, words=("categories",)
     )

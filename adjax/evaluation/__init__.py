@@ -16,7 +16,7 @@ from adjax.evaluation.thresholds import (
     f1_curve,
     k_sigma,
     minimum_area,
-    pixel_f1,
+    pixel_rates,
     quantile,
     stability,
 )
@@ -35,8 +35,8 @@ __all__ = [
     "metrics_of",
     "minimum_area",
     "oracle_best_f1",
-    "pixel_f1",
     "pixel_metrics",
+    "pixel_rates",
     "quantile",
     "robustness_table",
     "stability",

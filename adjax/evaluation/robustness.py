@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from adjax.evaluation.pixel_metrics import count_pixels, pixel_auroc
-from adjax.evaluation.thresholds import pixel_f1
+from adjax.evaluation.thresholds import pixel_rates
 
 Generators = Sequence[np.random.Generator]  # one an image
 
@@ -121,7 +121,7 @@ def robustness_table(
             "change": change,
             "strength": strength,
             "pixel_auroc": pixel_auroc(count_pixels(maps, masks)),
-            "f1": pixel_f1(maps, masks, thresholds),
+            "f1": {n: r["f1"] for n, r in pixel_rates(maps, masks, thresholds).items()},
         }
 
     tried = [(change, strength) for change in strengths for strength in strengths[change]]

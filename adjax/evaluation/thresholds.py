@@ -104,19 +104,35 @@ def choose_thresholds(
     }
 
 
-def pixel_f1(
+def pixel_rates(
     maps: np.ndarray, masks: np.ndarray, thresholds: Mapping[str, float]
-) -> dict[str, float]:
-    """F1 over all pixels of a test set, `[N, H, W]`, at thresholds by name; 0 with no hit."""
+) -> dict[str, dict[str, float]]:
+    """How thresholds, by name, do on all pixels of a test set, `[N, H, W]`.
+
+    Returns:
+      For each name `threshold`, `f1`, `precision` and `recall` (0 with no hit), and
+      `flagged_normal`, the part of the normal pixels that is called anomalous.
+
+    """
     hits, calls = dict.fromkeys(thresholds, 0), dict.fromkeys(thresholds, 0)
-    defects = 0
+    defects = pixels = 0
     for anomaly_map, mask in zip(maps, masks, strict=True):
         defects += np.count_nonzero(mask)
+        pixels += mask.size
         for name, threshold in thresholds.items():
             called = anomaly_map >= threshold
             calls[name] += np.count_nonzero(called)
             hits[name] += np.count_nonzero(called & mask)
-    return {name: 2 * hits[name] / max(1, calls[name] + defects) for name in thresholds}
+    return {
+        name: {
+            "threshold": float(thresholds[name]),
+            "f1": 2 * hits[name] / max(1, calls[name] + defects),
+            "precision": hits[name] / max(1, calls[name]),
+            "recall": hits[name] / max(1, defects),
+            "flagged_normal": (calls[name] - hits[name]) / max(1, pixels - defects),
+        }
+        for name in thresholds
+    }
 
 
 class Curve(NamedTuple):

@@ -28,8 +28,9 @@ def _pixels(member: dict, name: str) -> Table:
     ]
     if stability:
         notes.append(
-            f"Thresholds from {stability['low']:.4g} to {stability['high']:.4g} (a factor of "
-            f"{stability['ratio']:.2f}) keep F1 within 5 % of the best."
+            f"Thresholds from {stability['low']:.4g} to {stability['high']:.4g}, which are "
+            f"{stability['width']:.2%} of the normal test pixels apart, keep F1 within 5 % of the "
+            "best."
         )
     return Table(
         caption=f"Thresholds of the anomaly map, {name}",
@@ -57,14 +58,18 @@ def _images(member: dict, name: str) -> Table:
 
 def _robustness(member: dict, name: str) -> Table:
     rows: Sequence[dict] = member["robustness"]
-    rules = [key for key in rows[0] if key.startswith("f1_")]
-    names = [f"F1, {key.removeprefix('f1_').replace('_', ' ')}" for key in rules]
+    rules = list(rows[0]["f1"])
+    names = [f"F1, {rule.replace('_', ' ')}" for rule in rules]
     return Table(
         caption=f"Changed test images, thresholds as they were, {name}",
         corner="change",
         groups=(("", ("strength", "pixel AUROC", *names)),),
         rows=tuple(
-            (row["change"], *(_number(row.get(key)) for key in ("strength", "pixel_auroc", *rules)))
+            (
+                row["change"],
+                *(_number(row[key]) for key in ("strength", "pixel_auroc")),
+                *(_number(row["f1"][rule]) for rule in rules),
+            )
             for row in rows
         ),
     )

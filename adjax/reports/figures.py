@@ -21,6 +21,7 @@ from adjax.reports.gallery import gallery_figure
 from adjax.reports.names import member_name
 from adjax.reports.run import Run
 from adjax.reports.style import ANOMALOUS, DPI, NORMAL, PALETTE, STYLE, WIDTH
+from adjax.reports.thresholds import thresholds_figure
 
 MOST_CURVES = 10
 MOST_HISTOGRAMS = 10
@@ -37,13 +38,25 @@ def write_figures(run: Run) -> dict[str, Path]:
         if run.is_tested:
             figures["roc"] = roc_figure([run])
         if "f1_curve/f1" in run.scores:
-            figures["thresholds"] = thresholds_figure(run)
+            figures["thresholds"] = _thresholds_figure(run)
         if loss_curves(run):
             figures["losses"] = losses_figure(run)
         return {
             name: _save(figure, run.workdir / "figures" / f"{name}.png")
             for name, figure in figures.items()
         }
+
+
+def _thresholds_figure(run: Run) -> Figure:
+    """That of the first member."""
+    member, (threshold, f1) = (
+        run.members[0],
+        (run.scores[f"f1_curve/{key}"][0] for key in ("threshold", "f1")),
+    )
+    chosen = {r["rule"]: (r["threshold"], r["f1"]) for r in member["thresholds"]}
+    chosen.pop("oracle_best_f1")
+    stable = member["stability"]["low"], member["stability"]["high"]
+    return thresholds_figure(threshold, f1, chosen, stable)
 
 
 def write_roc_figure(runs: Sequence[Run], path: Path) -> Path:

@@ -121,8 +121,8 @@ def _run_in_sweep(run: Run, heading: str, directory: Path) -> str:
     figures = {name: run.workdir / "figures" / f"{name}.png" for name in ("examples", "histograms")}
     auroc = f": AUROC {summary(run)[0]:.3f}" if run.is_tested else ""
     return (
-        f"<article>\n<h3>{_e(_named(run, heading))}{auroc}</h3>\n<p>{_link(run, 'Its own report', directory)}</p>\n"
-        f"{_figures(figures)}</article>"
+        f"<article>\n<h3>{_e(_named(run, heading))}{auroc}</h3>\n"
+        f"<p>{_link(run, 'Its own report', directory)}</p>\n{_figures(figures)}</article>"
     )
 
 

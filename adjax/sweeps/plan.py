@@ -19,7 +19,8 @@ from ml_collections import ConfigDict
 
 from adjax import preparation, settings
 from adjax.errors import UserError
-from adjax.methods import Method, create_method
+from adjax.methods import Method
+from adjax.preparation import create_method
 from adjax.training import Estimate, estimate
 
 

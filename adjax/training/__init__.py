@@ -5,6 +5,7 @@ from adjax.training.execution import OF_MEMBERS, Execution
 from adjax.training.log import MetricsLog, Progress, open_log
 from adjax.training.loop import stage_batches
 from adjax.training.programs import (
+    ANOMALY_MAP,
     compile_update,
     explain_program,
     init_state,
@@ -17,6 +18,7 @@ from adjax.training.stages import cached_variables, train_stage
 from adjax.training.trainer import Trainer, diverged
 
 __all__ = [
+    "ANOMALY_MAP",
     "OF_MEMBERS",
     "Estimate",
     "Execution",

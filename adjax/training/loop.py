@@ -18,7 +18,6 @@ from adjax.training.log import Progress
 from adjax.training.programs import compile_update, keep_best, snapshot, validate_program
 from adjax.training.trainer import Trainer, diverged
 
-
 VALIDATION_PIXELS = 256 * 32 * 32  # in one batch, about
 
 

@@ -19,7 +19,6 @@ from adjax.training.execution import (
 )
 from adjax.training.population import over_members
 
-
 ANOMALY_MAP = "anomaly_map"  # beside image scores
 
 
