@@ -34,8 +34,8 @@ class Detector:
       method: of the run.
       variables: by stage name, leaves without the axis of members.
       seed: of the member; random scores (Monte-Carlo dropout) draw from it.
-      pixel_threshold: pixels of the anomaly map above it are defective.
-      image_threshold: images with a score above it are anomalous.
+      pixel_threshold: pixels of the anomaly map that reach it are defective.
+      image_threshold: images whose score reaches it are anomalous.
       image_size: S, height and width of the images.
       channels: C, 1 (grey) or 3.
 
@@ -91,8 +91,8 @@ class Detector:
         return {
             "anomaly_map": scores.anomaly_map,
             "image_score": image_score,
-            "mask": scores.anomaly_map > np.float32(self.pixel_threshold),
-            "is_anomalous": image_score > np.float32(self.image_threshold),
+            "mask": scores.anomaly_map >= np.float32(self.pixel_threshold),
+            "is_anomalous": image_score >= np.float32(self.image_threshold),
         }
 
     def _scores(self, variables, image) -> Scores:

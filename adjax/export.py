@@ -22,8 +22,8 @@ PLATFORMS = ("cpu", "cuda", "tpu")
 OUTPUTS = {
     "anomaly_map": "float32 [B, S, S], higher is more anomalous",
     "image_score": "float32 [B], higher is more anomalous",
-    "mask": "bool [B, S, S], the map above pixel_threshold",
-    "is_anomalous": "bool [B], the score above image_threshold",
+    "mask": "bool [B, S, S], where the map reaches pixel_threshold",
+    "is_anomalous": "bool [B], whether the score reaches image_threshold",
 }
 
 

@@ -42,7 +42,7 @@ def digits() -> Path:
 def uncertain() -> Path:
     """A run on a folder of normal photographs; its scores are random."""
     config = industrial.defaults()
-    industrial.set_method(config, "aesc_uncertainty")
+    config.update_from_flattened_dict(industrial.of_method("aesc_uncertainty"))
     config.data.size = 32
     config.autoencoder.update(depth=2, width=4, corruption="none")
     rates = (0.2, 0.4)
@@ -54,11 +54,9 @@ def uncertain() -> Path:
 def windowed() -> Path:
     """A run in colour that trains on patches and scores by windows."""
     config = industrial.defaults()
-    industrial.set_method(config, "ae_l2")
-    config.data.update(size=48, channels=3)
-    industrial.use_patches(config, 32)
-    config.data.samples = 20
-    config.windows.update(stride=12, chunk=4)
+    config.update_from_flattened_dict(industrial.of_method("ae_l2") | industrial.patches(32))
+    config.data.update(size=48, channels=3, samples=20)
+    config.windows.update(stride=12, at_once=2)
     return _train(config, _new_folder())
 
 

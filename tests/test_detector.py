@@ -58,8 +58,10 @@ def test_decisions_are_comparisons(detector):
         "mask": (bool, image.shape[:3]),
         "is_anomalous": (bool, (5,)),
     }
-    np.testing.assert_array_equal(found["mask"], found["anomaly_map"] > detector.pixel_threshold)
-    expected = found["image_score"] > detector.image_threshold
+    np.testing.assert_array_equal(
+        found["mask"], found["anomaly_map"] >= np.float32(detector.pixel_threshold)
+    )
+    expected = found["image_score"] >= np.float32(detector.image_threshold)
     np.testing.assert_array_equal(found["is_anomalous"], expected)
 
 

@@ -27,7 +27,7 @@ from jax import export
 
 def check(found, live, name):
     for key in ("anomaly_map", "image_score"):
-        np.testing.assert_allclose(np.asarray(found[key]), live[key], rtol=0, atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(np.asarray(found[key]), live[key], 0, 1e-5, err_msg=name)
     clear = np.abs(live["anomaly_map"] - live["pixel_threshold"]) > 1e-5
     np.testing.assert_array_equal(np.asarray(found["mask"])[clear], live["mask"][clear])
     clear = np.abs(live["image_score"] - live["image_threshold"]) > 1e-5
