@@ -156,7 +156,7 @@ def _results_of(directory: Path, member: int, members: int) -> dict[str, Any]:
     if not path.exists():
         raise UserError(f"{directory} has no results.json: finish the run with --mode=train")
     if not 0 <= member < members:
-        raise UserError(f"{directory} has {members} members: there is no number {member}")
+        raise UserError(f"{directory}: members are numbered from 0 to {members - 1}, not {member}")
     failed = {failure["member"] for failure in workdir.read_failures(directory)}
     if member in failed:
         raise UserError(f"{directory}: member {member} diverged, see failed.json")

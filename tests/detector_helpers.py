@@ -18,31 +18,27 @@ from configs import industrial, mnist
 
 @functools.cache
 def digits() -> Path:
-    """A population of two one-class runs; they choose no thresholds, so some are written."""
+    """A one-class run of images that come from no folder; it is told its thresholds afterwards."""
     config = mnist.get_config("ae,smoke")
-    config.members = ({"seed": 0}, {"seed": 4, "data.normal_class": 7})
-    config.data.train_split, config.data.test_split = "train[:2000]", "test[:100]"
-    config.teacher.steps = 10
-    config.mesh.update(member=1, data=1)
     config.threshold = ConfigDict({"rule": "quantile"})
     folder = _new_folder()
     _run(config, folder)
     results = json.loads((folder / "results.json").read_text())
-    for number, entry in enumerate(results["members"], 1):
-        entry["thresholds"] = [
-            {"rule": "k_sigma", "threshold": 9.0},
-            {"rule": "quantile", "threshold": 0.3 * number},
-        ]
-        entry["image_threshold"] = {"rule": "quantile 0.95", "threshold": 0.2 * number}
+    results["members"][0]["thresholds"] = [
+        {"rule": "k_sigma", "threshold": 9.0},
+        {"rule": "quantile", "threshold": 0.3},
+    ]
+    results["members"][0]["image_threshold"] = {"rule": "quantile 0.95", "threshold": 0.2}
     (folder / "results.json").write_text(json.dumps(results))
     return folder
 
 
 @functools.cache
 def uncertain() -> Path:
-    """A run on a folder of normal photographs; its scores are random."""
+    """Two members on a folder of normal photographs; their scores are random."""
     config = industrial.defaults()
     config.update_from_flattened_dict(industrial.of_method("aesc_uncertainty"))
+    config.members = ({"seed": 0}, {"seed": 4})
     config.data.size = 32
     config.autoencoder.update(depth=2, width=4, corruption="none")
     rates = (0.2, 0.4)
@@ -54,9 +50,10 @@ def uncertain() -> Path:
 def windowed() -> Path:
     """A run in colour that trains on patches and scores by windows."""
     config = industrial.defaults()
-    config.update_from_flattened_dict(industrial.of_method("ae_l2") | industrial.patches(32))
-    config.data.update(size=48, channels=3, samples=20)
-    config.windows.update(stride=12, at_once=2)
+    config.update_from_flattened_dict(industrial.of_method("unet_ae") | industrial.patches(16))
+    config.data.update(size=32, channels=3, samples=20)
+    config.autoencoder.width = 4
+    config.windows.update(stride=6, at_once=3)
     return _train(config, _new_folder())
 
 

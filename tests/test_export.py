@@ -93,7 +93,7 @@ def test_facts_describe_the_files(exports):
     detector = load_detector(windowed())
     assert facts["pixel_threshold"] == detector.pixel_threshold
     assert facts["image_threshold"] == detector.image_threshold
-    assert (facts["image_size"], facts["channels"]) == (48, 3)
+    assert (facts["image_size"], facts["channels"]) == (32, 3)
     assert {"detector.stablehlo", "README.md", "saved_model/saved_model.pb"} <= set(facts["sha256"])
     for name, digest in facts["sha256"].items():
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
