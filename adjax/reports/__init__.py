@@ -6,6 +6,7 @@ A report reads the files of a workdir (`results.json`, `config.json`, `metrics.j
 
 from collections.abc import Sequence
 
+from adjax.reports.contact_sheet import write_contact_sheet
 from adjax.reports.figures import write_gallery
 from adjax.reports.page import write_report, write_sweep_report
 from adjax.reports.rendering import to_markdown, to_text
@@ -23,6 +24,7 @@ __all__ = [
     "read_run",
     "read_sweep",
     "remarks",
+    "write_contact_sheet",
     "write_gallery",
     "write_report",
     "write_results",
