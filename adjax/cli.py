@@ -132,8 +132,11 @@ def benchmark(flags) -> None:
         print(stages.run(flags.config, flags.repeats))
         return
     _quiet()
-    from adjax.benchmark import zoo
+    from adjax.benchmark import metrics, zoo
 
+    if flags.cases == ["metrics"]:
+        print(metrics.run(flags.repeats))
+        return
     zoo.run(
         flags.cases,
         flags.precision,
