@@ -200,7 +200,7 @@ def _batches(
 
 def _read(detector: Detector, path: Path) -> np.ndarray | UserError:
     try:
-        return resize_image(decode(path)[0], detector.image_size, detector.channels)
+        return resize_image(decode(path), detector.image_size, detector.channels)
     except UserError as error:
         return error
 
@@ -234,7 +234,7 @@ def _write(
     try:
         if isinstance(image, UserError):
             raise image
-        photo, _ = decode(photograph.path)
+        photo = decode(photograph.path)
     except UserError as error:
         return row | {"error": str(error)}
     threshold = detector.pixel_threshold
