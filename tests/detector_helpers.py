@@ -12,7 +12,9 @@ import pytest
 from ml_collections import ConfigDict
 from PIL import Image
 
-from adjax import experiment, reports
+from adjax import experiment, preparation, reports, workdir
+from adjax.training.checkpoints import Checkpoints
+from adjax.training.trainer import initial_tree
 from configs import industrial, mnist
 
 
@@ -43,18 +45,18 @@ def uncertain() -> Path:
     config.autoencoder.update(depth=2, width=4, corruption="none")
     rates = (0.2, 0.4)
     config.uncertainty = ConfigDict({"passes": 4, "aesc": rates, "ae_d6": rates})
-    return _train(config, _new_folder())
+    return _made_from(config, _run)
 
 
 @functools.cache
 def windowed() -> Path:
-    """A run in colour that trains on patches and scores by windows."""
+    """A run in colour of patches, scored by windows; untrained, for all but a network's start."""
     config = industrial.defaults()
     config.update_from_flattened_dict(industrial.of_method("unet_ae") | industrial.patches(16))
     config.data.update(size=32, channels=3, samples=20)
     config.autoencoder.width = 4
     config.windows.update(stride=6, at_once=3)
-    return _train(config, _new_folder())
+    return _made_from(config, _start)
 
 
 def _run(config, folder: Path) -> None:
@@ -63,20 +65,37 @@ def _run(config, folder: Path) -> None:
         experiment.train_and_evaluate(config, folder)
 
 
+def _start(config, folder: Path) -> None:
+    """Write what a run leaves for its detector, its networks as they begin."""
+    workdir.claim(folder, config)
+    trainer = preparation.create_trainer(config, preparation.create_method(config), folder)
+    for index, stage in enumerate(trainer.method.stages):
+        checkpoints = Checkpoints(folder / "checkpoints" / stage.name)
+        checkpoints.save(stage.steps, initial_tree(trainer, index), {})
+        checkpoints.close()
+    entry = {
+        "thresholds": [{"rule": "quantile", "threshold": 0.2}],
+        "image_threshold": {"rule": "quantile 0.95", "threshold": 0.3},
+    }
+    (folder / "results.json").write_text(json.dumps({"members": [entry]}))
+
+
 def _new_folder() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="adjax-test-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 
-def _train(config, folder: Path) -> Path:
+def _made_from(config, make) -> Path:
+    """A run on a folder of photographs, which is gone afterwards."""
+    folder = _new_folder()
     photographs = folder / "photographs"
     write_photographs(photographs, 12)
     config.data.update(name="folder", dir=str(photographs), normal_class="")
-    config.autoencoder.update(steps=2, batch_size=4, code_size=8)
+    config.autoencoder.update(steps=2, batch_size=4)
     config.mesh.data = 1
     config.log_every, config.checkpoint_every = 1, 2
-    _run(config, folder / "run")
+    make(config, folder / "run")
     shutil.rmtree(photographs)
     return folder / "run"
 
