@@ -271,12 +271,13 @@ def _defaults_of(sweep, commands: list[str]):
 
 def _say_failed(directories: list[Path]) -> int:
     """List the members that diverged; the exit code is 3 if there are any."""
-    from adjax import workdir
+    from adjax import reports, workdir
 
     failures = [(folder, f) for folder in directories for f in workdir.read_failures(folder)]
     for folder, failure in failures:
+        noun = reports.noun(reports.read_config(folder))
         print(
-            f"diverged: {folder}: class {failure['data.normal_class']} seed {failure['seed']}, "
+            f"diverged: {folder}: {noun} {failure['data.normal_class']} seed {failure['seed']}, "
             f"stage {failure['stage']}, step {failure['step']}: {failure['reason']}",
             file=sys.stderr,
         )

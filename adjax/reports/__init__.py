@@ -12,7 +12,7 @@ from adjax.reports.notes import unmeasured
 from adjax.reports.page import write_report, write_sweep_report
 from adjax.reports.rendering import to_markdown, to_text
 from adjax.reports.results import write_results
-from adjax.reports.run import Run, read_run
+from adjax.reports.run import Run, noun, read_config, read_run
 from adjax.reports.sweep import Sweep, commands, read_sweep, remarks
 from adjax.reports.tables import results_tables
 
@@ -22,6 +22,8 @@ __all__ = [
     "commands",
     "console_table",
     "markdown_table",
+    "noun",
+    "read_config",
     "read_run",
     "read_sweep",
     "remarks",

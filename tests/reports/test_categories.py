@@ -12,19 +12,19 @@ from adjax.reports.tables import results_tables
 MVTEC_AD = CATEGORIES["mvtec_ad"]
 SWEEP = """MVTec AD
 
-                      image AUROC   pixel AUROC  pixel AP  AUPRO   F1    best F1
-category             ours   paper   ours  paper      ours   ours   ours   oracle
-───────────────────  ────────────  ────────────  ────────  ─────  ─────  ───────
+                     image AUROC   pixel AUROC   AUPRO  pixel AP    F1   best F1
+category              ours  paper   ours  paper   ours      ours   ours   oracle
+───────────────────  ────────────  ────────────  ─────  ────────  ─────  ───────
 bottle
- AESc (residual)     0.900  0.980      –  0.840         –      –      –        –
- AESc (uncertainty)  0.900  0.820      –  0.880         –      –      –        –
+ AESc (residual)     0.900  0.980      –  0.840      –         –      –        –
+ AESc (uncertainty)  0.900  0.820      –  0.880      –         –      –        –
 toothbrush
- AESc (residual)     0.900  1.000  0.850  0.930     0.500  0.600  0.550    0.650
- AESc (uncertainty)  0.900  0.990  0.850  0.930     0.500  0.600  0.550    0.650
-───────────────────  ────────────  ────────────  ────────  ─────  ─────  ───────
+ AESc (residual)     0.900  1.000  0.850  0.930  0.600     0.500  0.550    0.650
+ AESc (uncertainty)  0.900  0.990  0.850  0.930  0.600     0.500  0.550    0.650
+───────────────────  ────────────  ────────────  ─────  ────────  ─────  ───────
 mean of 2
- AESc (residual)     0.900  0.990      –  0.885         –      –      –        –
- AESc (uncertainty)  0.900  0.905      –  0.905         –      –      –        –
+ AESc (residual)     0.900  0.990      –  0.885      –         –      –        –
+ AESc (uncertainty)  0.900  0.905      –  0.905      –         –      –        –
 """  # noqa: RUF001
 
 
@@ -40,12 +40,12 @@ def test_one_run_is_one_row_of_all_metrics(read):
     assert table.groups == (
         ("image AUROC", ("ours", "paper")),
         ("pixel AUROC", ("ours", "paper")),
-        ("pixel AP", ("ours",)),
         ("AUPRO", ("ours",)),
+        ("pixel AP", ("ours",)),
         ("F1", ("ours",)),
         ("best F1", ("oracle",)),
     )
-    cells = ("0.900", "1.000", "0.850", "0.930", "0.500", "0.600", "0.550", "0.650")
+    cells = ("0.900", "1.000", "0.850", "0.930", "0.600", "0.500", "0.550", "0.650")
     assert table.rows == (("toothbrush", *cells),)
     assert table.means == ()
     assert table.notes[0].startswith("F1 is of all test pixels together, at the threshold chosen")
@@ -111,8 +111,8 @@ def test_means_of_some_categories_say_which(read):
     (table,) = results_tables([read("a", members=members)])
     assert [row[0] for row in table.means] == ["mean of 3 objects", "mean of 4"]
     assert table.notes[0] == (
-        "Mean over 3 of 15 categories (bottle, screw and zipper); the paper's beside it is over the "
-        "same."
+        "Mean over 3 of 15 categories (bottle, screw and zipper); the paper's beside it is over "
+        "the same."
     )
 
 

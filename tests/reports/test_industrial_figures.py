@@ -1,5 +1,7 @@
 """Figures of industrial images: kinds of defects, ground truth, thresholds."""
 
+import itertools
+
 import pytest
 
 from adjax.reports import read_run
@@ -38,7 +40,7 @@ def test_examples_have_kinds_and_ground_truth(read):
     figure.draw_without_rendering()
     names = [text for text in figure.texts if text.get_text() == "contamination"]
     boxes = [text.get_window_extent() for text in names[-MOST_INDUSTRIAL:]]
-    assert all(left.x1 <= right.x0 for left, right in zip(boxes[:-1], boxes[1:], strict=True))
+    assert all(left.x1 <= right.x0 for left, right in itertools.pairwise(boxes))
 
 
 def test_examples_without_anomalous_ones(read):
