@@ -149,7 +149,7 @@ def benchmark(flags) -> None:
 
 
 def gallery(flags) -> None:
-    """Draw the auxiliary sets of the run in --workdir as a PNG."""
+    """Draw the auxiliary sets or the corruptions of the run in --workdir as a PNG."""
     directory = _workdir(flags)
     _refuse_config(flags)
     if not flags.output:
@@ -315,25 +315,32 @@ def _show_sweep(sweep) -> None:
     print(f"report: {reports.write_sweep_report(sweep)}")
 
 
-def _defaults_of(sweep, commands: list[str]) -> dict:
-    """The config that the config file of a sweep's command gives without an argument."""
+def _defaults_of(sweep, commands: list[str]):
+    """The config that the config file of a sweep's command gives without an argument.
+
+    Of industrial images a function that gives each method's: they have settings of their own.
+    """
     found = re.search(r"--?config[= ](\S+?\.py)\b", " ".join(commands))
     if not found or not Path(found[1]).is_file():
         raise UserError(
             f"--workdir={sweep.directory}: its results do not say which config file made them"
             + (f", or {found[1]} is not here" if found else "")
         )
-    return runpy.run_path(found[1])["get_config"]("").to_dict()
+    get_config = runpy.run_path(found[1])["get_config"]
+    if sweep.runs[0].is_industrial:
+        return lambda method: get_config(method).to_dict()
+    return get_config("").to_dict()
 
 
 def _say_failed(directories: list[Path]) -> int:
     """List the members that diverged; the exit code is 3 if there are any."""
-    from adjax import workdir
+    from adjax import reports, workdir
 
     failures = [(folder, f) for folder in directories for f in workdir.read_failures(folder)]
     for folder, failure in failures:
+        noun = reports.noun(reports.read_config(folder))
         print(
-            f"diverged: {folder}: class {failure['data.normal_class']} seed {failure['seed']}, "
+            f"diverged: {folder}: {noun} {failure['data.normal_class']} seed {failure['seed']}, "
             f"stage {failure['stage']}, step {failure['step']}: {failure['reason']}",
             file=sys.stderr,
         )

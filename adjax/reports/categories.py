@@ -10,6 +10,7 @@ from adjax.reports.published import GROUPS, number_of_classes
 from adjax.reports.rendering import Table
 
 Row = tuple[str, ...]
+Metrics = dict[str, bool]  # those measured, and whether any of the methods has published values
 
 
 def categories_table(columns: list[Column], dataset: str) -> list[Table]:
@@ -18,11 +19,11 @@ def categories_table(columns: list[Column], dataset: str) -> list[Table]:
     A row a category of one method, a row a method of one category; of several both, the methods
     under each category.
     """
-    metrics = [metric for metric in METRICS if classes_of(columns, metric)]
-    found = [column for column in columns if classes_of([column], *metrics)]
+    found = [column for column in columns if classes_of([column], *METRICS)]
     if not found:
         return []
-    metrics = {metric: _is_published(found, metric) for metric in metrics}
+    measured = [metric for metric in METRICS if classes_of(found, metric)]
+    metrics = {metric: _is_published(found, metric) for metric in measured}
     everyone = classes_of(found, *metrics)
     sets = _sets(found, metrics)
     names = [[name] for name in everyone]
@@ -34,18 +35,17 @@ def categories_table(columns: list[Column], dataset: str) -> list[Table]:
         if everyone != [dataset]:
             caption += f", {normal_name(everyone, 'category')}"
         corner, labels = "method", [""]
-    rows = _rows(found, labels, names, metrics)
     return [
         Table(
             caption=caption,
             corner=corner,
             groups=tuple(_headings(metrics)),
-            rows=tuple(rows),
+            rows=tuple(_rows(found, labels, names, metrics)),
             means=tuple(_rows(found, _mean_labels(sets, everyone, dataset), sets, metrics)),
             notes=(
                 *_notes_on_means(sets, dataset, found, metrics),
                 *_notes_on_metrics(found, everyone, metrics),
-                *notes_on_runs(found, dataset, list(metrics)),
+                *notes_on_runs(found, dataset, measured),
             ),
         )
     ]
@@ -55,7 +55,7 @@ def _is_published(found: Sequence[Column], metric: str) -> bool:
     return any(c.published(n, metric) is not None for c in found for n in classes_of([c], metric))
 
 
-def _headings(metrics: dict[str, bool]) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _headings(metrics: Metrics) -> Iterator[tuple[str, tuple[str, ...]]]:
     for metric, is_published in metrics.items():
         name, _, kind = METRICS[metric].partition(" (")
         yield name, (kind.rstrip(")") or "ours", *(["paper"] if is_published else []))
@@ -65,7 +65,7 @@ def _rows(
     found: Sequence[Column],
     labels: Sequence[str],
     sets: Sequence[Sequence[str]],
-    metrics: dict[str, bool],
+    metrics: Metrics,
 ) -> Iterator[Row]:
     """Rows of the means over sets of categories; several methods under the label of their set."""
     for label, classes in zip(labels, sets, strict=True):
@@ -78,7 +78,7 @@ def _rows(
             yield (column.heading, *_cells(column, classes, metrics))
 
 
-def _cells(column: Column, classes: Sequence[str], metrics: dict[str, bool]) -> Iterator[str]:
+def _cells(column: Column, classes: Sequence[str], metrics: Metrics) -> Iterator[str]:
     for metric, is_published in metrics.items():
         single = len(classes) == 1
         yield (
@@ -88,7 +88,7 @@ def _cells(column: Column, classes: Sequence[str], metrics: dict[str, bool]) -> 
             yield number(column.published_mean(classes, metric))
 
 
-def _sets(found: Sequence[Column], metrics: dict[str, bool]) -> list[list[str]]:
+def _sets(found: Sequence[Column], metrics: Metrics) -> list[list[str]]:
     """The sets of categories that any metric has a mean over, textures before objects and all."""
     sets = {tuple(part): part for metric in metrics for part in averaged_sets(found, metric)}
     return sorted(sets.values(), key=len)
@@ -113,7 +113,7 @@ def _mean_label(part: set[str], everyone: set[str], dataset: str) -> str:
 
 
 def _notes_on_means(
-    sets: list[list[str]], dataset: str, found: Sequence[Column], metrics: dict[str, bool]
+    sets: list[list[str]], dataset: str, found: Sequence[Column], metrics: Metrics
 ) -> Iterator[str]:
     """Which categories a mean is over, where its label does not say it."""
     total = number_of_classes(dataset)
@@ -130,7 +130,7 @@ def _notes_on_means(
 
 
 def _notes_on_metrics(
-    found: Sequence[Column], everyone: list[str], metrics: dict[str, bool]
+    found: Sequence[Column], everyone: list[str], metrics: Metrics
 ) -> Iterator[str]:
     """What lacks ground truth, and what decides which pixels F1 counts."""
     masked = classes_of(found, "pixel_auroc")

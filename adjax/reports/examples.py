@@ -102,7 +102,7 @@ def _draw_line_of_text(
     _text(figure, 0.05, y, label, size=8)
     for left, word in zip(lefts, words, strict=True):
         longest = max(map(len, word.split("\n")))
-        size = min(8, 72 * (grid.cell + grid.GAP) / (0.6 * longest))
+        size = min(8, 72 * (grid.cell + grid.GAP) / (0.58 * longest))
         _text(figure, left + grid.cell / 2, y, word, size=size, ha="center")
 
 

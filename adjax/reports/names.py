@@ -34,8 +34,8 @@ _DATASETS = {
 METRICS = {
     "image_auroc": "image AUROC",
     "pixel_auroc": "pixel AUROC",
-    "pixel_ap": "pixel AP",
     "aupro": "AUPRO",
+    "pixel_ap": "pixel AP",
     "f1": "F1",
     "f1_oracle": "best F1 (oracle)",
 }

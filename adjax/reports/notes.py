@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from adjax.reports.averages import classes_of
 from adjax.reports.columns import Column
-from adjax.reports.names import count, listing
+from adjax.reports.names import count, dataset_name, listing, member_name, method_name
 from adjax.reports.published import find_table, number_of_classes
 from adjax.reports.run import Run
 
@@ -46,6 +46,33 @@ def notes_on_runs(found: list[Column], dataset: str, metrics: Sequence[str]) -> 
     tables = [find_table(dataset, c.method, m, c.auxiliary) for m in metrics for c in found]
     for source in dict.fromkeys(table.source for table in tables if table is not None):
         yield f"paper: {source}."
+
+
+def unmeasured(runs: Sequence[Run]) -> Iterator[str]:
+    """What there is of runs whose test images cannot say how good they are, a sentence each."""
+    for run in runs:
+        if run.is_tested:
+            continue
+        kind = "normal" if run.anomalous.any() else "anomalous"
+        for member in run.members:
+            parts = [dataset_name(run.results["dataset"]), method_name(run.results["method"])]
+            name = member_name(member, run.members, run.noun)
+            where = ", ".join(dict.fromkeys([*parts, name]))
+            yield (
+                f"{where}: there are no {kind} test images, so no AUROC."
+                + _flagged(member.get("image_threshold"), kind)
+            )
+
+
+def _flagged(rule: dict | None, missing: str) -> str:
+    if rule is None:
+        return ""
+    rates = {"anomalous": "false_positive_rate", "normal": "true_positive_rate"}
+    return (
+        f" Of {'normal' if missing == 'anomalous' else 'anomalous'} images "
+        f"{rule[rates[missing]]:.1%} score above {rule['threshold']:.4g}, the threshold that "
+        f"held-out normal images set ({rule['rule']})."
+    )
 
 
 def _settings(column: Column, metrics: Sequence[str]) -> list[str]:

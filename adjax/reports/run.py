@@ -41,14 +41,14 @@ class Run:
         return self.results["members"]
 
     @property
-    def is_industrial(self) -> bool:
-        """Whether it is of industrial images: normal is a category, not a class among others."""
-        return is_industrial(self.config)
-
-    @property
     def noun(self) -> str:
         """What a normal class is called."""
-        return "category" if self.is_industrial else "class"
+        return noun(self.config)
+
+    @property
+    def is_industrial(self) -> bool:
+        """Whether normal is a category of its own, not a class among others."""
+        return self.noun == "category"
 
     @property
     def image_scores(self) -> np.ndarray:
@@ -90,9 +90,9 @@ def read_run(workdir: str | Path) -> Run:
     return run
 
 
-def is_industrial(config: dict) -> bool:
-    """Whether a config says how images of any size are to be read."""
-    return "channels" in config.get("data", {})
+def noun(config: dict) -> str:
+    """What a normal class is called: of industrial images, read with `data.channels`, category."""
+    return "category" if "channels" in config.get("data", {}) else "class"
 
 
 def read_config(workdir: Path) -> dict:
