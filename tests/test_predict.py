@@ -71,7 +71,7 @@ def test_every_file_has_a_row_in_order(prediction):
 def test_rows_are_what_the_detector_says(folder, prediction):
     detector = load_detector(uncertain())
     for row in prediction[1][2:]:
-        photo, _ = decode(folder / row["path"])
+        photo = decode(folder / row["path"])
         found = detector.score(resize_image(photo, 32, 1)[None])
         assert float(row["image_score"]) == pytest.approx(found["image_score"][0], rel=1e-4)
         assert (row["decision"] == "anomalous") == found["is_anomalous"][0]
