@@ -13,8 +13,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
-from jax.interpreters import partial_eval
 from ml_collections import ConfigDict
 
 from adjax import datasets, settings, workdir
@@ -96,25 +94,9 @@ class Detector:
         }
 
     def _scores(self, variables, image) -> Scores:
-        """The method's scores, with the key of a run's first scores.
-
-        Random scores depend on the place of an image in its batch. So images are taken one by one
-        where the key is used: the draws of one fill a device.
-        """
+        """The method's scores, with the key that the run's own scores were drawn with."""
         key = jax.random.fold_in(jax.random.key(self.seed), len(self.method.stages))
-        score = functools.partial(self.method.score, variables, key=jax.random.fold_in(key, 0))
-        if not _uses_key(self.method.score, variables, image):
-            return score(image)
-        one_by_one = lax.map(lambda one: score(one[None]), image)
-        return jax.tree.map(lambda leaf: leaf[:, 0], one_by_one)
-
-
-def _uses_key(score, variables, image) -> bool:
-    """Whether anything that `score(variables, image, key)` returns depends on the key."""
-    one = jax.ShapeDtypeStruct((1, *image.shape[1:]), image.dtype)
-    traced = jax.make_jaxpr(score)(variables, one, jax.random.key(0)).jaxpr
-    _, used = partial_eval.dce_jaxpr(traced, [True] * len(traced.outvars))
-    return used[-1]
+        return self.method.score(variables, image, jax.random.fold_in(key, 0))
 
 
 def load_detector(directory: str | Path, member: int = 0) -> Detector:
