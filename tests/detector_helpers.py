@@ -1,4 +1,4 @@
-"""Small finished runs, each trained once a session, whose data are gone."""
+"""Small finished runs, each made once a session."""
 
 import atexit
 import functools
@@ -26,37 +26,34 @@ def digits() -> Path:
     folder = _new_folder()
     _run(config, folder)
     results = json.loads((folder / "results.json").read_text())
-    results["members"][0]["thresholds"] = [
-        {"rule": "k_sigma", "threshold": 9.0},
-        {"rule": "quantile", "threshold": 0.3},
-    ]
-    results["members"][0]["image_threshold"] = {"rule": "quantile 0.95", "threshold": 0.2}
+    results["members"][0] |= _with_thresholds(0.3, 0.2)
     (folder / "results.json").write_text(json.dumps(results))
     return folder
 
 
 @functools.cache
 def uncertain() -> Path:
-    """Two members on a folder of normal photographs; their scores are random."""
+    """Two members whose scores are random, in colour, of patches that windows cut out.
+
+    They are as training begins with them, and are told their thresholds.
+    """
     config = industrial.defaults()
-    config.update_from_flattened_dict(industrial.of_method("aesc_uncertainty"))
+    own = industrial.of_method("aesc_uncertainty") | industrial.patches(16)
+    config.update_from_flattened_dict(own)
     config.members = ({"seed": 0}, {"seed": 4})
-    config.data.size = 32
-    config.autoencoder.update(depth=2, width=4, corruption="none")
-    rates = (0.2, 0.4)
-    config.uncertainty = ConfigDict({"passes": 4, "aesc": rates, "ae_d6": rates})
-    return _made_from(config, _run)
-
-
-@functools.cache
-def windowed() -> Path:
-    """A run in colour of patches, scored by windows; untrained, for all but a network's start."""
-    config = industrial.defaults()
-    config.update_from_flattened_dict(industrial.of_method("unet_ae") | industrial.patches(16))
-    config.data.update(size=32, channels=3, samples=20)
-    config.autoencoder.width = 4
+    config.autoencoder.update(steps=2, batch_size=4, depth=2, width=4, corruption="none")
+    config.uncertainty = ConfigDict({"passes": 4, "aesc": (0.2, 0.4), "ae_d6": (0.2, 0.4)})
     config.windows.update(stride=6, at_once=3)
-    return _made_from(config, _start)
+    config.mesh.update(member=1, data=1)
+    config.log_every, config.checkpoint_every = 1, 2
+    folder = _new_folder()
+    photographs = folder / "photographs"
+    write_photographs(photographs, 12)
+    config.data.update(name="folder", dir=str(photographs), normal_class="")
+    config.data.update(size=32, channels=3, samples=20)
+    _start(config, folder / "run")
+    shutil.rmtree(photographs)
+    return folder / "run"
 
 
 def _run(config, folder: Path) -> None:
@@ -73,31 +70,22 @@ def _start(config, folder: Path) -> None:
         checkpoints = Checkpoints(folder / "checkpoints" / stage.name)
         checkpoints.save(stage.steps, initial_tree(trainer, index), {})
         checkpoints.close()
-    entry = {
-        "thresholds": [{"rule": "quantile", "threshold": 0.2}],
-        "image_threshold": {"rule": "quantile 0.95", "threshold": 0.3},
+    members = [_with_thresholds(1e-4 * number, 1e-4) for number in (1, 2)]
+    (folder / "results.json").write_text(json.dumps({"members": members}))
+
+
+def _with_thresholds(pixel: float, image: float) -> dict:
+    rules = {"k_sigma": 9.0, "quantile": pixel}
+    return {
+        "thresholds": [{"rule": rule, "threshold": value} for rule, value in rules.items()],
+        "image_threshold": {"rule": "quantile 0.95", "threshold": image},
     }
-    (folder / "results.json").write_text(json.dumps({"members": [entry]}))
 
 
 def _new_folder() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="adjax-test-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
-
-
-def _made_from(config, make) -> Path:
-    """A run on a folder of photographs, which is gone afterwards."""
-    folder = _new_folder()
-    photographs = folder / "photographs"
-    write_photographs(photographs, 12)
-    config.data.update(name="folder", dir=str(photographs), normal_class="")
-    config.autoencoder.update(steps=2, batch_size=4)
-    config.mesh.data = 1
-    config.log_every, config.checkpoint_every = 1, 2
-    make(config, folder / "run")
-    shutil.rmtree(photographs)
-    return folder / "run"
 
 
 def write_photographs(folder: Path, count: int, size=(60, 50)) -> list[Path]:

@@ -4,13 +4,13 @@ import json
 
 import numpy as np
 import pytest
-from detector_helpers import digits, random_images, uncertain, windowed
+from detector_helpers import digits, random_images, uncertain
 
 from adjax import datasets, workdir
 from adjax.detector import load_detector
 from adjax.errors import UserError
 
-RUNS = {"digits": digits, "uncertain": uncertain, "windowed": windowed}
+RUNS = {"digits": digits, "uncertain": uncertain}
 
 
 @pytest.fixture(params=RUNS)

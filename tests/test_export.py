@@ -9,7 +9,7 @@ import sys
 
 import numpy as np
 import pytest
-from detector_helpers import random_images, uncertain, windowed
+from detector_helpers import digits, random_images, uncertain
 from PIL import Image
 
 from adjax.datasets.industrial import resize_image
@@ -17,7 +17,7 @@ from adjax.detector import load_detector
 from adjax.errors import UserError
 from adjax.export import export
 
-RUNS = {"uncertain": uncertain, "windowed": windowed}
+RUNS = {"digits": digits, "uncertain": uncertain}
 
 # Runs in a folder of exports, of which each holds what the live detector was given and said.
 WITHOUT_ADJAX = """
@@ -85,9 +85,9 @@ def test_exports_say_what_the_live_detector_says(exports):
 
 
 def test_facts_describe_the_files(exports):
-    folder = exports / "windowed"
+    folder = exports / "uncertain"
     facts = json.loads((folder / "detector.json").read_text())
-    detector = load_detector(windowed())
+    detector = load_detector(uncertain())
     assert facts["pixel_threshold"] == detector.pixel_threshold
     assert facts["image_threshold"] == detector.image_threshold
     assert (facts["image_size"], facts["channels"]) == (32, 3)
@@ -98,7 +98,7 @@ def test_facts_describe_the_files(exports):
 
 def test_folder_that_exists_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"exists: an export goes into a new folder"):
-        export(windowed(), tmp_path)
+        export(digits(), tmp_path)
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"cannot write to --output"):
-        export(windowed(), tmp_path / "file" / "new")
+        export(digits(), tmp_path / "file" / "new")

@@ -72,7 +72,7 @@ def test_rows_are_what_the_detector_says(folder, prediction):
     detector = load_detector(uncertain())
     for row in prediction[1][2:]:
         photo = decode(folder / row["path"])
-        found = detector.score(resize_image(photo, 32, 1)[None])
+        found = detector.score(resize_image(photo, 32, 3)[None])
         assert float(row["image_score"]) == pytest.approx(found["image_score"][0], rel=1e-4)
         assert (row["decision"] == "anomalous") == found["is_anomalous"][0]
         assert float(row["threshold"]) == pytest.approx(detector.image_threshold, rel=1e-5)
