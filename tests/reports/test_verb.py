@@ -50,6 +50,7 @@ def test_methods_of_a_sweep_are_compared_with_their_own_defaults(
     (settings,) = [line for line in page.read_text().splitlines() if line.startswith("- settings")]
     everywhere, of_ae_l2, of_aesc = settings.split("; ")
     assert "image_score absent instead of l2" in everywhere
-    assert of_ae_l2.startswith("AE (L2): autoencoder.steps 8 instead of 15,600, ")
-    assert "data.patch 64 instead of 256" in of_ae_l2
-    assert of_aesc.startswith("AESc (residual): autoencoder.steps 8 instead of 31,250, ")
+    assert of_ae_l2.startswith("AE (L2): data.patch 64 instead of 256, ")
+    assert "autoencoder.steps 8 instead of 15,600" in of_ae_l2
+    assert of_aesc.startswith("AESc (residual): data.patch 64 instead of 0, ")
+    assert "autoencoder.steps 8 instead of 31,250" in of_aesc
