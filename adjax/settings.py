@@ -77,15 +77,18 @@ def check_config(config) -> None:
         raise _wrong("distance.window", window, "use an odd number")
     _check_auxiliary(config.auxiliary)
     if "size" in config.data:
-        _check_images(config.data)
+        _check_images(config)
 
 
-def _check_images(data) -> None:
+def _check_images(config) -> None:
     """Check what is special to industrial images."""
+    data = config.data
     if data.channels not in (1, 3):
         raise _wrong("data.channels", data.channels, "use 1 (grey) or 3 (colour)")
     if data.patch > data.size:
         raise _wrong("data.patch", data.patch, f"must not be above data.size={data.size}")
+    if data.crops and data.crops not in config.crops:
+        raise _wrong("data.crops", data.crops, f"choose one of {', '.join(sorted(config.crops))}")
     if data.crops and not data.patch:
         raise _wrong("data.patch", data.patch, f"give the size of the {data.crops}")
 
@@ -211,7 +214,9 @@ def run_signature(config, dynamic: tuple[str, ...]) -> str:
 
 def _stage_keys(config, stage) -> dict[str, Any]:
     """Dotted key -> value of all that a stage's result depends on, but for the seed."""
-    keys = {k: v for k, v in essential(as_json(config)).items() if _in_sections(k, stage.sections)}
+    crops = config.data.get("crops", "")
+    sections = (*stage.sections, *((f"crops.{crops}",) if crops else ()))
+    keys = {k: v for k, v in essential(as_json(config)).items() if _in_sections(k, sections)}
     keys.pop("data.test_split", None)
     return keys | {k: config[k] for k in ("precision", "select", "log_every", "checkpoint_every")}
 
