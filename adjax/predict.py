@@ -127,6 +127,8 @@ def _find(images: Path, output: Path) -> tuple[list[_Photograph], int]:
         return [_Photograph(images, images.name, images.stem)], 0
     if not images.is_dir():
         raise UserError(f"--images={images} does not exist")
+    if images.resolve() == output.resolve():
+        raise UserError(f"--output={output} is the folder of the images: choose another")
     found = (path for path in sorted(images.rglob("*")) if path.is_file())
     found = [
         path

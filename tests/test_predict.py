@@ -163,6 +163,8 @@ def test_heat_begins_at_zero_and_regions_are_outlined():
 def test_folder_without_images_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"--images=.*nowhere does not exist"):
         predict(uncertain(), tmp_path / "nowhere", tmp_path / "found")
+    with pytest.raises(UserError, match="is the folder of the images: choose another"):
+        predict(uncertain(), tmp_path, tmp_path)
     (tmp_path / "notes.txt").touch()
     with pytest.raises(UserError, match=r"holds no images \(\.png, "):
         predict(uncertain(), tmp_path, tmp_path / "found")
