@@ -81,13 +81,14 @@ def train_batches(
 
     Yields:
       `image`, and `auxiliary` and `corrupted` if asked for: float32 `[P, B, H, W, C]` in [0, 1], or
-      that part.
+      that part. Raises what reading a row raises.
 
     """
     members, examples = part
     streams = streams[members]
     counts = [len(stream.rows) for stream in streams]
-    read = _reader(image)
+    failures: list[Exception] = []
+    read = _reader(image, failures)
     rows = tf.constant(np.concatenate([stream.rows for stream in streams]), tf.int64)
     first_row = tf.constant(np.cumsum([0, *counts[:-1]])[:, None], tf.int64)
     count = tf.constant(np.array(counts)[:, None], tf.int64)
@@ -133,20 +134,36 @@ def train_batches(
     # drops that waits for the tuner's next round, up to a minute (TensorFlow 2.21).
     options = tf.data.Options()
     options.autotune.enabled = False
-    return dataset.with_options(options).as_numpy_iterator()
+    batches = dataset.with_options(options).as_numpy_iterator()
+    return batches if isinstance(image, np.ndarray) else _raising(batches, failures)
 
 
-def _reader(image):
-    """`rows int64 [n] -> uint8 [n, H, W, C]` inside a pipeline."""
+def _reader(image, failures: list[Exception]):
+    """`rows int64 [n] -> uint8 [n, H, W, C]` inside a pipeline; what it raises joins `failures`."""
     if isinstance(image, np.ndarray):
         table = tf.constant(image)
         return lambda rows: tf.gather(table, rows)
 
+    def read_files(rows):
+        try:
+            return image[rows]
+        except Exception as error:
+            failures.append(error)
+            raise
+
     def read(rows):
-        found = tf.numpy_function(image.__getitem__, [rows], tf.uint8, stateful=False)
+        found = tf.numpy_function(read_files, [rows], tf.uint8, stateful=False)
         return tf.ensure_shape(found, (None, *image.shape[1:]))
 
     return read
+
+
+def _raising(batches: Iterator, failures: list[Exception]) -> Iterator:
+    """The same batches; an error is the one that reading raised, not TensorFlow's account of it."""
+    try:
+        yield from batches
+    except tf.errors.OpError as error:
+        raise (failures[0] if failures else error) from None
 
 
 def fixed_crops(image: np.ndarray, rows: np.ndarray, crops: Crops | None) -> np.ndarray:

@@ -313,18 +313,30 @@ def test_layers_start_with_unit_variance():
         assert 0.8 < inside.var() < 1.2
 
 
-@pytest.mark.parametrize("kernel", [(5, 5), (3, 4), (1, 2)])
-def test_convolution_of_an_upsampled_image(kernel):
-    x, w = normal(0, 2, 3, 4, 2), normal(1, *kernel, 2, 3)
+def conv_of_upsampled_directly(x, w):
+    return lax_conv(jnp.repeat(jnp.repeat(x, 2, 1), 2, 2), w, (1, 1), "SAME")
 
-    def direct(x, w):
-        return lax_conv(jnp.repeat(jnp.repeat(x, 2, 1), 2, 2), w, (1, 1), "SAME")
 
-    def both(function):
-        gradient = jax.grad(lambda *o: jnp.sin(function(*o)).sum(), (0, 1))
-        return jax.jit(lambda *o: (function(*o), gradient(*o)))(x, w)
+@pytest.mark.parametrize("channels", [(2, 3), (1, 2), (6, 1)])
+@pytest.mark.parametrize("kernel", [(1, 2), (2, 5), (3, 4), (4, 1), (5, 5), (6, 3), (6, 6)])
+def test_convolution_of_an_upsampled_image(kernel, channels):
+    x, w = normal(0, 2, 3, 4, channels[0]), normal(1, *kernel, *channels)
+    cotangent = normal(2, 2, 6, 8, channels[1])
+    direct = with_gradients(conv_of_upsampled_directly)(x, w, cotangent)
+    assert_close(with_gradients(conv_of_upsampled)(x, w, cotangent), direct)
 
-    assert_close(both(conv_of_upsampled), both(direct))
+
+def test_convolution_of_an_upsampled_image_on_other_platforms(other_platform):
+    x, w, cotangent = normal(0, 2, 3, 4, 2), normal(1, 5, 4, 2, 3), normal(2, 2, 6, 8, 3)
+    direct = with_gradients(conv_of_upsampled_directly)(x, w, cotangent)
+    assert_close(with_gradients(conv_of_upsampled)(x, w, cotangent), direct)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 4)])
+def test_convolution_of_an_upsampled_image_smaller_than_its_kernel(size):
+    x, w = normal(0, 2, *size, 2), normal(1, 5, 6, 2, 3)
+    direct = jax.jit(conv_of_upsampled_directly)(x, w)
+    assert_close(jax.jit(conv_of_upsampled)(x, w), direct)
 
 
 def test_layer_that_upsamples():
