@@ -42,8 +42,8 @@ def _pixels(run: Run) -> Table:
     if any(rule["rule"].startswith("oracle") for rule in rules):
         notes = ["All but the oracle's are chosen on held-out normal images alone."]
         notes[0] += " The oracle's is the best on the test masks."
-    rule = rule_name(run.config["threshold"]["rule"])
-    notes.append(f"Predictions and the F1 of the results are by {rule}.")
+    what = "Predictions and the F1 of the results" if "f1" in keys else "Predictions"
+    notes.append(f"{what} are by {rule_name(run.config['threshold']['rule'])}.")
     return Table(
         caption=f"Thresholds of the anomaly map{_whose(run)}",
         corner="rule",

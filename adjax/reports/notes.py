@@ -49,19 +49,18 @@ def notes_on_runs(found: list[Column], dataset: str, metrics: Sequence[str]) -> 
 
 
 def unmeasured(runs: Sequence[Run]) -> Iterator[str]:
-    """What there is of runs whose test images cannot say how good they are, a sentence each."""
+    """What there is of members whose test images cannot say how good they are, each in words."""
+    everyone = [member for run in runs for member in run.members]
     for run in runs:
         if run.is_tested:
             continue
         kind = "normal" if run.anomalous.any() else "anomalous"
         for member in run.members:
             parts = [dataset_name(run.results["dataset"]), method_name(run.results["method"])]
-            name = member_name(member, run.members, run.noun)
-            where = ", ".join(dict.fromkeys([*parts, name]))
-            yield (
-                f"{where}: there are no {kind} test images, so no AUROC."
-                + _flagged(member.get("image_threshold"), kind)
-            )
+            parts.append(member_name(member, everyone, run.noun))
+            who = f"{', '.join(dict.fromkeys(parts))}: there" if len(everyone) > 1 else "There"
+            rates = _flagged(member.get("image_threshold"), kind)
+            yield f"{who} are no {kind} test images, so no AUROC.{rates}"
 
 
 def _flagged(rule: dict | None, missing: str) -> str:
@@ -69,8 +68,8 @@ def _flagged(rule: dict | None, missing: str) -> str:
         return ""
     rates = {"anomalous": "false_positive_rate", "normal": "true_positive_rate"}
     return (
-        f" Of {'normal' if missing == 'anomalous' else 'anomalous'} images "
-        f"{rule[rates[missing]]:.1%} score above {rule['threshold']:.4g}, the threshold that "
+        f" Of the {'normal' if missing == 'anomalous' else 'anomalous'} images scored "
+        f"{rule[rates[missing]]:.1%} are above {rule['threshold']:.4g}, the threshold that "
         f"held-out normal images set ({rule['rule']})."
     )
 

@@ -51,6 +51,8 @@ def thresholds_figure(
     if min(values) > 0 and max(values) > 20 * min(values):
         axes.set_xscale("log")
         axes.tick_params(which="minor", length=0)
+    else:
+        axes.locator_params(axis="x", nbins=6)  # small numbers are long
     axes.set_ylim(0, 1.02)
     axes.set_xlabel("threshold of the anomaly map")
     axes.set_ylabel("F1 of the pixels of the test set")

@@ -179,10 +179,11 @@ def test_runs_without_anomalous_images_say_what_they_have(read):
     run = read("a", members=[("folder", 0)], dataset="folder", known=(), tested=False)
     assert results_tables([run]) == []
     assert " ".join(console_table([run]).split()) == (
-        "own images, AESc (residual): there are no anomalous test images, so no AUROC. Of normal "
-        "images 25.0% score above 0.05, the threshold that held-out normal images set (quantile "
-        "0.95)."
+        "There are no anomalous test images, so no AUROC. Of the normal images scored 25.0% are "
+        "above 0.05, the threshold that held-out normal images set (quantile 0.95)."
     )
+    other = read("b", "ae_l2", [("folder", 0)], dataset="folder", known=(), tested=False)
+    assert "own images, AE (L2): there are no anomalous" in console_table([run, other])
     del run.results["members"][0]["image_threshold"]
     assert console_table([run]).endswith("so no AUROC.")
 
