@@ -24,6 +24,7 @@ from adjax.reports.style import ANOMALOUS, DPI, INK, NORMAL, PALETTE, STYLE, WID
 from adjax.reports.thresholds import thresholds_figure
 
 MOST_CURVES = 10
+MOST_OF_CATEGORIES = 5  # their names are longer
 MOST_HISTOGRAMS = 10
 
 
@@ -154,10 +155,10 @@ def _roc_curves(runs: Sequence[Run]) -> list[_Curve]:
 
 
 def roc_figure(runs: Sequence[Run]) -> Figure:
-    """ROC curves of every member of the runs; beyond ten, one colour and legend entry a method."""
+    """ROC curves of every member of the runs; of many, one colour and legend entry a method."""
     curves = _roc_curves(runs)
     groups = list(dict.fromkeys(curve.group for curve in curves))
-    crowded = len(curves) > MOST_CURVES
+    crowded = len(curves) > (MOST_OF_CATEGORIES if runs[0].is_industrial else MOST_CURVES)
     figure = Figure(figsize=(WIDTH, 4.6))
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="#999999", linewidth=0.8, linestyle=(0, (1, 2)))

@@ -48,6 +48,11 @@ _FIGURES = {
         "The mean over classes and seeds of the loss on normal images that were not trained on. "
         "The students of different methods are all asked to imitate their teacher there.",
     ),
+    "curves_of_categories": (
+        "Validation loss by step, one curve a method",
+        "The mean over categories and seeds of the loss on normal images that were not trained on. "
+        "Methods that minimise different losses do not compare here.",
+    ),
     "losses": (
         "Training and validation loss by step, one panel a stage",
         "A validation loss that turns up while the training loss falls is overfitting. Bands span "
@@ -90,6 +95,7 @@ def write_sweep_report(sweep: Sweep) -> Path:
     title = f"{methods} on {datasets}"
     members = sum(len(run.members) for run in runs)
     noun = "category" if runs[0].is_industrial else "normal class"
+    of_losses = "curves_of_categories" if runs[0].is_industrial else "curves"
     sentence = (
         f"{count(len(runs), 'run')} on {_classes(runs)} with {count(members, 'member')}, "
         f"one for each method, setting, {noun} and seed."
@@ -107,7 +113,7 @@ def write_sweep_report(sweep: Sweep) -> Path:
         f'<header>\n<h1>{_e(title)}</h1>\n<p class="lede">{_e(sentence)}</p>\n</header>',
         _section("Results", *map(to_html, results_tables(runs)), *_unmeasured(runs)),
         _section("Missing", f"<ul>{missing}</ul>") if missing else "",
-        _section("All runs", _figures({"curves": curves, "roc": roc})),
+        _section("All runs", _figures({of_losses: curves, "roc": roc})),
         _section("Run by run", *shown),
         _section("More runs", f"<ul>{''.join(more)}</ul>") if more else "",
         _section("Made with", _facts(provenance(sweep)), _to_repeat(commands(sweep))),

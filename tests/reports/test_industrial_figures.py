@@ -66,6 +66,9 @@ def test_histograms_show_the_threshold_and_what_there_is(read):
 def test_roc_names_the_category(read):
     (axes,) = roc_figure([read()]).axes
     assert axes.get_legend().get_texts()[0].get_text().startswith("category toothbrush: 0.")
+    several = read("b", members=[("screw", seed) for seed in range(6)])
+    (axes,) = roc_figure([several]).axes
+    assert [t.get_text()[:17] for t in axes.get_legend().get_texts()] == ["AESc (residual): "]
 
 
 def test_the_figure_of_thresholds_names_its_member(read):

@@ -80,6 +80,8 @@ def test_a_sweep_names_the_categories_that_it_lacks(sweep):
     assert "<h1>AESc (residual) and AESc (uncertainty) on MVTec AD</h1>" in page
     assert "on categories bottle and toothbrush with 4 members, one for each method, " in page
     assert "setting, category and seed." in page
+    assert "different losses do not compare" in page
+    assert "imitate their teacher" not in page
 
 
 def test_categories_of_a_single_run_are_not_missed(write_industrial, tmp_path):
