@@ -62,8 +62,7 @@ def train(flags) -> int:
 def evaluate(flags) -> int:
     """Evaluate and report the trained run in --workdir again."""
     directory = _workdir(flags)
-    if flags.config is not None:
-        raise UserError("--mode=evaluate takes the config from --workdir: leave --config out")
+    _refuse_config(flags)
     _quiet()
     from adjax import experiment, workdir
 
@@ -133,8 +132,11 @@ def benchmark(flags) -> None:
         print(stages.run(flags.config, flags.repeats))
         return
     _quiet()
-    from adjax.benchmark import zoo
+    from adjax.benchmark import metrics, zoo
 
+    if flags.cases == ["metrics"]:
+        print(metrics.run(flags.repeats))
+        return
     zoo.run(
         flags.cases,
         flags.precision,
@@ -147,10 +149,9 @@ def benchmark(flags) -> None:
 
 
 def gallery(flags) -> None:
-    """Draw the auxiliary sets of the run in --workdir as a PNG."""
+    """Draw the auxiliary sets or the corruptions of the run in --workdir as a PNG."""
     directory = _workdir(flags)
-    if flags.config is not None:
-        raise UserError("--mode=gallery takes the config from --workdir: leave --config out")
+    _refuse_config(flags)
     if not flags.output:
         raise UserError("--mode=gallery needs --output, e.g. --output=auxiliary.png")
     _quiet()
@@ -158,6 +159,60 @@ def gallery(flags) -> None:
 
     config = workdir.read_config(directory)
     print(f"gallery: {gallery.write_gallery(config, directory, flags.output)}")
+
+
+def predict(flags) -> int:
+    """Score the photographs of a folder with the detector that the run in --workdir has trained."""
+    directory = _workdir(flags)
+    _refuse_config(flags)
+    if not flags.images:
+        raise UserError("--mode=predict needs --images, a folder or a file")
+    if not flags.output:
+        raise UserError("--mode=predict needs --output, e.g. --output=predictions")
+    _quiet()
+    from adjax.predict import predict
+
+    found = predict(directory, flags.images, flags.output)
+    print(
+        f"{found.images - found.failed} images, {found.anomalous} anomalous; "
+        f"{found.images_per_second:.1f} images/s, "
+        f"the model alone {found.model_images_per_second:.1f}"
+    )
+    if found.left_out:
+        print(f"not looked at: {found.left_out} files that are no images by their extension")
+    print(f"contact sheet: {found.output / 'index.html'}")
+    if found.failed:
+        where = "see the column error of predictions.csv"
+        print(f"error: {found.failed} images could not be read: {where}", file=sys.stderr)
+    return 1 if found.failed else 0
+
+
+def export(flags) -> None:
+    """Write the detector that the run in --workdir has trained as files that need no adjax."""
+    directory = _workdir(flags)
+    _refuse_config(flags)
+    if not flags.output:
+        raise UserError("--mode=export needs --output, e.g. --output=detector")
+    _quiet()
+    from adjax.export import export
+
+    print(f"detector: {export(directory, flags.output)}")
+
+
+def check_data(flags) -> int:
+    """Say what the data set of --config holds and what is wrong with it."""
+    data = _config(flags).data
+    _quiet()
+    from adjax import datasets
+
+    if not datasets.is_industrial(data.name):
+        raise UserError(
+            f"--mode=check_data is for folders of images, not for {data.name}; "
+            "try --config=configs/folder.py --config.data.dir=FOLDER"
+        )
+    report = datasets.check_data(datasets.industrial_index(data))
+    print(datasets.format_report(report))
+    return 1 if report.has_problems else 0
 
 
 def prepare_data(flags) -> None:
@@ -178,6 +233,9 @@ MODES = {
     "report": report,
     "benchmark": benchmark,
     "gallery": gallery,
+    "predict": predict,
+    "export": export,
+    "check_data": check_data,
     "prepare_data": prepare_data,
 }
 
@@ -202,6 +260,11 @@ def _config(flags):
             f"--mode={flags.mode} needs --config, e.g. --config=configs/mnist.py:oe_sdn"
         )
     return flags.config
+
+
+def _refuse_config(flags) -> None:
+    if flags.config is not None:
+        raise UserError(f"--mode={flags.mode} takes the config from --workdir: leave --config out")
 
 
 def _workdir(flags) -> Path:
@@ -252,25 +315,32 @@ def _show_sweep(sweep) -> None:
     print(f"report: {reports.write_sweep_report(sweep)}")
 
 
-def _defaults_of(sweep, commands: list[str]) -> dict:
-    """The config that the config file of a sweep's command gives without an argument."""
+def _defaults_of(sweep, commands: list[str]):
+    """The config that the config file of a sweep's command gives without an argument.
+
+    Of industrial images a function that gives each method's: they have settings of their own.
+    """
     found = re.search(r"--?config[= ](\S+?\.py)\b", " ".join(commands))
     if not found or not Path(found[1]).is_file():
         raise UserError(
             f"--workdir={sweep.directory}: its results do not say which config file made them"
             + (f", or {found[1]} is not here" if found else "")
         )
-    return runpy.run_path(found[1])["get_config"]("").to_dict()
+    get_config = runpy.run_path(found[1])["get_config"]
+    if sweep.runs[0].is_industrial:
+        return lambda method: get_config(method).to_dict()
+    return get_config("").to_dict()
 
 
 def _say_failed(directories: list[Path]) -> int:
     """List the members that diverged; the exit code is 3 if there are any."""
-    from adjax import workdir
+    from adjax import reports, workdir
 
     failures = [(folder, f) for folder in directories for f in workdir.read_failures(folder)]
     for folder, failure in failures:
+        noun = reports.noun(reports.read_config(folder))
         print(
-            f"diverged: {folder}: class {failure['data.normal_class']} seed {failure['seed']}, "
+            f"diverged: {folder}: {noun} {failure['data.normal_class']} seed {failure['seed']}, "
             f"stage {failure['stage']}, step {failure['step']}: {failure['reason']}",
             file=sys.stderr,
         )

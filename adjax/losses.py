@@ -99,7 +99,7 @@ def image_mean(x: jax.Array) -> jax.Array:
         # A product with ones, because XLA fuses a sum with all that makes its terms, and runs the
         # many operations of an SSIM several times slower so.
         ones = jnp.full((x[0].size, 1), 1 / x[0].size, x.dtype)
-        return (x.reshape(len(x), -1) @ ones)[:, 0]
+        return (x.reshape(x.shape[0], -1) @ ones)[:, 0]
 
     return lax.platform_dependent(x, cpu=cpu, default=lambda x: x.mean((1, 2, 3)))
 

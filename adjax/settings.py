@@ -90,8 +90,7 @@ def _check_images(config) -> None:
     if data.patch > data.size:
         raise _wrong("data.patch", data.patch, f"must not be above data.size={data.size}")
     if data.crops and data.crops not in config.crops:
-        known = ", ".join(sorted(config.crops))
-        raise _wrong("data.crops", data.crops, f"choose one of {known}, or leave it empty")
+        raise _wrong("data.crops", data.crops, f"choose one of {', '.join(sorted(config.crops))}")
     if data.crops and not data.patch:
         raise _wrong("data.patch", data.patch, f"give the size of the {data.crops}")
     if data.patch not in (0, data.size):
@@ -228,11 +227,10 @@ def run_signature(config, dynamic: tuple[str, ...]) -> str:
 
 def _stage_keys(config, stage) -> dict[str, Any]:
     """Dotted key -> value of all that a stage's result depends on, but for the seed."""
-    keys = {k: v for k, v in essential(as_json(config)).items() if _in_sections(k, stage.sections)}
+    crops = config.data.get("crops", "")
+    sections = (*stage.sections, *((f"crops.{crops}",) if crops else ()))
+    keys = {k: v for k, v in essential(as_json(config)).items() if _in_sections(k, sections)}
     keys.pop("data.test_split", None)
-    if config.data.get("crops", ""):
-        section = f"crops.{config.data.crops}"
-        keys |= {k: v for k, v in _leaves(as_json(config)) if _in_sections(k, (section,))}
     if config.data.name == "folder":  # nothing else says whose images these are
         keys["data.dir"] = config.data.dir
     return keys | {k: config[k] for k in ("precision", "select", "log_every", "checkpoint_every")}

@@ -42,6 +42,12 @@ def launch(repository, *arguments):
         (["--mode=report", "--workdir=nothing"], "nothing has no finished run to report"),
         (["--mode=gallery", "--workdir=x"], "--mode=gallery needs --output"),
         (["--mode=gallery", CONFIG, "--workdir=x"], "leave --config out"),
+        (["--mode=predict", "--workdir=x"], "--mode=predict needs --images"),
+        (["--mode=predict", CONFIG, "--workdir=x"], "leave --config out"),
+        (["--mode=predict", "--workdir=x", "--images=y"], "--mode=predict needs --output"),
+        (["--mode=export", "--workdir=x"], "--mode=export needs --output"),
+        (["--mode=check_data"], "--mode=check_data needs --config"),
+        (["--mode=check_data", CONFIG], "is for folders of images, not for mnist"),
     ],
 )
 def test_wrong_flags(repository, arguments, says):

@@ -6,9 +6,9 @@ import pytest
 
 from adjax import experiment
 from adjax.errors import UserError
-from adjax.gallery import IMAGES, auxiliary_sets, write_gallery
+from adjax.gallery import IMAGES, auxiliary_sets, first_images, write_gallery
 from adjax.preparation import check, create_trainer
-from configs import base, mnist
+from configs import base, folder, mnist
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +45,24 @@ def test_unfinished_run_is_refused(run, tmp_path):
     with pytest.raises(UserError, match="stage teacher stopped at step 0 of 20"):
         write_gallery(run[0], tmp_path, tmp_path / "gallery.png")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("method", "size"), [("aesc_residual", 32), ("ae_l2", 128)])
+def test_without_a_teacher_corruptions_are_drawn(tmp_path, method, size):
+    """Nothing needs to be trained; `ae_l2` trains on crops of the images."""
+    generator = np.random.default_rng(0)
+    for number in range(10):
+        pixels = generator.integers(0, 256, (70, 80, 3), np.uint8)
+        matplotlib.image.imsave(tmp_path / f"{number}.png", pixels)
+    config = folder.get_config(f"{method},smoke")
+    config.data.update(dir=str(tmp_path), size=size + 8, patch=size if config.data.patch else 0)
+    config.mesh.data = 1
+    path = write_gallery(config, tmp_path / "run", tmp_path / "gallery" / "corruptions.png")
+    height, width, _ = matplotlib.image.imread(path).shape
+    assert width == 1000
+    assert height == pytest.approx(92.5 * (1 + len(config.corruption)), abs=2)
+    trainer = create_trainer(config, check(config, tmp_path / "run"), tmp_path / "run")
+    images = first_images(trainer)
+    assert images.shape == (IMAGES, *trainer.image_shape)
+    assert images.dtype == np.uint8
+    assert images.std() > 10

@@ -65,7 +65,6 @@ def test_run_of_a_table_is_the_run_of_its_method(method, texture):
     patches = ",texture" if texture and method in industrial.BERGMANN else ""
     alone = mvtec_ad.get_config(method + patches)
     alone.update_from_flattened_dict({"seed": 2, "data.normal_class": category})
-    assert list(runs) == [f"{method}/{category}/seed2"]
     assert runs[f"{method}/{category}/seed2"].to_dict() == alone.to_dict()
 
 

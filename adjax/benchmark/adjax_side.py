@@ -5,6 +5,7 @@ config while scores, and teachers of students, are always computed in float32.
 """
 
 import itertools
+import math
 import time
 from collections.abc import Callable
 
@@ -16,7 +17,7 @@ from ml_collections import ConfigDict
 
 from adjax import losses
 from adjax.benchmark.batches import host_batches, random_images, score_batches
-from adjax.benchmark.cases import LEARNING_RATE, Case, Program
+from adjax.benchmark.cases import LEARNING_RATE, PIPELINE, Case, Program
 from adjax.benchmark.measure import Block
 from adjax.benchmark.windows import dssim_by_windows
 from adjax.inputs import Stream, train_batches
@@ -30,12 +31,12 @@ from adjax.methods.stage import (
     learning_curve,
     minimise,
 )
-from adjax.models import RNAN, ConvAutoencoder, SSIMAutoencoder
+from adjax.models import RNAN, AESc, ConvAutoencoder, SSIMAutoencoder
 from adjax.ops import count_flops
 from adjax.training import OF_MEMBERS, Execution, compile_update, init_state, score_program
 
 AUXILIARY = ("rotation", {"angles": (90, 180, 270)})
-TABLE_IMAGES = 2048
+TABLE_BYTES = 2 << 20  # of the images that a pipeline draws from
 MATMUL_SIZE = 2048
 
 
@@ -74,20 +75,24 @@ class Side:
     def _input(self, program: Program) -> Block:
         """The input pipeline alone, drained as fast as it goes."""
         case = self.case
-        (image,) = random_images(1, (TABLE_IMAGES, *case.image_shape))
+        (image,) = random_images(1, (TABLE_BYTES // math.prod(case.image_shape), *case.image_shape))
+        made = {"auxiliary": AUXILIARY} if case.is_student else {}
+        if program.images != "own":
+            _, kind, parameters = PIPELINE[program.images]
+            made = {kind: (program.images, parameters)}
         batches = train_batches(
             np.uint8(255 * image),
-            [Stream(np.arange(len(image)), 0)],
+            [Stream(np.arange(len(image)), seed) for seed in range(program.members)],
             case.batch_size,
             range(10**9),
-            AUXILIARY if case.is_student else None,
+            **made,
         )
 
         def run(steps: int) -> None:
             for _ in range(steps):
                 next(batches)
 
-        return Block(run, {"images": case.images_per_step})
+        return Block(run, {"images": program.members * case.images_per_step})
 
     def _matmul(self, program: Program) -> Block:
         """The product of two square float32 matrices: what this machine can do at most."""
@@ -174,6 +179,8 @@ def create_networks(case: Case, precision: str):
     """The network that is trained, and its frozen teacher (float32) or None."""
     if case.network == "ssim_ae":
         return SSIMAutoencoder(dtype=precision), None
+    if case.network == "aesc":
+        return AESc(batch_axis=DATA_AXIS, dtype=precision), None
     if case.network == "ae":
         return ConvAutoencoder(batch_axis=DATA_AXIS, dtype=precision), None
     return RNAN(groups=2, dtype=precision), ConvAutoencoder(batch_axis=DATA_AXIS)
@@ -181,7 +188,7 @@ def create_networks(case: Case, precision: str):
 
 def loss_function(case: Case, name: str) -> Callable:
     """A loss of `Program.loss`: two batches of images -> `[B]`."""
-    if name == "squared":
+    if "squared" in (name, case.loss):
         return losses.mean_squared_error
     dssim = {"own": losses.dssim, "windows": dssim_by_windows}[name]
 

@@ -14,12 +14,14 @@ class Case:
 
     Attributes:
       name: in tables and in `--cases`.
-      network: "ssim_ae", "ae", or "rnan": a student of style distillation, whose teacher is "ae".
+      network: "ssim_ae", "ae", "aesc", or "rnan": a student of style distillation, whose teacher is
+        "ae".
       size: height and width of its images.
       channels: of its images.
       batch_size: normal images a training step; a student sees as many auxiliary ones.
       score_batch_size: images that are scored at once.
-      loss: "distance", the composite d, or "ssim", the mean of 1 - SSIM. It is the score too.
+      loss: "distance", the composite d, "ssim", the mean of 1 - SSIM, or "squared", the mean square
+        of the error. It is the score too.
 
     """
 
@@ -57,6 +59,7 @@ class Program:
         local means by depthwise convolutions, as commonly written.
       members: of "train": the population.
       axis: of "train": its form, see `adjax.training.population`.
+      images: of "input": "own" is what the case trains on, else a name of `PIPELINE`.
 
     """
 
@@ -64,6 +67,7 @@ class Program:
     loss: str = "own"
     members: int = 1
     axis: str = "map"
+    images: str = "own"
 
 
 ZOO = (
@@ -73,14 +77,39 @@ ZOO = (
     Case("ae_28", "ae", 28, 1, 128, 200, "distance"),
     Case("ae_32", "ae", 32, 3, 128, 200, "distance"),
 )
+# Its input pipeline is measured, not its speed beside PyTorch's.
+AESC = Case("aesc_256", "aesc", 256, 1, 16, 16, "squared")
+OTHERS = (AESC,)
+# What the input pipeline makes beside normal images, and for which cases.
+_STUDENTS = ("rnan_28", "rnan_32")
+_STAIN = {"size_low": 0.01, "size_high": 0.12, "colour_low": 10, "colour_high": 220}
+_STAIN |= {"irregularity": 0.1, "blur": 0.0, "noise_variance": 0.05 / 255}
+_GREY = {"colour_low": 10, "colour_high": 220}
+PIPELINE = {
+    "rotation": (_STUDENTS, "auxiliary", {"angles": (90, 180, 270)}),
+    "horizontal_flip": (_STUDENTS, "auxiliary", {}),
+    "vertical_flip": (_STUDENTS, "auxiliary", {}),
+    "shearing": (_STUDENTS, "auxiliary", {"minimum": 0.1, "maximum": 0.3}),
+    "gaussian_noise": (_STUDENTS, "auxiliary", {"sigma": 0.1}),
+    "gaussian_blurring": (_STUDENTS, "auxiliary", {"sigma": 1.0, "width": 5}),
+    "svd_blurring": (_STUDENTS, "auxiliary", {"rank": 4}),
+    "stain": (("aesc_256",), "corruption", _STAIN),
+    "scratch": (("aesc_256",), "corruption", {**_GREY, "deviation": 20.0, "brush": 3}),
+    "drops": (
+        ("aesc_256",),
+        "corruption",
+        {**_GREY, "number": 10, "radius_low": 0.01, "radius_high": 0.02, "scatter": 0.01},
+    ),
+    "gaussian": (("aesc_256",), "corruption", {"sigma": 0.1}),
+}
 # Ten of these make a sweep over classes; its batch is the one for which populations were designed.
 POPULATION = Case("ae_32", "ae", 32, 3, 64, 200, "distance")
 
 
 def choose(names: list[str]) -> list[Case]:
     """The cases of these names, all of them for an empty list."""
-    by_name = {case.name: case for case in ZOO}
+    by_name = {case.name: case for case in (*ZOO, *OTHERS)}
     for name in names:
         if name not in by_name:
             raise UserError(f"--cases={name}: choose among {', '.join(by_name)}")
-    return [by_name[name] for name in names] or list(ZOO)
+    return [by_name[name] for name in names] or list(by_name.values())

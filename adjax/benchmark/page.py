@@ -20,6 +20,7 @@ TABLES = {
     "speed": ("speed", "ssim", "model"),
     "load": ("load",),
     "population": ("population",),
+    "pipeline": ("pipeline",),
     "torch": ("torch",),
 }
 
@@ -73,8 +74,11 @@ def _without(parts: list[dict], rows: list[dict]) -> list[dict]:
     return [part for part in left if part["rows"]]
 
 
+_IDENTITY = ("case", "precision", "convolution", "members", "axis", "images")
+
+
 def _identity(row: dict) -> tuple:
-    return tuple(row.get(key) for key in ("case", "precision", "convolution", "members", "axis"))
+    return tuple(row.get(key) for key in _IDENTITY)
 
 
 def _position(row: dict) -> tuple:
@@ -253,6 +257,33 @@ def _population(rows: list[dict]) -> Table:
     )
 
 
+def _pipeline(rows: list[dict]) -> Table:
+    return Table(
+        "The input pipeline",
+        "of, images, members",
+        (
+            ("pipeline", ("images/s", "spread")),
+            ("train", ("images/s",)),
+            ("", ("pipeline over train",)),
+        ),
+        tuple(
+            (
+                f"{row['case']}, {row['images']}, {row['members']}",
+                _number(row["images_per_second"]),
+                _percent(row["spread"]),
+                _number(row["train_images_per_second"]),
+                _number(row["images_per_second"] / row["train_images_per_second"]),
+            )
+            for row in rows
+        ),
+        notes=(
+            "A pipeline alone, drained as fast as it goes, in turns with the float32 training step "
+            "of one member. Auxiliary and corrupted images are made beside normal ones; those of "
+            "students count, too.",
+        ),
+    )
+
+
 def _torch(rows: list[dict]) -> Table:
     def compared(comparison):
         if comparison is None:
@@ -297,6 +328,7 @@ _MAKERS = {
     "model": _model,
     "load": _load,
     "population": _population,
+    "pipeline": _pipeline,
     "torch": _torch,
 }
 

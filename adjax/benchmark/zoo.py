@@ -1,7 +1,7 @@
 """The zoo, measured: rows of plain numbers, from which `adjax.benchmark.page` makes tables.
 
-Rows are of four sections: `speed`, `load` and `population` of adjax alone, `torch` of both in
-turns.
+Rows are of five sections: `speed`, `load`, `population` and `pipeline` of adjax alone, `torch` of
+both in turns.
 """
 
 import contextlib
@@ -17,7 +17,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from adjax.benchmark import page
-from adjax.benchmark.cases import POPULATION, PRECISIONS, Case, Program, choose
+from adjax.benchmark.cases import (
+    AESC,
+    PIPELINE,
+    POPULATION,
+    PRECISIONS,
+    Case,
+    Program,
+    choose,
+)
 from adjax.benchmark.measure import Repeats, Worker, alternate, competition
 from adjax.errors import UserError
 
@@ -28,6 +36,8 @@ CONVOLUTIONS = {"xla": "jax", "onednn": "adjax_native"}  # and the module that b
 EMULATED = ("bfloat16", "xla")
 BLOCK_SECONDS = 0.5
 POPULATIONS = tuple(itertools.product((1, 4, 10), ("map", "vmap", "unroll")))
+
+PIPELINE_MEMBERS = (1, 10)
 
 TRAIN, SCORE, INPUT, MATMUL = (Program(name) for name in ("train", "score", "input", "matmul"))
 WITHOUT_SSIM, BY_WINDOWS = Program("train", loss="squared"), Program("train", loss="windows")
@@ -94,9 +104,11 @@ def check(precisions: Sequence[str], convolutions: Sequence[str], against: str |
 def measure_alone(
     cases: Sequence[Case], precisions: Sequence[str], convolutions: Sequence[str], repeats: int
 ) -> Rows:
-    """The rows of the sections `speed`, `load` and `population`."""
+    """The rows of the sections `speed`, `load`, `population` and `pipeline`."""
     speed, load = [], []
     for case in cases:
+        if case == AESC:
+            continue
         for precision in precisions:
             for convolution in convolutions:
                 if (precision, convolution) == EMULATED and len(convolutions) > 1:
@@ -107,12 +119,17 @@ def measure_alone(
             for convolution in convolutions:
                 _announce(case, convolution, "beside a busy process")
                 load.append(_load(case, convolution, repeats))
+    pipeline = []
+    for case in cases:
+        if any(case.name in names for names, _, _ in PIPELINE.values()):
+            _announce(case, "input pipeline")
+            pipeline += _pipeline(case, convolutions[-1], repeats)
     population = []
     if POPULATION.name in (case.name for case in cases):
         for convolution in convolutions:
             _announce(POPULATION, "float32", convolution, "populations")
             population += _populations(convolution, repeats)
-    return {"speed": speed, "load": load, "population": population}
+    return {"speed": speed, "load": load, "population": population, "pipeline": pipeline}
 
 
 def measure_against_torch(
@@ -122,6 +139,8 @@ def measure_against_torch(
     rows = []
     for case in cases:
         for precision in precisions:
+            if case == AESC:
+                continue
             _announce(case, precision, *convolutions, "torch")
             rows += _against_torch(case, precision, convolutions, repeats)
     return {"torch": rows}
@@ -222,6 +241,33 @@ def _populations(convolution: str, repeats: int) -> list[dict]:
             "compile_seconds": fact["compile_seconds"],
         }
         for program, fact, time in zip(programs, facts, times, strict=True)
+    ]
+
+
+def _pipeline(case: Case, convolution: str, repeats: int) -> list[dict]:
+    """What the input pipeline makes of each kind, in turns with the step that takes it."""
+    made = [name for name, (cases, _, _) in PIPELINE.items() if case.name in cases]
+    programs = [
+        Program("input", members=members, images=name)
+        for name in made
+        for members in PIPELINE_MEMBERS
+    ]
+    with Worker(ADJAX, case, "float32", convolution) as worker:
+        facts = [worker.prepare(program) for program in (TRAIN, *programs)]
+        pairs = [(worker, program) for program in (TRAIN, *programs)]
+        times = alternate(pairs, repeats, BLOCK_SECONDS)
+    step = facts[0]["images"] / times[0].median
+    return [
+        {
+            "case": case.name,
+            "convolution": convolution,
+            "images": program.images,
+            "members": program.members,
+            "images_per_second": fact["images"] / time.median,
+            "spread": time.spread,
+            "train_images_per_second": step,
+        }
+        for program, fact, time in zip(programs, facts[1:], times[1:], strict=True)
     ]
 
 

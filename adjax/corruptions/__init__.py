@@ -5,6 +5,8 @@ parameters by name. It is vectorised over the batch: the same image and seed giv
 in any batch. Sizes of images are static, N need not be.
 """
 
+import tensorflow as tf
+
 from adjax.corruptions.crops import rotated_crops, translation_rotation
 from adjax.corruptions.degradation import gaussian_blurring, gaussian_noise, svd_blurring
 from adjax.corruptions.drops import drops
@@ -34,7 +36,7 @@ AUXILIARY = {
 
 def none(image, seed):
     """The image as it is."""
-    return image
+    return tf.identity(image)
 
 
 # What an autoencoder is trained to undo; parameters: `config.corruption`.

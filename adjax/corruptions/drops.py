@@ -57,9 +57,4 @@ def drops(
     weight = tf.reshape(tf.cast(covered, tf.float32), (-1, window[0] * window[1]))
     pixel = tf.reshape(window_pixels(*corner, window, size[1]), tf.shape(weight))
     grey = tf.cast(between(bits[:, 2], colour_low, colour_high), tf.float32) / 255
-    return paint(
-        image,
-        pixel,
-        weight,
-        tf.broadcast_to(grey[:, None, None], (*tf.unstack(tf.shape(weight)), 1)),
-    )
+    return paint(image, pixel, weight, grey[:, None, None])

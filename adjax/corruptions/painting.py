@@ -52,7 +52,7 @@ def paint(image: tf.Tensor, pixel: tf.Tensor, weight: tf.Tensor, texture: tf.Ten
       image: `[N, H, W, C]` in [0, 1].
       pixel: int32 `[N, K]`, row by row; one that comes twice must get the same twice.
       weight: `[N, K]` in [0, 1], of the texture; pixels of weight 0 are left as they are.
-      texture: `[N, K, C]` or `[N, K, 1]`; clipped to [0, 1].
+      texture: `[N, K, C]`, or what broadcasts to it; clipped to [0, 1].
 
     Returns:
       `[N, H, W, C]`.

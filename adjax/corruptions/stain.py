@@ -44,7 +44,7 @@ def stain(
     blur: float,
     noise_variance: float,
 ) -> tf.Tensor:
-    """Put one stain into each image, all of it inside.
+    """Put one stain into each image, its ellipse all inside.
 
     Args:
       image: `[N, H, W, C]` in [0, 1].

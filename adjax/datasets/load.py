@@ -11,6 +11,7 @@ from adjax.datasets.industrial import load_images, open_images
 from adjax.datasets.layouts import GOOD, INDUSTRIAL, Index, categories, read_index
 from adjax.datasets.one_class import OneClassSplit, one_class_split, resolve_class
 from adjax.datasets.tables import Table, load_table
+from adjax.errors import UserError
 
 IN_MEMORY = 4 << 30  # bytes of a training set that is held in memory; a larger one is streamed
 
@@ -29,6 +30,11 @@ def industrial_index(data) -> Index:
 
     """
     directory = data.dir or str(Path(os.environ.get("ADJAX_DATA_DIR", "data")) / data.name)
+    if not data.dir and not Path(directory).is_dir():
+        raise UserError(
+            f"config.data.dir: give the folder of {data.name}, or in ADJAX_DATA_DIR the one that "
+            f"holds it ({directory} does not exist)"
+        )
     return read_index(data.name, directory, data.normal_class)
 
 

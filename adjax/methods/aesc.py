@@ -70,7 +70,10 @@ def _uncertainty(network: str, config) -> Method:
             return dropped.apply(variables, image, dropout=True, rngs={"dropout": key})[0]
 
         keys = jax.random.split(key, passes)
-        variance = variance_over_keys(one_pass, keys, reconstruction, len(image))
+        images = image.shape[0]
+        if not isinstance(images, int):  # symbolic, in an export: it may be large
+            images = _IMAGES_AT_ONCE
+        variance = variance_over_keys(one_pass, keys, reconstruction, images)
         return map_scores(variance.mean(-1), {_LABELS[network]: reconstruction})
 
     return autoencoder_method(f"{network}_uncertainty", stage, score)

@@ -77,7 +77,8 @@ class Method:
     Attributes:
       name: as in the config and the tables.
       stages: in the order of training.
-      score: `(variables by stage, image [B, H, W, C], key) -> Scores`.
+      score: `(variables by stage, image [B, H, W, C], key) -> Scores`. What it draws, all images of
+        a batch share, so that an image scores the same whatever is beside it.
       image_scores: names of the image-level reductions that `score` returns.
       dynamic: config keys that may differ between the members of a population.
 

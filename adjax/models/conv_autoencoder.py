@@ -46,7 +46,7 @@ class ConvAutoencoder(nn.Module):
             x = block(x, features, kernel=4, stride=2)
         x = block(x, last)
         shape = x.shape
-        code = nn.Dense(self.code_size, dtype=x.dtype, name="code")(x.reshape(len(x), -1))
+        code = nn.Dense(self.code_size, dtype=x.dtype, name="code")(x.reshape(x.shape[0], -1))
         x = nn.Dense(shape[1] * shape[2] * shape[3], dtype=x.dtype)(code).reshape(shape)
         x = block(x, strided[-1])
         for features in (*reversed(strided[:-1]), strided[0]):

@@ -97,8 +97,7 @@ def _by_setting(runs: list[Run]) -> dict[str, list[Run]]:
     """The runs, split by their members' settings; each part by what is special to it."""
     found = [[_setting(run, member) for member in run.members] for run in runs]
     everyone = [setting for of_run in found for setting in of_run]
-    keys = dict.fromkeys(key for setting in everyone for key in setting)
-    differing = [k for k in keys if len({json.dumps(s.get(k)) for s in everyone}) > 1]
+    differing = _differing(runs, everyone)
     parts: dict[str, list[Run]] = {}
     for run, of_run in zip(runs, found, strict=True):
         rows: dict[str, list[int]] = {}
@@ -107,6 +106,23 @@ def _by_setting(runs: list[Run]) -> dict[str, list[Run]]:
         for words, chosen in rows.items():
             parts.setdefault(words, []).append(run.of_members(chosen))
     return parts
+
+
+def _differing(runs: list[Run], everyone: list[dict]) -> list[str]:
+    """The keys in which settings differ; of industrial images those of one category.
+
+    Textures and objects are trained on in their own ways, which makes them no other columns.
+    """
+    members = [member for run in runs for member in run.members]
+    parts: dict[str, list[dict]] = {}
+    for member, setting in zip(members, everyone, strict=True):
+        parts.setdefault(member["class_name"] if runs[0].is_industrial else "", []).append(setting)
+    keys = dict.fromkeys(key for setting in everyone for key in setting)
+    return [
+        key
+        for key in keys
+        if any(len({json.dumps(s.get(key)) for s in part}) > 1 for part in parts.values())
+    ]
 
 
 def _setting(run: Run, member: dict) -> dict:

@@ -11,21 +11,24 @@ from adjax.reports.run import Run
 from adjax.reports.style import ANOMALOUS, INK, NORMAL, WIDTH
 
 MOST_EXAMPLES = 8  # of each kind
+MOST_INDUSTRIAL = 6  # they have more to be seen, and longer names
 
 
 def examples_figure(run: Run) -> Figure:
     """Images of the first member in columns: input, reconstructions, anomaly map, score.
 
-    A block of normal examples stands over a block of anomalous ones; both share the colour scale.
+    Of industrial images also the kind of defect and the ground truth. A block of normal examples
+    stands over a block of anomalous ones; both share the colour scale.
     """
+    most = MOST_INDUSTRIAL if run.is_industrial else MOST_EXAMPLES
     first = {name: values[0] for name, values in run.examples.items()}
     blocks = [
-        (heading, np.flatnonzero(first["anomalous"] == anomalous)[:MOST_EXAMPLES])
+        (heading, np.flatnonzero(first["anomalous"] == anomalous)[:most])
         for heading, anomalous in (("Normal", False), ("Anomalous", True))
     ]
     blocks = [(heading, chosen) for heading, chosen in blocks if chosen.size]
     grid = _Grid(first, max(chosen.size for _, chosen in blocks))
-    title = f"{run_name(run)}, {member_name(run.members[0], run.members)}"
+    title = f"{run_name(run)}, {member_name(run.members[0], run.members, run.noun)}"
     if len(run.members) > 1:
         title += f" (the first of {count(len(run.members), 'member')})"
     height = 0.3 + len(blocks) * (grid.block_height + 0.2) + 0.3
@@ -49,7 +52,11 @@ class _Grid:
     def __init__(self, examples: dict[str, np.ndarray], number_of_columns: int):
         names = [name for name in examples if name.startswith("reconstruction/")]
         self.examples = examples
-        self.names = examples.get("class_name", examples["class_label"])
+        self.label = "kind" if "class_name" in examples else "class"
+        # Kinds of defects have long names of several words.
+        words = examples.get("class_name", examples["class_label"]).astype(str)
+        self.names = np.char.replace(words, "_", "\n")
+        self.lines = 1 + max(name.count("\n") for name in self.names)
         self.rows = {"input": examples["image"]}
         self.rows |= {name.removeprefix("reconstruction/"): examples[name] for name in names}
         self.rows["anomaly map"] = examples["anomaly_map"]
@@ -63,7 +70,8 @@ class _Grid:
 
     @property
     def block_height(self) -> float:
-        return self.HEADING + 2 * self.LINE + len(self.rows) * (self.cell_height + self.GAP)
+        lines = (1 + self.lines) * self.LINE
+        return self.HEADING + lines + len(self.rows) * (self.cell_height + self.GAP)
 
 
 def _draw_block(figure, grid: _Grid, top: float, heading: str, color: str, chosen: np.ndarray):
@@ -71,9 +79,9 @@ def _draw_block(figure, grid: _Grid, top: float, heading: str, color: str, chose
     lefts = grid.LABELS + np.arange(chosen.size) * (grid.cell + grid.GAP)
     _text(figure, 0.05, top - grid.HEADING / 2, heading, weight="bold", color=color)
     y = top - grid.HEADING
-    classes = [str(name) for name in grid.names[chosen]]
-    _draw_line_of_text(figure, grid, y, "class", lefts, classes)
-    y -= grid.LINE
+    height = grid.lines * grid.LINE
+    _draw_line_of_text(figure, grid, y, grid.label, lefts, list(grid.names[chosen]), height)
+    y -= height
     for label, images in grid.rows.items():
         y -= grid.cell_height
         _text(figure, 0.05, y + grid.cell_height / 2, label.replace(" ", "\n"), size=8)
@@ -83,14 +91,19 @@ def _draw_block(figure, grid: _Grid, top: float, heading: str, color: str, chose
             _draw_image(axes, image, grid.scale)
         y -= grid.GAP
     scores = [f"{score:.3g}" for score in grid.examples["image_score"][chosen]]
-    _draw_line_of_text(figure, grid, y, "score", lefts, scores)
+    _draw_line_of_text(figure, grid, y, "score", lefts, scores, grid.LINE)
 
 
-def _draw_line_of_text(figure, grid: _Grid, y: float, label: str, lefts, words: list[str]):
-    y -= grid.LINE / 2
+def _draw_line_of_text(
+    figure, grid: _Grid, y: float, label: str, lefts, words: list[str], height: float
+):
+    """Writes a word a column, in a line of this height below `y`; a long one in smaller type."""
+    y -= height / 2
     _text(figure, 0.05, y, label, size=8)
     for left, word in zip(lefts, words, strict=True):
-        _text(figure, left + grid.cell / 2, y, word, size=8, ha="center")
+        longest = max(map(len, word.split("\n")))
+        size = min(8, 72 * (grid.cell + grid.GAP) / (0.58 * longest))
+        _text(figure, left + grid.cell / 2, y, word, size=size, ha="center")
 
 
 def _draw_image(axes: Axes, image: np.ndarray, scale: tuple[float, float]):

@@ -18,12 +18,13 @@ from adjax.reports.columns import columns
 from adjax.reports.curves import curves_figure, loss_curves
 from adjax.reports.examples import examples_figure
 from adjax.reports.gallery import gallery_figure
-from adjax.reports.names import member_name
+from adjax.reports.names import count, member_name
 from adjax.reports.run import Run
-from adjax.reports.style import ANOMALOUS, DPI, NORMAL, PALETTE, STYLE, WIDTH
+from adjax.reports.style import ANOMALOUS, DPI, INK, NORMAL, PALETTE, STYLE, WIDTH
 from adjax.reports.thresholds import thresholds_figure
 
 MOST_CURVES = 10
+MOST_OF_CATEGORIES = 5  # their names are longer
 MOST_HISTOGRAMS = 10
 
 
@@ -49,14 +50,16 @@ def write_figures(run: Run) -> dict[str, Path]:
 
 def _thresholds_figure(run: Run) -> Figure:
     """That of the first member."""
-    member, (threshold, f1) = (
-        run.members[0],
-        (run.scores[f"f1_curve/{key}"][0] for key in ("threshold", "f1")),
-    )
-    chosen = {r["rule"]: (r["threshold"], r["f1"]) for r in member["thresholds"]}
+    member = run.members[0]
+    threshold, f1 = (run.scores[f"f1_curve/{key}"][0] for key in ("threshold", "f1"))
+    chosen = {rule["rule"]: (rule["threshold"], rule["f1"]) for rule in member["thresholds"]}
     chosen.pop("oracle_best_f1")
     stable = member["stability"]["low"], member["stability"]["high"]
-    return thresholds_figure(threshold, f1, chosen, stable)
+    figure = thresholds_figure(threshold, f1, chosen, stable)
+    if len(run.members) > 1:
+        name = member_name(member, run.members, run.noun)
+        figure.axes[0].set_title(f"{name} (the first of {count(len(run.members), 'member')})")
+    return figure
 
 
 def write_roc_figure(runs: Sequence[Run], path: Path) -> Path:
@@ -95,13 +98,16 @@ def histograms_figure(run: Run) -> Figure:
         panels.flat, members, run.image_scores, run.anomalous, strict=False
     ):
         _draw_histogram(axes, scores, anomalous)
-        name = member_name(member, run.members)
+        if "image_threshold" in member:
+            look = {"color": INK, "linewidth": 1, "linestyle": (0, (3, 2)), "label": "threshold"}
+            axes.axvline(member["image_threshold"]["threshold"], **look)
+        name = member_name(member, run.members, run.noun)
         auroc = f": AUROC {member['image_auroc']:.3f}" if run.is_tested else ""
         axes.set_title(f"{name}{auroc}", size=8)
     for axes in panels.flat[len(members) :]:
         axes.set_axis_off()
     handles, labels = panels.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=2)
+    figure.legend(handles, labels, loc="outside upper right", ncols=3)
     figure.supxlabel(f"image score ({run.results['image_score']})", size=9)
     figure.supylabel("share of the images", size=9)
     if len(members) < len(run.members):
@@ -110,15 +116,16 @@ def histograms_figure(run: Run) -> Figure:
 
 
 def _draw_histogram(axes: Axes, scores: np.ndarray, anomalous: np.ndarray):
-    """Draws scores [N], each kind of image normalised by its own number."""
+    """Draws scores [N], each kind of image there is normalised by its own number."""
     edges = np.histogram_bin_edges(scores, bins=40)
     looks = {
         "normal": {"histtype": "stepfilled", "color": NORMAL, "alpha": 0.75},
         "anomalous": {"histtype": "step", "color": ANOMALOUS, "linewidth": 1.6},
     }
     for (label, look), chosen in zip(looks.items(), (~anomalous, anomalous), strict=True):
-        weights = np.full(chosen.sum(), 1 / max(1, chosen.sum()))
-        axes.hist(scores[chosen], bins=edges, weights=weights, label=label, **look)
+        if chosen.any():
+            weights = np.full(chosen.sum(), 1 / chosen.sum())
+            axes.hist(scores[chosen], bins=edges, weights=weights, label=label, **look)
     axes.set_xlim(edges[0], edges[-1])
     axes.grid(axis="x", visible=False)
 
@@ -142,16 +149,16 @@ def _roc_curves(runs: Sequence[Run]) -> list[_Curve]:
                 run.members, run.image_scores, run.anomalous, strict=True
             ):
                 false, true, _ = roc_curve(anomalous, scores)
-                label = member_name(member, everyone)
+                label = member_name(member, everyone, run.noun)
                 curves.append(_Curve(column.heading, label, false, true, float(auc(false, true))))
     return curves
 
 
 def roc_figure(runs: Sequence[Run]) -> Figure:
-    """ROC curves of every member of the runs; beyond ten, one colour and legend entry a method."""
+    """ROC curves of every member of the runs; of many, one colour and legend entry a method."""
     curves = _roc_curves(runs)
     groups = list(dict.fromkeys(curve.group for curve in curves))
-    crowded = len(curves) > MOST_CURVES
+    crowded = len(curves) > (MOST_OF_CATEGORIES if runs[0].is_industrial else MOST_CURVES)
     figure = Figure(figsize=(WIDTH, 4.6))
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="#999999", linewidth=0.8, linestyle=(0, (1, 2)))

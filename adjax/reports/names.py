@@ -34,10 +34,16 @@ _DATASETS = {
 METRICS = {
     "image_auroc": "image AUROC",
     "pixel_auroc": "pixel AUROC",
-    "pixel_ap": "pixel AP",
     "aupro": "AUPRO",
+    "pixel_ap": "pixel AP",
     "f1": "F1",
     "f1_oracle": "best F1 (oracle)",
+}
+RULES = {
+    "quantile": "quantile",
+    "k_sigma": "k sigma",
+    "minimum_area": "minimum area",
+    "oracle_best_f1": "best F1 (oracle)",
 }
 
 
@@ -49,6 +55,11 @@ def method_name(method: str) -> str:
 def dataset_name(dataset: str) -> str:
     """`mnist` -> `MNIST`; a data set without an entry keeps its key."""
     return _DATASETS.get(dataset, dataset)
+
+
+def rule_name(rule: str) -> str:
+    """`k_sigma` -> `k sigma`; a rule without an entry keeps its key."""
+    return RULES.get(rule, rule)
 
 
 def auxiliary_name(name: str) -> str:
@@ -68,8 +79,22 @@ def listing(words: list[str], most: int = 12) -> str:
     return " and ".join([*filter(None, [", ".join(words[:-1])]), words[-1]])
 
 
-def member_name(member: dict, members: list[dict]) -> str:
-    """What tells one member from the others: its class, and its seed where seeds differ."""
+def member_name(member: dict, members: list[dict], noun: str = "class") -> str:
+    """What tells one member from the others: its class, and its seed where seeds differ.
+
+    `noun` is what a normal class is called: of industrial images a category.
+    """
+    name = normal_name([member["class_name"]], noun)
     if len({other["seed"] for other in members}) == 1:
-        return f"class {member['class_name']}"
-    return f"class {member['class_name']}, seed {member['seed']}"
+        return name
+    return f"{name}, seed {member['seed']}"
+
+
+def normal_name(names: list[str], noun: str) -> str:
+    """`class 3`, `categories bottle and screw`, `10 classes`; `KolektorSDD`, which has only one."""
+    if len(names) == 1 and names[0] in _DATASETS:
+        return dataset_name(names[0])
+    nouns = {"class": "classes", "category": "categories"}
+    if len(names) > 5:
+        return f"{len(names)} {nouns[noun]}"
+    return f"{noun if len(names) == 1 else nouns[noun]} {listing(names)}"

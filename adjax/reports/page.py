@@ -11,11 +11,12 @@ from string import Template
 from adjax.reports.columns import columns, run_name
 from adjax.reports.decisions import decision_tables
 from adjax.reports.figures import write_curves_figure, write_figures, write_roc_figure
-from adjax.reports.names import count, dataset_name, listing, method_name
+from adjax.reports.names import METRICS, count, dataset_name, listing, method_name, normal_name
+from adjax.reports.notes import stages_in_words, unmeasured
 from adjax.reports.rendering import ABSENT, Table, to_html
 from adjax.reports.run import Run, read_run
 from adjax.reports.sweep import Sweep, commands, provenance, remarks
-from adjax.reports.tables import results_tables, stages_in_words, summary
+from adjax.reports.tables import results_tables, summary
 
 _HERE = Path(__file__).parent
 MOST_DETAILED = 12  # runs of a sweep that are shown with figures; the others are linked
@@ -47,6 +48,11 @@ _FIGURES = {
         "The mean over classes and seeds of the loss on normal images that were not trained on. "
         "The students of different methods are all asked to imitate their teacher there.",
     ),
+    "curves_of_categories": (
+        "Validation loss by step, one curve a method",
+        "The mean over categories and seeds of the loss on normal images that were not trained on. "
+        "Methods that minimise different losses do not compare here.",
+    ),
     "losses": (
         "Training and validation loss by step, one panel a stage",
         "A validation loss that turns up while the training loss falls is overfitting. Bands span "
@@ -60,12 +66,14 @@ def write_report(workdir: str | Path) -> Path:
     run = read_run(workdir)
     figures = write_figures(run)
     method, dataset = run_name(run), dataset_name(run.results["dataset"])
+    classes = _classes([run])
+    title = f"{method} on {dataset}" + ("" if classes == dataset else f", {classes}")
     body = [
-        f"<header>\n<h1>{_e(f'{method} on {dataset}, {_classes([run])}')}</h1>",
+        f"<header>\n<h1>{_e(title)}</h1>",
         f'<p class="lede">{_e(_sentence(run))}</p>\n{_headline(run)}</header>',
-        _section("Results", *map(to_html, results_tables([run]))),
-        _section("Thresholds", *map(to_html, decision_tables(run))),
+        _section("Results", *map(to_html, results_tables([run])), *_unmeasured([run])),
         _section("Figures", _figures(figures)),
+        _section("Thresholds", *map(_apart, decision_tables(run))),
         _section("Time", _stages(run), _facts(_throughput(run))),
         _section("Settings", _config(run), _to_repeat(filter(None, [run.results.get("command")]))),
         _section("Made with", _facts(_environment(run))),
@@ -86,9 +94,11 @@ def write_sweep_report(sweep: Sweep) -> Path:
     methods = listing([method_name(name) for name in _distinct(runs, "method")])
     title = f"{methods} on {datasets}"
     members = sum(len(run.members) for run in runs)
+    noun = "category" if runs[0].is_industrial else "normal class"
+    of_losses = "curves_of_categories" if runs[0].is_industrial else "curves"
     sentence = (
         f"{count(len(runs), 'run')} on {_classes(runs)} with {count(members, 'member')}, "
-        "one for each method, setting, normal class and seed."
+        f"one for each method, setting, {noun} and seed."
     )
     headings: dict[Path, str] = {}
     for column in columns(runs):
@@ -101,14 +111,22 @@ def write_sweep_report(sweep: Sweep) -> Path:
     shown = [_run_in_sweep(run, headings[run.workdir], directory) for run in runs[:MOST_DETAILED]]
     body = [
         f'<header>\n<h1>{_e(title)}</h1>\n<p class="lede">{_e(sentence)}</p>\n</header>',
-        _section("Results", *map(to_html, results_tables(runs))),
+        _section("Results", *map(to_html, results_tables(runs)), *_unmeasured(runs)),
         _section("Missing", f"<ul>{missing}</ul>") if missing else "",
-        _section("All runs", _figures({"curves": curves, "roc": roc})),
+        _section("All runs", _figures({of_losses: curves, "roc": roc})),
         _section("Run by run", *shown),
         _section("More runs", f"<ul>{''.join(more)}</ul>") if more else "",
         _section("Made with", _facts(provenance(sweep)), _to_repeat(commands(sweep))),
     ]
     return _write(directory / "report.html", title, body)
+
+
+def _apart(table: Table) -> str:
+    return f'<div class="table">\n{to_html(table)}</div>\n'
+
+
+def _unmeasured(runs: Sequence[Run]) -> list[str]:
+    return [f"<p>{_e(sentence)}</p>" for sentence in unmeasured(runs)]
 
 
 def _outdated(run: Run) -> bool:
@@ -159,9 +177,7 @@ def _classes(runs: Sequence[Run]) -> str:
     """`class 3`, `classes 3 and 8`, `10 classes`."""
     members = sorted((m for run in runs for m in run.members), key=lambda m: m["normal_class"])
     names = list(dict.fromkeys(member["class_name"] for member in members))
-    if len(names) > 5:
-        return f"{len(names)} classes"
-    return f"{'class' if len(names) == 1 else 'classes'} {listing(names)}"
+    return normal_name(names, runs[0].noun)
 
 
 def _distinct(runs: Sequence[Run], key: str) -> list[str]:
@@ -171,21 +187,26 @@ def _distinct(runs: Sequence[Run], key: str) -> list[str]:
 def _sentence(run: Run) -> str:
     """What was run, in one sentence."""
     stages = stages_in_words(run)
-    tested = f"scored on {run.scores['label'].size:,} test images, those of other classes anomalous"
-    if "channels" in run.config.get("data", {}):
-        tested = (
-            f"scored on {run.scores['label'].size:,} images, {run.anomalous[0].sum():,} defective"
-        )
-    if len(run.members) == 1:
-        member = run.members[0]
-        who = f"Trained on images of class {member['class_name']} alone with seed {member['seed']}"
+    images = f"{run.scores['label'].size:,} test images"
+    member = run.members[0]
+    if run.is_industrial:
+        of = one = "normal images"
+        defective = run.anomalous[0].sum()
+        tested = f"scored on {images}, {defective:,} of them defective"
+        if not defective:  # they may be held-out training images: there need not be others
+            tested = f"scored on {run.scores['label'].size:,} images, none of them defective"
     else:
-        who = f"{count(len(run.members), 'member')}, each trained on images of one class alone"
+        of, one = f"images of class {member['class_name']}", "images of one class"
+        tested = f"scored on {images}, those of other classes anomalous"
+    if len(run.members) == 1:
+        who = f"Trained on {of} alone with seed {member['seed']}"
+    else:
+        who = f"{count(len(run.members), 'member')}, each trained on {one} alone"
     return f"{who}{f' ({stages})' if stages else ''}, then {tested}."
 
 
 def _headline(run: Run) -> str:
-    """Our image AUROC, the paper's, and the difference."""
+    """Our image AUROC, the paper's, and the difference; of pixels what there is."""
     if not run.is_tested:
         return ""
     ours, theirs = summary(run)
@@ -194,6 +215,11 @@ def _headline(run: Run) -> str:
     if theirs is not None:
         facts["in the paper"] = f"{theirs:.3f}"
         facts["difference"] = f"{ours - theirs:+.3f}".replace("-", "\N{MINUS SIGN}")
+    if run.is_industrial:
+        facts.pop("difference", None)  # there is no room for that of every metric
+        for metric in ("pixel_auroc", "aupro", "f1"):
+            if all(metric in member for member in run.members):
+                facts[METRICS[metric] + over] = f"{summary(run, metric)[0]:.3f}"
     items = (f"<div><dt>{_e(name)}</dt><dd>{value}</dd></div>" for name, value in facts.items())
     return f'<dl class="headline">{"".join(items)}</dl>\n'
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from adjax.errors import UserError
 from adjax.reports.names import dataset_name, listing, method_name
+from adjax.reports.notes import unmeasured
 from adjax.reports.places import fill, has_place, place
 from adjax.reports.rendering import to_markdown
-from adjax.reports.sweep import Sweep, commands, provenance, remarks
+from adjax.reports.sweep import Defaults, Sweep, commands, provenance, remarks
 from adjax.reports.tables import results_tables
 
 _KIND = "results"
@@ -23,14 +24,15 @@ the mean of several over seeds or classes. What stands elsewhere is written by h
 
 
 def write_results(
-    path: str | Path, sweeps: Sequence[Sweep], defaults: Sequence[dict], command: str = ""
+    path: str | Path, sweeps: Sequence[Sweep], defaults: Sequence[Defaults], command: str = ""
 ) -> Path:
     """Writes or renews a page's sections of these sweeps; everything else on the page stays.
 
     Args:
       path: of the Markdown page; made if need be. A sweep without a place goes to its end.
       sweeps: each is named by its folder.
-      defaults: for each sweep the config, as JSON, whose settings are not worth telling.
+      defaults: for each sweep the config, as JSON, whose settings are not worth telling, or a
+        function that gives that of a method.
       command: that does it, for a new page.
 
     """
@@ -49,7 +51,7 @@ def write_results(
     return path
 
 
-def section(sweep: Sweep, defaults: dict) -> str:
+def section(sweep: Sweep, defaults: Defaults) -> str:
     """A sweep in Markdown: its name, how its numbers came about, its tables, what they lack."""
     facts = [f"{name}: {text}" for name, text in provenance(sweep, defaults).items()]
     parts = [
@@ -57,6 +59,7 @@ def section(sweep: Sweep, defaults: dict) -> str:
         "\n".join(f"    {command}" for command in commands(sweep)),
         "\n".join(f"- {line}" for line in (*facts, *remarks(sweep))),
         *map(to_markdown, results_tables(sweep.runs)),
+        "\n".join(f"- {sentence}" for sentence in unmeasured(sweep.runs)),
     ]
     return "\n\n".join(part.strip("\n") for part in parts if part)
 

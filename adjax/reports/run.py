@@ -23,7 +23,9 @@ class Run:
     metrics: the lines of `metrics.jsonl`; a value of the members is a list of length P.
     scores: `label` [N], `normal_class` [P], `image_score/<name>` [P, N].
     examples: `image` [P, K, H, W, C] in [0, 1], `anomaly_map` [P, K, H, W], `anomalous`,
-        `class_label` and `image_score` [P, K], `reconstruction/<name>` [P, K, H, W, C].
+        `class_label` and `image_score` [P, K], `reconstruction/<name>` [P, K, H, W, C]; of
+        industrial images also `class_name` [P, K], the kind of defect, and where there is ground
+        truth `mask` [P, K, H, W].
     """
 
     workdir: Path
@@ -37,6 +39,16 @@ class Run:
     def members(self) -> list[dict]:
         """The P members' entries of `results.json`."""
         return self.results["members"]
+
+    @property
+    def noun(self) -> str:
+        """What a normal class is called."""
+        return noun(self.config)
+
+    @property
+    def is_industrial(self) -> bool:
+        """Whether normal is a category of its own, not a class among others."""
+        return self.noun == "category"
 
     @property
     def image_scores(self) -> np.ndarray:
@@ -76,6 +88,11 @@ def read_run(workdir: str | Path) -> Run:
     )
     _check(run)
     return run
+
+
+def noun(config: dict) -> str:
+    """What a normal class is called: of industrial images, read with `data.channels`, category."""
+    return "category" if "channels" in config.get("data", {}) else "class"
 
 
 def read_config(workdir: Path) -> dict:

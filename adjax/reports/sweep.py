@@ -1,15 +1,19 @@
 """A sweep, read back from the folders of its runs."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from adjax import settings
 from adjax.errors import UserError
 from adjax.reports.columns import NAMED, auxiliary_of, setting_text, system_name
-from adjax.reports.names import count, listing
-from adjax.reports.run import Run, read_config, read_failures, read_run
+from adjax.reports.names import count, dataset_name, listing, method_name, normal_name
+from adjax.reports.published import CATEGORIES
+from adjax.reports.run import Run, noun, read_config, read_failures, read_run
+
+# The config, as JSON, that a reader would compare with, or the one of each method.
+Defaults = dict | Callable[[str], dict]
 
 
 class Sweep(NamedTuple):
@@ -54,7 +58,25 @@ def remarks(sweep: Sweep) -> list[str]:
         found.append(
             f"{count(len(sweep.unfinished), 'run')} not finished: {listing(sweep.unfinished, 4)}."
         )
-    return found
+    return [*found, *_missing_categories(sweep.runs)]
+
+
+def _missing_categories(runs: Sequence[Run]) -> Iterator[str]:
+    """The official categories of industrial sets that no run is of, where there is more than one.
+
+    The folder of a single run is no sweep over categories.
+    """
+    for dataset in _distinct(run.results["dataset"] for run in runs):
+        known = CATEGORIES.get(dataset, ())
+        measured = {
+            m["class_name"] for r in runs if r.results["dataset"] == dataset for m in r.members
+        }
+        missing = [name for name in known if name not in measured]
+        if missing and len(runs) > 1:
+            yield (
+                f"Not measured: {listing(missing, len(known))} "
+                f"({len(missing)} of the {len(known)} categories of {dataset_name(dataset)})."
+            )
 
 
 def commands(sweep: Sweep) -> list[str]:
@@ -62,11 +84,10 @@ def commands(sweep: Sweep) -> list[str]:
     return _distinct(run.results.get("command") for run in sweep.runs)
 
 
-def provenance(sweep: Sweep, defaults: dict | None = None) -> dict[str, str]:
+def provenance(sweep: Sweep, defaults: Defaults | None = None) -> dict[str, str]:
     """Facts on how the numbers of a sweep came about.
 
-    `defaults` is the config, as JSON, that a reader would compare with; without it the settings
-    that differ from it are left out.
+    Without `defaults` the settings that differ from them are left out.
     """
     results = [run.results for run in sweep.runs]
     days = sorted({result["date"][:10] for result in results if "date" in result})
@@ -82,8 +103,29 @@ def provenance(sweep: Sweep, defaults: dict | None = None) -> dict[str, str]:
     return {name: text for name, text in facts.items() if text}
 
 
-def changed_settings(runs: Sequence[Run], defaults: dict) -> str:
-    """`student.steps 700 instead of 2,000, precision bfloat16 instead of float32`, or as usual."""
+def changed_settings(runs: Sequence[Run], defaults: Defaults) -> str:
+    """`student.steps 700 instead of 2,000, precision bfloat16 instead of float32`, or as usual.
+
+    What changes for some methods only stands after their names: `...; U-Net: data.size 512 ...`.
+    """
+    if isinstance(defaults, dict):
+        return ", ".join(_changes(runs, defaults)) or "the defaults"
+    methods = _distinct(run.results["method"] for run in runs)
+    found = {
+        method: _changes([r for r in runs if r.results["method"] == method], defaults(method))
+        for method in methods
+    }
+    everywhere = [c for c in found[methods[0]] if all(c in own for own in found.values())]
+    parts: dict[str, list[str]] = {}
+    for method, own in found.items():
+        special = ", ".join(change for change in own if change not in everywhere)
+        parts.setdefault(special, []).append(method_name(method))
+    parts.pop("", None)
+    special = [f"{listing(names)}: {changes}" for changes, names in parts.items()]
+    return "; ".join([*filter(None, [", ".join(everywhere)]), *special]) or "the defaults"
+
+
+def _changes(runs: Sequence[Run], defaults: dict) -> list[str]:
     found = [settings.essential(run.config) for run in runs]
     usual = settings.essential(defaults)
     changes = []
@@ -92,7 +134,7 @@ def changed_settings(runs: Sequence[Run], defaults: dict) -> str:
         default = setting_text(usual.get(key))
         if key not in NAMED and values != [default]:
             changes.append(f"{key} {listing(values)} instead of {default}")
-    return ", ".join(changes) or "the defaults"
+    return changes
 
 
 def _run_folders(directory: Path) -> Iterator[Path]:
@@ -121,9 +163,10 @@ def _order(run: Run) -> tuple:
 def _sentence(config: dict, failure: dict, class_names: dict[int, str]) -> str:
     """`SDN, class 3, seed 0, in its student at step 120: the loss is not finite`."""
     method, label = config["method"], failure["data.normal_class"]
+    name = str(class_names.get(label, label) or config["data"]["name"])
     return (
         f"{system_name(method, auxiliary_of(method, config))}, "
-        f"class {class_names.get(label, label)}, seed {failure['seed']}, "
+        f"{normal_name([name], noun(config))}, seed {failure['seed']}, "
         f"in its {failure['stage']} at step {failure['step']:,}: {failure['reason']}"
     )
 

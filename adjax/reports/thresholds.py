@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
+from adjax.reports.names import rule_name
 from adjax.reports.style import ANOMALOUS, INK, NORMAL, PALETTE, WIDTH
 
-NAMES = {"quantile": "quantile", "k_sigma": "k sigma", "minimum_area": "minimum area"}
 MARKERS = "sD^vP"
 
 
@@ -45,11 +45,14 @@ def thresholds_figure(
             *(value, reached),
             **{"marker": MARKERS[turn % len(MARKERS)], "color": color, "linestyle": "none"},
             **{"markeredgecolor": INK, "markeredgewidth": 0.5},
-            label=f"{NAMES.get(name, name)}: {reached:.3f}",
+            label=f"{rule_name(name)}: {reached:.3f}",
         )
     values = [threshold[0], threshold[-1], *(value for value, _ in chosen.values())]
     if min(values) > 0 and max(values) > 20 * min(values):
         axes.set_xscale("log")
+        axes.tick_params(which="minor", length=0)
+    else:
+        axes.locator_params(axis="x", nbins=6)  # small numbers are long
     axes.set_ylim(0, 1.02)
     axes.set_xlabel("threshold of the anomaly map")
     axes.set_ylabel("F1 of the pixels of the test set")

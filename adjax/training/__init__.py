@@ -2,7 +2,7 @@
 
 from adjax.training.estimates import Estimate, estimate
 from adjax.training.execution import OF_MEMBERS, Execution
-from adjax.training.log import MetricsLog, open_log
+from adjax.training.log import MetricsLog, Progress, open_log
 from adjax.training.loop import stage_batches
 from adjax.training.programs import (
     ANOMALY_MAP,
@@ -12,6 +12,7 @@ from adjax.training.programs import (
     score_program,
     snapshot,
 )
+from adjax.training.restored import restored_variables
 from adjax.training.stage_cache import StageCache
 from adjax.training.stages import cached_variables, train_stage
 from adjax.training.trainer import Trainer, diverged
@@ -22,6 +23,7 @@ __all__ = [
     "Estimate",
     "Execution",
     "MetricsLog",
+    "Progress",
     "StageCache",
     "Trainer",
     "cached_variables",
@@ -31,6 +33,7 @@ __all__ = [
     "explain_program",
     "init_state",
     "open_log",
+    "restored_variables",
     "score_program",
     "snapshot",
     "stage_batches",

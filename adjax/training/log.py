@@ -126,14 +126,14 @@ class Progress:
 
     SECONDS = 10  # between plain lines
 
-    def __init__(self, name: str, steps: int, first_step: int = 0):
+    def __init__(self, name: str, steps: int, first_step: int = 0, unit: str = "step"):
         """Show progress over `steps`, starting at `first_step`."""
-        self._name, self._steps, self._first_step = name, steps, first_step
+        self._name, self._steps, self._first_step, self._unit = name, steps, first_step, unit
         self._start = self._said = time.monotonic()
         self._bar = None
         self._silent = not hosts.is_first()
         if sys.stderr.isatty() and not self._silent:
-            self._bar = tqdm(total=steps, initial=first_step, desc=name, unit="step")
+            self._bar = tqdm(total=steps, initial=first_step, desc=name, unit=unit)
 
     def show(self, step: int, values: dict) -> None:
         """Say where training stands; values are short scalars."""
@@ -150,7 +150,7 @@ class Progress:
         self._said = now
         left = (now - self._start) / (step - self._first_step) * (self._steps - step)
         text = "  ".join(f"{name} {value}" for name, value in values.items())
-        line = f"{self._name}  step {step}/{self._steps}  {text}  {left:.0f} s left"
+        line = f"{self._name}  {self._unit} {step}/{self._steps}  {text}  {left:.0f} s left"
         print(line, file=sys.stderr, flush=True)
 
     def close(self) -> None:

@@ -13,7 +13,14 @@ from adjax.training.chrono import Chrono
 from adjax.training.execution import OF_MEMBERS
 from adjax.training.log import MetricsLog
 from adjax.training.loop import Loop, saved_as
-from adjax.training.trainer import Trainer, diverged, initial_tree, tree_like
+from adjax.training.trainer import (
+    Trainer,
+    checkpoints_of,
+    diverged,
+    initial_tree,
+    selected,
+    tree_like,
+)
 
 
 def train_stage(
@@ -42,7 +49,7 @@ def train_stage(
     stage = trainer.method.stages[index]
     names = [s.name for s in trainer.method.stages[: index + 1]]
     hashes, cache = trainer.stage_hashes[stage.name], trainer.cache
-    checkpoints = Checkpoints(trainer.workdir / "checkpoints" / stage.name)
+    checkpoints = Checkpoints(checkpoints_of(trainer.workdir, stage.name))
     like = tree_like(trainer, index)
     tree, saved = None, saved_as(0, Chrono(), _new_record(trainer, stage, like, failed))
     if checkpoints.latest_step() is not None:
@@ -68,7 +75,7 @@ def train_stage(
             raise
     store(tree)
     checkpoints.close()
-    return _selected(trainer, tree), _with_rates(record, chrono, stage, len(trainer.settings))
+    return selected(trainer.select, tree), _with_rates(record, chrono, stage, len(trainer.settings))
 
 
 def cached_variables(trainer: Trainer, index: int) -> Any:
@@ -76,7 +83,7 @@ def cached_variables(trainer: Trainer, index: int) -> Any:
     stage = trainer.method.stages[index]
     like = tree_like(trainer, index)
     tree, _ = trainer.cache.load(trainer.stage_hashes[stage.name], like)
-    return trainer.execution.put(_selected(trainer, tree), OF_MEMBERS)
+    return trainer.execution.put(selected(trainer.select, tree), OF_MEMBERS)
 
 
 def _new_record(trainer: Trainer, stage: Stage, like: dict, failed: Sequence[dict]) -> dict:
@@ -108,10 +115,6 @@ def _adopt(trainer: Trainer, stage: Stage, like: dict, log: MetricsLog) -> tuple
         record |= {"cached": True}
     saved = {"step": saved["step"], "chrono": saved["chrono"], "record": record}
     return trainer.execution.put(tree, OF_MEMBERS), saved
-
-
-def _selected(trainer: Trainer, tree: dict) -> Any:
-    return tree["best"] if trainer.select == "best" else tree["state"].variables
 
 
 def _with_rates(record: dict, chrono: Chrono, stage: Stage, members: int) -> dict:

@@ -81,14 +81,29 @@ class Trainer:
 
     def check_finished(self) -> None:
         """Raise `UserError` unless every stage has its last checkpoint."""
-        for stage in self.method.stages:
-            directory = self.workdir / "checkpoints" / stage.name
-            step = Checkpoints(directory).latest_step() or 0 if directory.exists() else 0
-            if step < stage.steps:
-                raise UserError(
-                    f"{self.workdir}: stage {stage.name} stopped at step {step} of {stage.steps}; "
-                    "finish it with --mode=train"
-                )
+        check_finished(self.method, self.workdir)
+
+
+def check_finished(method: Method, workdir: Path) -> None:
+    """Raise `UserError` unless every stage of a method has its last checkpoint in `workdir`."""
+    for stage in method.stages:
+        directory = checkpoints_of(workdir, stage.name)
+        step = Checkpoints(directory).latest_step() or 0 if directory.exists() else 0
+        if step < stage.steps:
+            raise UserError(
+                f"{workdir}: stage {stage.name} stopped at step {step} of {stage.steps}; "
+                "finish it with --mode=train"
+            )
+
+
+def checkpoints_of(workdir: Path, stage: str) -> Path:
+    """The folder of a stage's checkpoints."""
+    return Path(workdir) / "checkpoints" / stage
+
+
+def selected(select: str, tree: dict) -> Any:
+    """The variables in a checkpoint tree that a stage hands on."""
+    return tree["best"] if select == "best" else tree["state"].variables
 
 
 def initial_tree(trainer: Trainer, index: int) -> dict:

@@ -154,6 +154,13 @@ def test_populations():
     assert row["train images/s"] == "990"
 
 
+def test_input_pipelines():
+    row = {"case": "net", "convolution": "xla", "images": "rotation", "members": 10}
+    row |= {"images_per_second": 5000.0, "spread": 0.1, "train_images_per_second": 50.0}
+    (row,) = cells(page.tables("pipeline", [row])["pipeline"])
+    assert list(row.values()) == ["5000", "10%", "50.0", "100"]
+
+
 def test_steps_beside_a_busy_process():
     (row,) = cells(page.tables("load", LOAD)["load"])
     assert list(row.values()) == ["200", "100", "2.00", "350", "250", "1.40"]
@@ -175,7 +182,7 @@ def test_tables_are_replaced_and_prose_stays(path):
     page.write(path, {"speed": section(SPEED), "population": section(POPULATION)})
     once = path.read_text()
     assert once.count("| net, float32, xla |") == 3
-    assert once.count("Prose.") == 5
+    assert once.count("Prose.") == 6
     assert once.endswith("\n\nThe end.\n")
     assert "`python launch.py --mode=benchmark`, 2026-01-02, 2 cores of a machine; python" in once
     page.write(path, {"speed": section(SPEED), "population": section(POPULATION)})

@@ -19,6 +19,7 @@ TINY = cases.Case("tiny", "ae", 12, 1, 2, 3, "distance")
 def tiny(monkeypatch):
     """A zoo of one network, measured in no time."""
     monkeypatch.setattr(cases, "ZOO", (TINY,))
+    monkeypatch.setattr(cases, "OTHERS", ())
     monkeypatch.setattr(zoo, "POPULATION", dataclasses.replace(TINY, batch_size=1))
     monkeypatch.setattr(zoo, "POPULATIONS", ((1, "map"), (2, "vmap")))
     monkeypatch.setattr(zoo, "BLOCK_SECONDS", 1e-3)
@@ -26,7 +27,7 @@ def tiny(monkeypatch):
 
 
 def test_names_choose_cases():
-    assert cases.choose([]) == list(cases.ZOO)
+    assert cases.choose([]) == [*cases.ZOO, *cases.OTHERS]
     assert [case.name for case in cases.choose(["ae_28", "rnan_28"])] == ["ae_28", "rnan_28"]
     with pytest.raises(UserError, match="--cases=vgg: choose among ssim_ae_128, rnan_28"):
         cases.choose(["ae_28", "vgg"])
@@ -94,6 +95,16 @@ def test_beside_a_busy_process(tiny):
         measured = row[when]
         gain = measured["float32"] / measured["bfloat16"]
         assert measured["gain"] == pytest.approx(gain)  # of the only repeat
+
+
+def test_input_pipeline(tiny, monkeypatch):
+    monkeypatch.setattr(zoo, "PIPELINE_MEMBERS", (1, 2))
+    rows = zoo._pipeline(dataclasses.replace(cases.AESC, size=64, batch_size=2), "xla", repeats=1)
+    assert [(row["images"], row["members"]) for row in rows] == [
+        (name, members) for name in ("stain", "scratch", "drops", "gaussian") for members in (1, 2)
+    ]
+    assert all(row["images_per_second"] > 0 for row in rows)
+    assert len({row["train_images_per_second"] for row in rows}) == 1
 
 
 def test_against_torch(tiny):

@@ -121,7 +121,7 @@ def test_directory_of_all_sets(tmp_path, monkeypatch):
     assert len(datasets.load(data, "train").image) == 3
     monkeypatch.delenv("ADJAX_DATA_DIR")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match="'data/mvtec_ad' of mvtec_ad does not exist"):
+    with pytest.raises(UserError, match=r"^config\.data\.dir: .*data/mvtec_ad does not exist"):
         datasets.load(data, "train")
     (tmp_path / "mvtec_ad").rename(tmp_path / "elsewhere")
     (tmp_path / "data").mkdir()

@@ -104,3 +104,80 @@ def _write_examples(workdir, label, anomalous, scores, names, channels):
         image_score=scores[:, :count],
         **{f"reconstruction/{name}": 0.5 * image for name in names},
     )
+
+
+@pytest.fixture
+def write_industrial(write_workdir):
+    """A function that writes a run of industrial images; 6 of its 60 test images are normal.
+
+    `values` are metrics of every member, or of those of a category: `{"bottle": {...}}`.
+    """
+
+    def write(name, method="aesc_residual", members=(("toothbrush", 0),), values=(), **options):
+        dataset, known = options.pop("dataset", "mvtec_ad"), options.pop("known", MVTEC_AD)
+        masks, tested = options.pop("masks", True), options.pop("tested", True)
+        config = {"data.channels": 1, "data.name": dataset, "threshold.rule": "quantile"}
+        config |= options.pop("config", {})
+        labels = [(0, place) for place in range(len(members))]
+        workdir = write_workdir(
+            name, method, labels, config=config, dataset=dataset, image_score="d", **options
+        )
+        results = json.loads((workdir / "results.json").read_text())
+        results["members"] = [
+            _industrial_member(category, seed, known, masks, tested, dict(values))
+            for category, seed in members
+        ]
+        results["stages"] = [{**results["stages"][0], "name": "autoencoder"}]
+        (workdir / "results.json").write_text(json.dumps(results))
+        _make_industrial(workdir, len(members), masks, tested)
+        return workdir
+
+    return write
+
+
+MVTEC_AD = (
+    *("carpet", "grid", "leather", "tile", "wood"),
+    *("bottle", "cable", "capsule", "hazelnut", "metal_nut"),
+    *("pill", "screw", "toothbrush", "transistor", "zipper"),
+)
+
+
+def _industrial_member(category, seed, known, masks, tested, values):
+    number = known.index(category) if category in known else len(known)
+    rules = {"quantile": 0.3, "k_sigma": 0.5, "minimum_area": 0.35}
+    member = {"normal_class": number, "class_name": category, "seed": seed}
+    of_images = {"rule": "quantile 0.95", "threshold": 0.05, "false_positive_rate": 0.25}
+    member["thresholds"] = [{"rule": rule, "threshold": value} for rule, value in rules.items()]
+    if tested:
+        of_images["true_positive_rate"] = 0.75
+        member["image_auroc"] = 0.9
+    if tested and masks:
+        pixels = {"pixel_auroc": 0.85, "pixel_ap": 0.5, "aupro": 0.6, "f1": 0.55, "f1_oracle": 0.65}
+        rates = {"f1": 0.55, "precision": 0.5, "recall": 0.6, "flagged_normal": 0.0123}
+        member["thresholds"].append({"rule": "oracle_best_f1", "threshold": 0.4})
+        member["thresholds"] = [rule | rates for rule in member["thresholds"]]
+        around = {"low": 0.25, "high": 0.5, "low_quantile": 0.9, "high_quantile": 0.95}
+        member |= pixels | {"stability": around | {"ratio": 2.0, "width": 0.05}}
+    member["image_threshold"] = of_images
+    own = values.get(category, values)
+    return member | {key: value for key, value in own.items() if not isinstance(value, dict)}
+
+
+def _make_industrial(workdir, members, masks, tested):
+    """Label 0 is normal for all members, and examples have kinds and masks."""
+    arrays = {name: dict(np.load(workdir / f"{name}.npz")) for name in ("scores", "examples")}
+    scores, examples = arrays["scores"], arrays["examples"]
+    kinds = np.array(["good", *(f"kind_{number}" for number in range(1, 9)), "contamination"])
+    examples["class_name"] = kinds[examples["class_label"]]
+    if tested and masks:
+        examples["mask"] = examples["anomaly_map"] > examples["anomaly_map"].mean()
+        threshold = np.linspace(0.1, 0.9, 20)
+        curve = {"threshold": threshold, "f1": 0.65 - (threshold - 0.4) ** 2}
+        scores |= {f"f1_curve/{key}": np.stack([v] * members) for key, v in curve.items()}
+    if not tested:
+        normal, shown = scores["label"] == 0, ~examples["anomalous"][0]
+        scores["image_score/d"] = scores["image_score/d"][:, normal]
+        scores["label"] = scores["label"][normal]
+        arrays["examples"] = {name: array[:, shown] for name, array in examples.items()}
+    for name, values in arrays.items():
+        np.savez(workdir / f"{name}.npz", **values)

@@ -69,3 +69,13 @@ def test_a_sweep_report_fits_and_shows_its_figures(write_workdir, tmp_path, meas
     assert measured["overflow"] == 0
     assert len(measured["images"]) == 2 + 3 * 2
     assert all(natural > 0 for natural in measured["images"])
+
+
+def test_an_industrial_report_fits_a_phone(write_industrial, measure):
+    rows = [{"change": "none", "strength": 0.0, "pixel_auroc": 0.8, "f1": {"quantile": 0.5}}]
+    members = [("toothbrush", 0), ("screw", 0)]
+    run = write_industrial("run", members=members, values={"robustness": rows})
+    measured = measure(write_report(run), 390)
+    assert measured["overflow"] == 0
+    assert len(measured["images"]) == 5
+    assert all(natural > 0 for natural in measured["images"])

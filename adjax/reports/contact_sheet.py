@@ -1,0 +1,140 @@
+"""The contact sheet of a prediction: small pictures, the most anomalous first.
+
+It is made of `predictions.csv` alone, whose rows are read one by one, and links to the pictures
+beside it, so that it opens from disk and stays small.
+"""
+
+import csv
+import html
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from string import Template
+from typing import TextIO
+from urllib.parse import quote
+
+_HERE = Path(__file__).parent
+PER_PAGE = 500
+MOST_ERRORS = 100  # that are listed; the table has all
+
+
+def write_contact_sheet(folder: Path, facts: dict[str, str]) -> Path:
+    """Write `index.html`, and `index-2.html` and so on where one page does not hold all.
+
+    Args:
+      folder: that holds `predictions.csv` and the pictures it names.
+      facts: what the page says of its making.
+
+    Returns:
+      The path of the first page.
+
+    """
+    path = folder / "predictions.csv"
+    order, failed, anomalous = _order(path)
+    style = (_HERE / "style.css").read_text()
+    template = Template((_HERE / "contact_sheet.html").read_text())
+    pages = range(1, max(1, -(-len(order) // PER_PAGE)) + 1)
+    shown = {
+        "Images": f"{len(order):,}, {anomalous:,} anomalous"
+        + (f"; {len(failed):,} more could not be read" if failed else ""),
+        **facts,
+    }
+    for page in pages:
+        first = (page - 1) * PER_PAGE
+        rows = _rows_at(path, order[first : first + PER_PAGE])
+        body = [
+            f"<header>\n<h1>{anomalous:,} of {len(order):,} images are anomalous</h1>",
+            f"{_facts(shown)}</header>",
+            f'<ol class="sheet" start="{first + 1}">\n{"".join(map(_cell, rows))}</ol>',
+            _links(page, pages),
+            _errors(_rows_at(path, failed[:MOST_ERRORS]), len(failed)) if page == pages[-1] else "",
+        ]
+        title = "Contact sheet" + (f", page {page}" if page > 1 else "")
+        text = template.substitute(title=title, style=style, body="\n".join(filter(None, body)))
+        (folder / _name(page)).write_text(text, encoding="utf-8", errors="replace")
+    return folder / _name(1)
+
+
+def _order(path: Path) -> tuple[list[int], list[int], int]:
+    """Where the rows of a table begin, by falling score; those with errors; how many are anomalous.
+
+    Of a table of any length only these numbers are held.
+    """
+    scored, failed, anomalous = [], [], 0
+    for place, row in _read(path):
+        if row["error"]:
+            failed.append(place)
+        else:
+            scored.append((-float(row["image_score"]), place))
+            anomalous += row["decision"] == "anomalous"
+    return [place for _, place in sorted(scored)], failed, anomalous
+
+
+def _read(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Rows of a table and the places in the file where they begin."""
+    with _opened(path) as file:
+        lines = iter(file.readline, "")
+        names = next(csv.reader(lines))
+        while True:
+            place = file.tell()
+            values = next(csv.reader(lines), None)
+            if values is None:
+                return
+            yield place, dict(zip(names, values, strict=True))
+
+
+def _opened(path: Path) -> TextIO:
+    # Names of files may be any bytes.
+    return path.open(newline="", encoding="utf-8", errors="surrogateescape")
+
+
+def _rows_at(path: Path, places: list[int]) -> Iterator[dict[str, str]]:
+    with _opened(path) as file:
+        lines = iter(file.readline, "")
+        names = next(csv.reader(lines))
+        for place in places:
+            file.seek(place)
+            yield dict(zip(names, next(csv.reader(lines)), strict=True))
+
+
+def _cell(row: dict[str, str]) -> str:
+    thumbnail = f"thumbnails/{row['heatmap'].removeprefix('heatmaps/').removesuffix('.png')}.jpg"
+    regions = int(row["number_of_regions"])
+    area = f"{row['defect_area_percent']} % in {regions} region{'' if regions == 1 else 's'}"
+    return (
+        f'<li class="{row["decision"]}"><a href="{_link(row["heatmap"])}">'
+        f'<img loading="lazy" alt="{_e(row["path"])} and its anomaly map" src="{_link(thumbnail)}">'
+        f"</a><p>{_e(row['path'])}</p>"
+        f'<p class="numbers">{row["decision"]}, score {float(row["image_score"]):.4g}; '
+        f'<a href="{_link(row["mask"])}">mask</a>: {area if regions else "empty"}</p></li>\n'
+    )
+
+
+def _facts(facts: dict[str, str]) -> str:
+    items = "".join(f"<dt>{_e(name)}</dt><dd>{_e(value)}</dd>" for name, value in facts.items())
+    return f'<dl class="facts">{items}</dl>'
+
+
+def _links(page: int, pages: range) -> str:
+    if len(pages) == 1:
+        return ""
+    links = (f'<a href="{_name(n)}">{n}</a>' if n != page else f"<b>{n}</b>" for n in pages)
+    return f"<nav><p>Pages: {' '.join(links)}</p></nav>"
+
+
+def _errors(rows: Iterator[dict[str, str]], count: int) -> str:
+    items = "".join(f"<li>{_e(row['error'])}</li>" for row in rows)
+    more = f"<p>and {count - MOST_ERRORS:,} more</p>" if count > MOST_ERRORS else ""
+    return f"<section>\n<h2>Not read</h2>\n<ul>{items}</ul>{more}\n</section>" if items else ""
+
+
+def _name(page: int) -> str:
+    return "index.html" if page == 1 else f"index-{page}.html"
+
+
+def _link(path: str) -> str:
+    return quote(os.fsencode(path))
+
+
+def _e(value: object) -> str:
+    return html.escape(str(value))

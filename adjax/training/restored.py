@@ -1,0 +1,50 @@
+"""What a finished run has learned, from its checkpoints alone: no data, any devices."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import SingleDeviceSharding
+
+from adjax.methods import Method, Stage
+from adjax.training.checkpoints import Checkpoints
+from adjax.training.trainer import check_finished, checkpoints_of, selected
+
+
+def restored_variables(
+    method: Method, workdir: Path, image_shape: tuple[int, int, int], members: int, select: str
+) -> dict[str, Any]:
+    """Variables of all stages, by stage name, every leaf `[P, ...]` on the first device.
+
+    Args:
+      method: of the run.
+      workdir: of the run.
+      image_shape: `(H, W, C)` of what it was trained on.
+      members: P.
+      select: "last" or "best", as in training.
+
+    Raises:
+      UserError: if a stage is not finished or its checkpoint is damaged.
+
+    """
+    check_finished(method, workdir)
+    variables = {}
+    for stage in method.stages:
+        checkpoints = Checkpoints(checkpoints_of(workdir, stage.name))
+        tree, _ = checkpoints.restore(_tree_like(stage, image_shape, members))
+        checkpoints.close()
+        variables[stage.name] = selected(select, tree)
+    return variables
+
+
+def _tree_like(stage: Stage, image_shape: tuple[int, int, int], members: int) -> dict:
+    """Shapes and dtypes of what a checkpoint holds, see `trainer.tree_like`; on one device."""
+    sharding = SingleDeviceSharding(jax.devices()[0])
+    image = jax.ShapeDtypeStruct((1, *image_shape), np.float32)
+    state = jax.eval_shape(stage.init, jax.random.key(0), image)
+    loss = jax.ShapeDtypeStruct((), np.float32)
+    return jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct((members, *x.shape), x.dtype, sharding=sharding),
+        {"state": state, "best": state.variables, "best_loss": loss},
+    )

@@ -1,0 +1,194 @@
+"""The table of industrial images: all metrics of categories and methods, beside the published."""
+
+import numpy as np
+import pytest
+
+from adjax import datasets
+from adjax.reports import console_table, markdown_table, read_run
+from adjax.reports.published import CATEGORIES, GROUPS, published, published_mean
+from adjax.reports.rendering import to_html, to_text
+from adjax.reports.tables import results_tables
+
+MVTEC_AD = CATEGORIES["mvtec_ad"]
+SWEEP = """MVTec AD
+
+                     image AUROC   pixel AUROC   AUPRO  pixel AP    F1   best F1
+category              ours  paper   ours  paper   ours      ours   ours   oracle
+───────────────────  ────────────  ────────────  ─────  ────────  ─────  ───────
+bottle
+ AESc (residual)     0.900  0.980      –  0.840      –         –      –        –
+ AESc (uncertainty)  0.900  0.820      –  0.880      –         –      –        –
+toothbrush
+ AESc (residual)     0.900  1.000  0.850  0.930  0.600     0.500  0.550    0.650
+ AESc (uncertainty)  0.900  0.990  0.850  0.930  0.600     0.500  0.550    0.650
+───────────────────  ────────────  ────────────  ─────  ────────  ─────  ───────
+mean of 2
+ AESc (residual)     0.900  0.990      –  0.885      –         –      –        –
+ AESc (uncertainty)  0.900  0.905      –  0.905      –         –      –        –
+"""  # noqa: RUF001
+
+
+@pytest.fixture
+def read(write_industrial):
+    """A function that writes a run and reads it."""
+    return lambda *arguments, **options: read_run(write_industrial(*arguments, **options))
+
+
+def test_one_run_is_one_row_of_all_metrics(read):
+    (table,) = results_tables([read("a")])
+    assert table.caption == "MVTec AD, AESc (residual)"
+    assert table.groups == (
+        ("image AUROC", ("ours", "paper")),
+        ("pixel AUROC", ("ours", "paper")),
+        ("AUPRO", ("ours",)),
+        ("pixel AP", ("ours",)),
+        ("F1", ("ours",)),
+        ("best F1", ("oracle",)),
+    )
+    cells = ("0.900", "1.000", "0.850", "0.930", "0.600", "0.500", "0.550", "0.650")
+    assert table.rows == (("toothbrush", *cells),)
+    assert table.means == ()
+    assert table.notes[0].startswith("F1 is of all test pixels together, at the threshold chosen")
+    assert table.notes[1] == "AESc (residual): seed 0; autoencoder 1,200 steps; image score d; " + (
+        "config ab12cd34."
+    )
+    assert [note[:5] for note in table.notes[2:]] == ["paper"]
+
+
+def test_methods_stand_below_their_category(read):
+    runs = [
+        read(f"{method}/{category}", method, [(category, 0)], masks=category != "bottle")
+        for method in ("aesc_residual", "aesc_uncertainty")
+        for category in ("bottle", "toothbrush")
+    ]
+    (table,) = results_tables(runs)
+    text = to_text(table)
+    assert text.startswith(SWEEP)
+    assert console_table(runs) == text
+    notes = " ".join(table.notes)
+    assert "Mean over 2 of 15 categories (bottle and toothbrush); the paper's beside it" in notes
+    assert "No masks, so nothing is known of pixels: bottle." in notes
+    heading = '<tr class="heading"><th scope="rowgroup" colspan="9">bottle</th></tr>'
+    assert to_html(table).count(heading) == 1
+    assert f"| **bottle** |{'  |' * 8}" in markdown_table(runs).splitlines()
+
+
+def test_methods_on_one_category_are_its_rows(read):
+    runs = [read(method, method) for method in ("aesc_residual", "ae_l2")]
+    (table,) = results_tables(runs)
+    assert table.caption == "MVTec AD, category toothbrush"
+    assert table.corner == "method"
+    assert [row[:5] for row in table.rows] == [
+        ("AESc (residual)", "0.900", "1.000", "0.850", "0.930"),
+        ("AE (L2)", "0.900", "–", "0.850", "0.930"),  # noqa: RUF001
+    ]
+    assert table.means == ()
+
+
+def test_a_set_without_categories_goes_by_its_own_name(read):
+    options = {"dataset": "kolektor_sdd", "members": [("kolektor_sdd", 0)], "known": ()}
+    (one,) = results_tables([read("a", **options)])
+    assert one.rows[0][0] == "KolektorSDD"
+    assert one.groups[0] == ("image AUROC", ("ours",))
+    (two,) = results_tables([read("b", **options), read("c", "ae_l2", **options)])
+    assert two.caption == "KolektorSDD"
+
+
+def test_all_categories_end_in_the_printed_means(read):
+    members = [(name, 0) for name in MVTEC_AD]
+    (table,) = results_tables([read("a", members=members)])
+    assert [row[0] for row in table.rows] == list(MVTEC_AD)
+    assert [row[:5] for row in table.means] == [
+        ("mean of textures", "0.900", "0.940", "0.850", "0.840"),
+        ("mean of objects", "0.900", "0.870", "0.850", "0.810"),
+        ("mean of all 15", "0.900", "0.890", "0.850", "0.820"),
+    ]
+    assert not any(note.startswith("Mean over") for note in table.notes)
+
+
+def test_means_of_some_categories_say_which(read):
+    members = [(name, 0) for name in ("wood", "bottle", "screw", "zipper")]
+    (table,) = results_tables([read("a", members=members)])
+    assert [row[0] for row in table.means] == ["mean of 3 objects", "mean of 4"]
+    assert table.notes[0] == (
+        "Mean over 3 of 15 categories (bottle, screw and zipper); the paper's beside it is over "
+        "the same."
+    )
+
+
+def test_means_of_pixels_are_over_what_has_masks(read):
+    values = {name: {"image_auroc": 0.9} for name in ("bottle", "screw", "zipper")}
+    runs = [
+        read(name, members=[(name, 0)], values=values, masks=name != "bottle") for name in values
+    ]
+    (table,) = results_tables(runs)
+    assert [row[0] for row in table.means] == ["mean of 2", "mean of 3"]
+    assert [row[3] for row in table.means] == ["0.850", "–"]  # noqa: RUF001
+
+
+def test_seeds_become_mean_and_spread(read):
+    runs = [
+        read(str(seed), members=[("screw", seed)], values={"aupro": 0.5 + seed / 10})
+        for seed in (0, 1)
+    ]
+    (table,) = results_tables(runs)
+    assert f"0.550 ± {np.std([0.5, 0.6], ddof=1):.3f}" in table.rows[0]
+    assert "AESc (residual): seeds 0 and 1; " in " ".join(table.notes)
+
+
+def test_settings_that_follow_the_category_make_no_columns(read):
+    patches = {"wood": 128, "screw": 256}
+    runs = [
+        read(name, "ssim_ae", [(name, 0)], config={"data.patch": patch})
+        for name, patch in patches.items()
+    ]
+    (table,) = results_tables(runs)
+    assert table.caption == "MVTec AD, SSIM-AE"
+    other = read("other", "ssim_ae", [("screw", 0)], config={"data.patch": 64})
+    (table,) = results_tables([*runs, other])
+    labels = [row[0] for row in table.rows if len(row) > 1]
+    assert labels[:3] == ["SSIM-AE (patch 128)", "SSIM-AE (patch 256)", "SSIM-AE (patch 64)"]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "category", "value"),
+    [("dagm2007", "Class8", "0.960"), ("rsdds", "type_i", "0.810")],
+)
+def test_published_f1_stands_beside_ours(read, dataset, category, value):
+    run = read("a", "unet_ae", [(category, 0)], dataset=dataset, known=CATEGORIES[dataset])
+    (table,) = results_tables([run])
+    assert table.groups[4] == ("F1", ("ours", "paper"))
+    assert table.rows[0][5:7] == ("0.550", value)
+    assert "Minhas and Zelek" in table.notes[-1]
+
+
+def test_the_networks_of_others_stand_beside_what_they_were_quoted_with():
+    for method, bottle, textures in (("ssim_ae", 0.93, 0.78), ("ae_l2", 0.86, 0.70)):
+        assert published("mvtec_ad", method, "bottle", "pixel_auroc") == bottle
+        of_textures = GROUPS["mvtec_ad"]["textures"]
+        assert published_mean("mvtec_ad", method, of_textures, "pixel_auroc") == textures
+        assert published("mvtec_ad", method, "bottle") is None
+
+
+def test_categories_are_those_of_the_data_sets():
+    known = {name: datasets.categories(name) for name in datasets.INDUSTRIAL}
+    assert {name: found for name, found in known.items() if len(found) > 1} == CATEGORIES
+
+
+def test_runs_without_anomalous_images_say_what_they_have(read):
+    run = read("a", members=[("folder", 0)], dataset="folder", known=(), tested=False)
+    assert results_tables([run]) == []
+    assert " ".join(console_table([run]).split()) == (
+        "There are no anomalous test images, so no AUROC. Of the normal images scored 25.0% are "
+        "above 0.05, the threshold that held-out normal images set (quantile 0.95)."
+    )
+    other = read("b", "ae_l2", [("folder", 0)], dataset="folder", known=(), tested=False)
+    assert "own images, AE (L2): there are no anomalous" in console_table([run, other])
+    del run.results["members"][0]["image_threshold"]
+    assert console_table([run]).endswith("so no AUROC.")
+
+
+def test_image_classes_keep_a_table_a_metric(write_workdir):
+    run = read_run(write_workdir())
+    assert not run.is_industrial
+    assert [table.corner for table in results_tables([run])] == ["normal class"]
