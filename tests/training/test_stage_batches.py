@@ -9,8 +9,8 @@ from adjax.training import loop
 def test_pipeline_is_asked_for_every_step_once_and_never_for_its_end(tmp_path, monkeypatch):
     asked = []
 
-    def watched(image, streams, batch_size, steps, *rest):
-        made = train_batches(image, streams, batch_size, steps, *rest)
+    def watched(image, streams, batch_size, steps, *rest, **more):
+        made = train_batches(image, streams, batch_size, steps, *rest, **more)
         for step in steps:
             asked.append(step)
             yield next(made)
