@@ -128,7 +128,7 @@ def test_results_hold_what_the_contract_names(measured):
         assert member.keys() == OF_EVERY_RUN | OF_BOTH_KINDS | OF_MASKS | RATES | {"robustness"}
         assert (member["class_name"], member["normal_class"]) == ("part", 15)
         assert member["seed"] == seed
-    assert results["members"][0]["pixel_auroc"] != results["members"][1]["pixel_auroc"]
+    assert results["members"][0]["thresholds"] != results["members"][1]["thresholds"]
     names = {path.name for path in directory.iterdir()}
     assert names == {
         *("config.json", "metrics.jsonl", "results.json", "scores.npz", "examples.npz"),
