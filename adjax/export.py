@@ -53,6 +53,7 @@ def export(directory: str | Path, output: str | Path, member: int = 0) -> Path:
         (folder / "README.md").write_text(_readme(detector))
         facts = _facts(detector, member) | {"sha256": _digests(folder)}
         (folder / "detector.json").write_text(json.dumps(facts, indent=1) + "\n")
+        folder.chmod(0o755)  # it was made for its owner alone, but is there to be passed on
 
     try:
         files.write_folder(output, write)
