@@ -140,9 +140,9 @@ def _in_words(setting: dict, keys: list[str]) -> str:
 
 
 def setting_text(value: object) -> str:
-    """`2,000`, `0.003`, `bfloat16`, `(32, 64)`."""
+    """`2,000`, `0.003`, `bfloat16`, `(32, 64)`; `''` for no word."""
     if isinstance(value, bool) or not isinstance(value, int | float | list | tuple):
-        return "absent" if value is None else str(value)
+        return "absent" if value is None else str(value) or "''"
     if isinstance(value, list | tuple):
         return f"({', '.join(map(setting_text, value))})"
     return f"{value:,}" if isinstance(value, int) else f"{value:g}"

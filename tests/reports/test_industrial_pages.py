@@ -126,16 +126,16 @@ def test_what_the_results_lack_is_told_in_markdown(write_industrial, tmp_path):
 def test_settings_are_compared_with_those_of_the_method(write_industrial, tmp_path):
     steps = {"aesc_residual": 8, "ae_l2": 9, "ssim_ae": 9}
     for method, count in steps.items():
-        config = {"autoencoder.steps": count, "data.size": 64}
+        config = {"autoencoder.steps": count, "data.size": 64, "data.crops": ""}
         write_industrial(f"sweep/{method}", method, config=config)
     runs = read_sweep(tmp_path / "sweep").runs
     usual = {run.results["method"]: json.loads(json.dumps(run.config)) for run in runs}
     assert changed_settings(runs, usual.get) == "the defaults"
     for config in usual.values():
-        config["data"]["size"] = 256
+        config["data"] |= {"size": 256, "crops": "rotated_crops"}
         config["autoencoder"]["steps"] = 100
     assert changed_settings(runs, usual.get) == (
-        "data.size 64 instead of 256; "
+        "data.size 64 instead of 256, data.crops '' instead of rotated_crops; "
         "AE (L2) and SSIM-AE: autoencoder.steps 9 instead of 100; "
         "AESc (residual): autoencoder.steps 8 instead of 100"
     )
