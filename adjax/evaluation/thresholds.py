@@ -116,7 +116,7 @@ def pixel_f1(
             called = anomaly_map >= threshold
             calls[name] += np.count_nonzero(called)
             hits[name] += np.count_nonzero(called & mask)
-    return {name: 2 * hits[name] / max(1, calls[name] + defects) for name in thresholds}
+    return {name: float(2 * hits[name] / max(1, calls[name] + defects)) for name in thresholds}
 
 
 class Curve(NamedTuple):
