@@ -1,5 +1,6 @@
 """Pixel metrics against scikit-learn and against a loop over all thresholds and regions."""
 
+import sys
 import tracemalloc
 
 import numpy as np
@@ -56,20 +57,25 @@ def assert_close(actual, desired):
         np.testing.assert_allclose(actual[name], value, rtol=1e-10, err_msg=name)
 
 
+# Few distinct values make ties between normal and defect pixels; differences of the widest ones
+# still fit in float32, which scikit-learn needs.
+VALUES = st.sampled_from(
+    [
+        st.integers(-2, 2).map(float),
+        st.sampled_from([-0.0, 0.0, 1.0]),
+        st.floats(-1e6, 1e6, width=32, allow_subnormal=False),
+        st.floats(-(2.0**126), 2.0**126, width=32, allow_subnormal=False),
+        st.integers(0, 40).map(lambda n: 1 + n * 2**-23),
+    ]
+)
+SHAPES = st.tuples(st.integers(1, 3), st.integers(1, 6), st.integers(1, 6))
+
+
 @st.composite
 def pixel_sets(draw):
-    """Maps and masks; few distinct values make ties between normal and defect pixels."""
-    shape = draw(st.tuples(st.integers(1, 3), st.integers(1, 6), st.integers(1, 6)))
-    value = draw(
-        st.sampled_from(
-            [
-                st.integers(-2, 2).map(float),
-                st.sampled_from([-0.0, 0.0, 1.0]),
-                st.floats(-1e6, 1e6, width=32),
-            ]
-        )
-    )
-    maps = draw(arrays.arrays(np.float32, shape, elements=value, fill=st.nothing()))
+    """Maps and masks with both kinds of pixels."""
+    shape = draw(SHAPES)
+    maps = draw(arrays.arrays(np.float32, shape, elements=draw(VALUES), fill=st.nothing()))
     masks = draw(
         arrays.arrays(bool, shape, fill=st.nothing()).filter(lambda m: m.any() and not m.all())
     )
@@ -82,6 +88,21 @@ def test_equals_the_naive_ones(pixel_set, chunk, limit):
     actual = metrics_of(count_pixels(*pixel_set, chunk=chunk), pro_limit=limit)
     assert all(type(value) is float for value in actual.values())
     assert_close(actual, naive_metrics(*pixel_set, limit))
+
+
+@pytest.mark.parametrize("cells", [1, 2**21])
+def test_the_grid_changes_nothing(monkeypatch, cells):
+    """Heavy tails leave most cells empty and some crowded."""
+    rng = np.random.default_rng(0)
+    masks = a_test_set(images=20)[1]
+    maps = np.exp(rng.normal(masks, 2)).astype(np.float32)
+    monkeypatch.setattr(sys.modules[count_pixels.__module__], "MOST_CELLS", cells)
+    counts = count_pixels(maps, masks, chunk=500)
+    normal = np.sort(maps[~masks])
+    np.testing.assert_array_equal(counts.threshold, np.unique(maps[masks])[::-1])
+    left, right = (np.searchsorted(normal, counts.threshold, side) for side in ("left", "right"))
+    np.testing.assert_array_equal(counts.normals, len(normal) - left)
+    np.testing.assert_array_equal(counts.normals_above, len(normal) - right)
 
 
 @pytest.mark.parametrize("decimals", [7, 1])
