@@ -22,6 +22,7 @@ from adjax.datasets.images import EXTENSIONS, decode
 from adjax.datasets.industrial import resize_image
 from adjax.detector import Detector, load_detector
 from adjax.errors import UserError
+from adjax.evaluation.pixel_metrics import EIGHT_CONNECTED
 from adjax.training import Progress
 
 COLUMNS = (
@@ -37,7 +38,6 @@ COLUMNS = (
     "mask",
     "error",  # why there is no result
 )
-_EIGHT = np.ones((3, 3))
 
 
 class Prediction(NamedTuple):
@@ -269,7 +269,7 @@ def _areas(mask: np.ndarray, size: tuple[int, int]) -> dict[str, str | int]:
         for side, of in zip(size, mask.shape[::-1], strict=True)
     )
     weight = rows[:, None] * columns  # pixels of the photograph that take a pixel of the mask
-    label, count = ndimage.label(mask, _EIGHT)
+    label, count = ndimage.label(mask, EIGHT_CONNECTED)
     regions = np.bincount(label.ravel(), weight.ravel(), count + 1)[1:].astype(int)
     return {
         "defect_pixels": regions.sum(),
