@@ -123,7 +123,7 @@ def report(flags) -> None:
 def benchmark(flags) -> None:
     """Measure the networks of the zoo, or with --config the speed of that config's programs."""
     if flags.config is not None:
-        for name in ("cases", "precision", "convolution", "against", "output"):
+        for name in ("cases", "precision", "convolution", "sections", "against", "output"):
             if flags[name].present:
                 raise UserError(f"--{name} is for the zoo: leave --config out, or --{name}")
         _quiet()
@@ -145,6 +145,7 @@ def benchmark(flags) -> None:
         repeats=flags.repeats,
         output=flags.output,
         command=_command(),
+        sections=flags.sections,
     )
 
 

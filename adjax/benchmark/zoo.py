@@ -38,6 +38,7 @@ BLOCK_SECONDS = 0.5
 POPULATIONS = tuple(itertools.product((1, 4, 10), ("map", "vmap", "unroll")))
 
 PIPELINE_MEMBERS = (1, 10)
+SECTIONS = ("speed", "load", "pipeline", "population")  # of adjax alone
 
 TRAIN, SCORE, INPUT, MATMUL = (Program(name) for name in ("train", "score", "input", "matmul"))
 WITHOUT_SSIM, BY_WINDOWS = Program("train", loss="squared"), Program("train", loss="windows")
@@ -55,6 +56,7 @@ def run(
     repeats: int,
     output: str | None,
     command: str,
+    sections: Sequence[str] = (),
 ) -> None:
     """Measure, print the tables and put them into a page.
 
@@ -66,6 +68,7 @@ def run(
       repeats: timed blocks of each program.
       output: the page, see `adjax.benchmark.page`, or None.
       command: how to do the same again.
+      sections: of `SECTIONS`, what of adjax alone is measured; empty: all.
 
     Raises:
       UserError: before any measurement, for what cannot be measured or written.
@@ -73,11 +76,13 @@ def run(
     """
     chosen = choose(cases)
     convolutions = convolutions or [c for c in CONVOLUTIONS if is_installed(CONVOLUTIONS[c])]
-    check(precisions, convolutions, against)
+    check(precisions, convolutions, against, sections)
     if output is not None:
         page.check(output)
-    measure = measure_against_torch if against else measure_alone
-    rows = measure(chosen, precisions, convolutions, repeats)
+    if against:
+        rows = measure_against_torch(chosen, precisions, convolutions, repeats)
+    else:
+        rows = measure_alone(chosen, precisions, convolutions, repeats, sections or SECTIONS)
     origin = {"command": command, **circumstances(against)}
     sections = {name: {**origin, "rows": found} for name, found in rows.items() if found}
     print(page.console(sections))
@@ -86,50 +91,57 @@ def run(
         print(f"tables: {output}")
 
 
-def check(precisions: Sequence[str], convolutions: Sequence[str], against: str | None) -> None:
+def check(
+    precisions: Sequence[str],
+    convolutions: Sequence[str],
+    against: str | None,
+    sections: Sequence[str] = (),
+) -> None:
     """Raise `UserError` for what cannot be measured here."""
     for flag, values, known in (
         ("precision", precisions, PRECISIONS),
         ("convolution", convolutions, tuple(CONVOLUTIONS)),
+        ("sections", sections, SECTIONS),
     ):
         for value in values:
             if value not in known:
                 raise UserError(f"--{flag}={value}: choose among {', '.join(known)}")
     if "onednn" in convolutions and not is_installed(CONVOLUTIONS["onednn"]):
         raise UserError("--convolution=onednn: adjax_native is missing; run `make native`")
+    if against and sections:
+        raise UserError(f"--sections is of adjax alone: leave it out, or --against={against}")
     if against == "torch" and not is_installed("torch"):
         raise UserError("--against=torch: PyTorch is missing; run `pip install -e '.[torch]'`")
 
 
 def measure_alone(
-    cases: Sequence[Case], precisions: Sequence[str], convolutions: Sequence[str], repeats: int
+    cases: Sequence[Case],
+    precisions: Sequence[str],
+    convolutions: Sequence[str],
+    repeats: int,
+    sections: Sequence[str],
 ) -> Rows:
-    """The rows of the sections `speed`, `load`, `population` and `pipeline`."""
-    speed, load = [], []
+    """The rows of these `SECTIONS`."""
+    rows = {section: [] for section in SECTIONS}
+    networks = [case for case in cases if case != AESC]
+    for case, precision, convolution in itertools.product(networks, precisions, convolutions):
+        costs_only = (precision, convolution) == EMULATED and len(convolutions) > 1
+        if "speed" in sections and not costs_only:
+            _announce(case, precision, convolution)
+            rows["speed"].append(_speed(case, precision, convolution, repeats))
+    for case, convolution in itertools.product(networks, convolutions):
+        if "load" in sections and set(precisions) == set(PRECISIONS):
+            _announce(case, convolution, "beside a busy process")
+            rows["load"].append(_load(case, convolution, repeats))
     for case in cases:
-        if case == AESC:
-            continue
-        for precision in precisions:
-            for convolution in convolutions:
-                if (precision, convolution) == EMULATED and len(convolutions) > 1:
-                    continue
-                _announce(case, precision, convolution)
-                speed.append(_speed(case, precision, convolution, repeats))
-        if set(precisions) == set(PRECISIONS):
-            for convolution in convolutions:
-                _announce(case, convolution, "beside a busy process")
-                load.append(_load(case, convolution, repeats))
-    pipeline = []
-    for case in cases:
-        if any(case.name in names for names, _, _ in PIPELINE.values()):
+        if "pipeline" in sections and any(case.name in names for names, _, _ in PIPELINE.values()):
             _announce(case, "input pipeline")
-            pipeline += _pipeline(case, convolutions[-1], repeats)
-    population = []
-    if POPULATION.name in (case.name for case in cases):
+            rows["pipeline"] += _pipeline(case, convolutions[-1], repeats)
+    if "population" in sections and POPULATION.name in (case.name for case in cases):
         for convolution in convolutions:
             _announce(POPULATION, "float32", convolution, "populations")
-            population += _populations(convolution, repeats)
-    return {"speed": speed, "load": load, "population": population, "pipeline": pipeline}
+            rows["population"] += _populations(convolution, repeats)
+    return rows
 
 
 def measure_against_torch(

@@ -99,7 +99,10 @@ def test_beside_a_busy_process(tiny):
 
 def test_input_pipeline(tiny, monkeypatch):
     monkeypatch.setattr(zoo, "PIPELINE_MEMBERS", (1, 2))
-    rows = zoo._pipeline(dataclasses.replace(cases.AESC, size=64, batch_size=2), "xla", repeats=1)
+    monkeypatch.setattr(zoo, "AESC", dataclasses.replace(cases.AESC, size=64, batch_size=2))
+    measured = zoo.measure_alone([zoo.AESC], ["float32"], ["xla"], 1, ["pipeline"])
+    rows = measured["pipeline"]
+    assert not any(measured[section] for section in zoo.SECTIONS if section != "pipeline")
     assert [(row["images"], row["members"]) for row in rows] == [
         (name, members) for name in ("stain", "scratch", "drops", "gaussian") for members in (1, 2)
     ]
@@ -153,6 +156,7 @@ def test_what_cannot_be_measured(monkeypatch, precisions, convolutions, against,
         (["--cases=vgg"], "--cases=vgg: choose among ssim_ae_128, "),
         (["--output=nowhere.md"], "--output=nowhere.md: there is no such page"),
         (["--repeats=0"], "--repeats=0: "),
+        (["--sections=all"], "--sections=all: choose among speed, load, pipeline, population"),
         (
             ["--config=configs/mnist.py:ae", "--against=torch"],
             "--against is for the zoo: leave --config out, or --against",
