@@ -10,7 +10,7 @@ from adjax import datasets, methods, settings, workdir
 from adjax.errors import UserError
 from adjax.evaluation import windowed
 from adjax.inputs import Crops, Stream
-from adjax.methods import Method
+from adjax.methods import Fit, Method
 from adjax.training import OF_MEMBERS, Execution, StageCache, Trainer
 
 
@@ -107,14 +107,16 @@ def _check_stages(method: Method, execution: Execution, image_shape: tuple[int, 
     frozen = {}
     image = jax.ShapeDtypeStruct((1, *image_shape), np.float32)
     for stage in method.stages:
-        if stage.batch_size % execution.data_devices:
+        fitted = isinstance(stage, Fit)
+        if not fitted and stage.batch_size % execution.data_devices:
             raise UserError(
                 f"config.{stage.name}.batch_size={stage.batch_size} is not divisible by the "
                 f"{execution.data_devices} devices that share a batch (config.mesh.data)"
             )
         try:
             state = jax.eval_shape(stage.init, jax.random.key(0), image)
-            jax.eval_shape(stage.validate, state.variables, frozen, image)
+            if not fitted:
+                jax.eval_shape(stage.validate, state.variables, frozen, image)
         except (TypeError, ValueError, IndexError) as error:
             reason = str(error).strip().partition("\n")[0]
             raise UserError(

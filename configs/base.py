@@ -2,11 +2,16 @@
 
 from ml_collections import ConfigDict
 
-METHODS = ("oe_sdn", "sdn", "ae")
+from configs import baselines
+
+DISTILLATION = ("oe_sdn", "sdn", "ae")
+METHODS = (*DISTILLATION, *baselines.METHODS)
+# The columns of the published table, in its order.
+TABLE1 = ("ocsvm", "isolation_forest", "anogan", "deep_svdd", "ae", "sdn", "oe_sdn")
 SWEEPS = ("demo", "table1", "table3")
 NAMES = METHODS + SWEEPS
 VARIANTS = ("light", "faithful", "smoke")
-CHOICES = ("classes", "seeds")  # of the tables
+CHOICES = ("classes", "seeds", "methods")  # of the tables
 
 # The auxiliary sets and their parameters: the paper names the sets only, every value is [D].
 AUXILIARY = {
@@ -66,6 +71,8 @@ def defaults() -> ConfigDict:
     student.schedule = "cosine"
 
     config.auxiliary = ConfigDict(AUXILIARY)
+    for section, values in baselines.SECTIONS.items():
+        config[section] = ConfigDict(values)
 
     config.precision = "float32"  # of activations in training, or "bfloat16"; all else is float32
     config.select = "last"  # or "best", by the validation loss
@@ -90,7 +97,7 @@ def one_class(dataset: str, argument: str) -> ConfigDict:
     config = defaults()
     config.data.name = dataset
     if name in METHODS:
-        config.method = name
+        config.update_from_flattened_dict(of_method(name, dataset))
     if name == "demo":
         config.student.steps = 500
     if "light" in variants:
@@ -101,29 +108,39 @@ def one_class(dataset: str, argument: str) -> ConfigDict:
         config.teacher.update(steps=20, widths=(4, 8, 8), batch_size=16, code_size=4)
         config.student.update(steps=10, features=4, batch_size=8)
         config.data.test_split = "test[:400]"
+        config.update_from_flattened_dict(baselines.SMOKE)
         config.log_every = 5
         config.checkpoint_every = 10
     return config
 
 
-def one_class_sweep(add, argument: str) -> None:
+def of_method(method: str, dataset: str) -> dict:
+    """What a method has of its own on a data set, by dotted keys."""
+    return {"method": method} if method in DISTILLATION else baselines.of_method(method, dataset)
+
+
+def one_class_sweep(add, argument: str, dataset: str) -> None:
     """Add the runs of a sweep; of a method's name, none.
 
-    demo: the three methods on one class, named by method.
-    table1: the three methods; table3: OE-SDN with each auxiliary set of the paper, and SDN as the
-    set `none`. Both on the ten classes with seed 0, or as `classes` and `seeds` say, and named
-    ROW/classC/seedS.
+    demo: style distillation on one class, named by method.
+    table1: every column of the published table, or what `methods` says; table3: OE-SDN with each
+    auxiliary set of the paper, and SDN as the set `none`. Both on the ten classes with seed 0, or
+    as `classes` and `seeds` say, and named ROW/classC/seedS.
     """
-    name, _, chosen = parse(argument)
-    methods = {method: {"method": method} for method in ("ae", "sdn", "oe_sdn")}
+    name, variants, chosen = parse(argument)
+    columns = chosen.get("methods", [method for method in TABLE1 if method in METHODS])
+    for method in columns:
+        _check(method, METHODS)
+    cut = baselines.SMOKE if "smoke" in variants else {}
+    methods = {method: of_method(method, dataset) | cut for method in columns}
     exposures = {
         key: {"method": "oe_sdn", "student.auxiliary": key}
         for key in AUXILIARY
         if key != "uniform_rotation"
     }
     if name == "demo":
-        for row, values in methods.items():
-            add(row, values)
+        for method in reversed(DISTILLATION):
+            add(method, {"method": method})
     tables = {"table1": methods, "table3": exposures | {"none": {"method": "sdn"}}}
     for row, values in tables.get(name, {}).items():
         for normal_class in chosen.get("classes", range(10)):
@@ -133,14 +150,14 @@ def one_class_sweep(add, argument: str) -> None:
 
 
 def parse(argument: str) -> tuple[str, list[str], dict[str, tuple[int, ...]]]:
-    """Split `NAME[,VARIANT ...][,CHOICE=NUMBER+NUMBER ...]`, the part of --config after the colon.
+    """Split `NAME[,VARIANT ...][,CHOICE=A+B ...]`, the part of --config after the colon.
 
     Returns:
-      The name (of `NAMES`), the variants (of `VARIANTS`), and the numbers of each
-      choice (of `CHOICES`).
+      The name (of `NAMES`), the variants (of `VARIANTS`), and the numbers, or the names of
+      methods, of each choice (of `CHOICES`).
 
     """
-    return split(argument or METHODS[0], NAMES, VARIANTS, CHOICES)
+    return split(argument or METHODS[0], NAMES, VARIANTS, CHOICES, words=("methods",))
 
 
 def split(argument: str, names, variants, choices, words=()) -> tuple[str, list[str], dict]:

@@ -24,10 +24,12 @@ seed and the score d, codes of 16, 64 and 128 gave .779, .733 and .726 on airpla
 and 64 gave .688, .626 and .581 on automobile, and codes of 16 and 64 gave .796 and .750 on ship.
 """
 
+import functools
+
 from configs import base
 
 NAMES = base.NAMES
-sweep = base.one_class_sweep
+sweep = functools.partial(base.one_class_sweep, dataset="cifar10")
 
 
 def get_config(arg: str = ""):

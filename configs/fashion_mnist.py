@@ -7,10 +7,12 @@
 `configs/mnist.py`.
 """
 
+import functools
+
 from configs import base
 
 NAMES = base.NAMES
-sweep = base.one_class_sweep
+sweep = functools.partial(base.one_class_sweep, dataset="fashion_mnist")
 
 
 def get_config(arg: str = ""):

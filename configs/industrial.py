@@ -6,14 +6,14 @@ folder, or with `dir` empty the one of the set's name below the environment vari
 
 from ml_collections import ConfigDict
 
-from configs import base
+from configs import base, baselines
 
 RECONSTRUCTION = (
     *("aesc_residual", "aesc_uncertainty", "ae_d6_residual", "ae_d6_uncertainty"),
     *("ssim_ae", "ae_l2", "unet_ae"),
 )
 DISTILLATION = ("ae", "sdn", "oe_sdn")
-METHODS = (*RECONSTRUCTION, *DISTILLATION)
+METHODS = (*RECONSTRUCTION, *DISTILLATION, *baselines.INDUSTRIAL)
 BERGMANN = ("ssim_ae", "ae_l2")  # networks for patches of 128 or 256 px only
 VARIANTS = ("texture", "smoke")
 CHOICES = ("categories", "seeds", "steps")
@@ -174,6 +174,8 @@ def of_method(method: str) -> dict:
         }
     if method in DISTILLATION:
         return {"method": method, "image_score": "d", **patches(64)}
+    if method in baselines.INDUSTRIAL:
+        return baselines.of_method(method, "industrial")
     return {"method": method}
 
 
@@ -212,6 +214,7 @@ def smoke(method: str, patches: bool) -> dict:
         "student.features": 4,
         "student.batch_size": 2,
         "evaluation.batch_size": 4,
+        **baselines.SMOKE,
         "log_every": 2,
         "checkpoint_every": 4,
     }

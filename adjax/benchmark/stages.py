@@ -13,7 +13,7 @@ import numpy as np
 from adjax import settings
 from adjax.experiment import create_trainer
 from adjax.inputs import padded_batches
-from adjax.methods import create_method
+from adjax.methods import Fit, create_method
 from adjax.ops import count_flops
 from adjax.training import (
     Trainer,
@@ -56,6 +56,12 @@ def run(config, repeats: int = 7, seconds: float = 1.0) -> str:
     trainer = create_trainer(config, method, Path())
     frozen, speeds = {}, []
     for index, stage in enumerate(method.stages):
+        if isinstance(stage, Fit):  # done once, not in steps; the score needs its variables
+            start = init_state(
+                stage, index, trainer.execution, trainer.image_shape, trainer.members
+            )
+            frozen[stage.name] = start.variables
+            continue
         speed, frozen[stage.name] = _measure_stage(trainer, index, frozen, repeats, seconds)
         speeds.append(speed)
     speeds.append(_measure_score(trainer, frozen, config.evaluation.batch_size, repeats))

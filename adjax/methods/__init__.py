@@ -4,7 +4,7 @@ from adjax.errors import UserError
 from adjax.methods.aesc import ae_d6_residual, ae_d6_uncertainty, aesc_residual, aesc_uncertainty
 from adjax.methods.autoencoder import autoencoder
 from adjax.methods.reconstruction import ae_l2, ssim_ae
-from adjax.methods.stage import DATA_AXIS, Method, Scores, Stage, TrainState
+from adjax.methods.stage import DATA_AXIS, Fit, Method, Scores, Stage, TrainState
 from adjax.methods.style_distillation import oe_sdn, sdn
 from adjax.methods.unet import unet_ae
 
@@ -21,7 +21,16 @@ METHODS = {
     "unet_ae": unet_ae,
 }
 
-__all__ = ["DATA_AXIS", "METHODS", "Method", "Scores", "Stage", "TrainState", "create_method"]
+__all__ = [
+    "DATA_AXIS",
+    "METHODS",
+    "Fit",
+    "Method",
+    "Scores",
+    "Stage",
+    "TrainState",
+    "create_method",
+]
 
 
 def create_method(config) -> Method:

@@ -1,15 +1,17 @@
 """The stage interface: what a method gives to a trainer that does not know it.
 
 A stage is one optimisation. Its functions see one member of a population and one device's share of
-the batch; they run where the mesh axis `data` exists and average over it.
+the batch; they run where the mesh axis `data` exists and average over it. What is no descent of a
+gradient (a kernel machine, a dictionary, a constant of the training images) is a `Fit`.
 """
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import struct
 
@@ -19,6 +21,8 @@ Variables = dict[str, Any]
 Frozen = dict[str, Variables]  # variables of earlier stages, by stage name
 Batch = dict[str, jax.Array]
 Member = dict[str, jax.Array]  # seed and dynamic hyper-parameters, scalars
+# All training images of a member once, in order: size -> float32 [<= size, H, W, C], ...
+Images = Callable[[int], Iterator[np.ndarray]]
 
 
 @struct.dataclass
@@ -34,6 +38,24 @@ class TrainState:
     def variables(self) -> Variables:
         """What `model.apply` takes."""
         return {"params": self.params, **self.model_state}
+
+
+@dataclasses.dataclass(frozen=True)
+class Limit:
+    """What a metric of a healthy training does not fall below; a member that does is left behind.
+
+    Attributes:
+      metric: of the update; its mean over the steps of a log record counts.
+      least: the limit.
+      after: the step from which on it holds.
+      meaning: what it says of a member to be below.
+
+    """
+
+    metric: str
+    least: float
+    after: int
+    meaning: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +77,7 @@ class Stage:
       validate: `(variables, frozen, image [B, H, W, C]) -> [B]`, the loss of unseen normal images.
       corruption: name and parameters of the corruption of normal images that the input pipeline
         makes, `corrupted` beside the clean `image`, or None.
+      limits: by which a member is told that collapsed, where no number says so by not being finite.
 
     """
 
@@ -68,6 +91,35 @@ class Stage:
     update: Callable[[TrainState, Frozen, Batch, jax.Array, Member], tuple[TrainState, dict]]
     validate: Callable[[Variables, Frozen, jax.Array], jax.Array]
     corruption: tuple[str, dict[str, Any]] | None = None
+    limits: tuple[Limit, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Fit:
+    """A stage that is computed from all training images of a member at once.
+
+    Members of a population are computed one after another, each by the whole machine.
+
+    Attributes:
+      name: names its checkpoint and its section of the config, if it has one.
+      sections: as of a `Stage`.
+      shapes: `(H, W, C) -> params`, a tree of `jax.ShapeDtypeStruct`: what `compute` returns.
+      compute: `(images, frozen, settings) -> params`. Later stages and the score see the result as
+        `{"params": params}`. `frozen` holds the member's own variables of earlier stages,
+        `settings` its seed, normal class and hyper-parameters, as plain numbers.
+
+    """
+
+    name: str
+    sections: tuple[str, ...]
+    shapes: Callable[[tuple[int, int, int]], Any]
+    compute: Callable[[Images, Frozen, dict[str, Any]], Any]
+    steps: ClassVar[int] = 1
+
+    def init(self, key: jax.Array, image: jax.Array) -> TrainState:
+        """Zeros in place of what is not computed yet."""
+        params = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), self.shapes(image.shape[1:]))
+        return TrainState(jnp.zeros((), jnp.int32), params, {}, ())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +137,7 @@ class Method:
     """
 
     name: str
-    stages: tuple[Stage, ...]
+    stages: tuple[Stage | Fit, ...]
     score: Callable[[Frozen, jax.Array, jax.Array], "Scores"]
     image_scores: tuple[str, ...]
     dynamic: tuple[str, ...]
@@ -155,23 +207,41 @@ def minimise(
             variables = {"params": params, **state.model_state}
             return objective(variables, frozen, batch, key, member)
 
-        (loss, (metrics, model_state)), grads = jax.value_and_grad(loss_of, has_aux=True)(
-            state.params
+        rate = member[learning_rate] * curve(state.step)
+        params, opt_state, (loss, (metrics, model_state)), grad_norm = descend(
+            loss_of, state.params, optimizer, state.opt_state, rate, member[weight_decay]
         )
-        loss, metrics, model_state, grads = jax.lax.pmean(
-            (loss, metrics, model_state, grads), DATA_AXIS
-        )
-        with jax.numpy_dtype_promotion("standard"):  # Optax raises floats to integer powers
-            direction, opt_state = optimizer.update(grads, state.opt_state, state.params)
-            rate = member[learning_rate] * curve(state.step)
-        params = jax.tree.map(
-            lambda p, u: p - rate * (u + member[weight_decay] * p), state.params, direction
-        )
-        metrics |= {
-            "loss": loss,
-            "grad_norm": optax.tree.norm(grads),
-            "param_norm": optax.tree.norm(params),
-        }
+        metrics |= {"loss": loss, "grad_norm": grad_norm, "param_norm": optax.tree.norm(params)}
         return TrainState(state.step + 1, params, model_state, opt_state), metrics
 
     return update
+
+
+def descend(
+    objective,
+    params: Any,
+    optimizer: optax.GradientTransformation,
+    opt_state: Any,
+    rate: jax.Array | float,
+    weight_decay: jax.Array | float = 0.0,
+) -> tuple[Any, Any, Any, jax.Array]:
+    """One step down the gradient of a loss, the mean over all devices that share the batch.
+
+    Args:
+      objective: `params -> (loss, others)`; what is returned of both is the mean over devices too.
+      params: of what is moved.
+      optimizer: gives the direction of descent for a learning rate of one.
+      opt_state: its state.
+      rate: the learning rate.
+      weight_decay: decoupled, as in AdamW.
+
+    Returns:
+      `(params, opt_state, (loss, others), norm of the gradient)`.
+
+    """
+    value, grads = jax.value_and_grad(objective, has_aux=True)(params)
+    value, grads = jax.lax.pmean((value, grads), DATA_AXIS)
+    with jax.numpy_dtype_promotion("standard"):  # Optax raises floats to integer powers
+        direction, opt_state = optimizer.update(grads, opt_state, params)
+    params = jax.tree.map(lambda p, u: p - rate * (u + weight_decay * p), params, direction)
+    return params, opt_state, value, optax.tree.norm(grads)

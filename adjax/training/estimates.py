@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from jax.extend import core
 
-from adjax.methods import DATA_AXIS
+from adjax.methods import DATA_AXIS, Fit
 from adjax.ops import count_flops
 from adjax.training.loop import stage_batches
 from adjax.training.programs import update_of_member
@@ -50,11 +50,14 @@ class Estimate:
 
 
 def estimate(trainer: Trainer, index: int) -> Estimate:
-    """Estimate a stage from a trainer of one member."""
+    """Estimate a stage from a trainer of one member; of a `Fit`, only what it keeps is known."""
     stage = trainer.method.stages[index]
     trees = [tree_like(trainer, i) for i in range(index + 1)]
     names = [s.name for s in trainer.method.stages]
     frozen = {name: tree["best"] for name, tree in zip(names, trees[:-1], strict=False)}
+    if isinstance(stage, Fit):  # on the host, one member after another
+        kept = 2 * _bytes_of(trees[-1]) + _bytes_of(frozen)
+        return Estimate(kept=kept, work=0, flops=0.0, saved=_bytes_of(trees[-1]))
     batch = next(iter(stage_batches(trainer, stage, range(1))))
     operands = trees[-1]["state"], frozen, batch, trainer.members
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), operands)

@@ -86,16 +86,35 @@ class Loop:
         self.mark = now
         means = {k: np.mean([m[k] for m in metrics], axis=0) for k in metrics[0]}
         self.log.write(self.stage.name, steps[-1], {**means, "images_per_second": rate})
+        self.check_limits(steps[-1], means)
         progress.show(steps[-1], {"loss": np.nanmean(means["loss"]), "images/s": rate})
         return []
 
     def check_finite(self, step: int, metrics: dict) -> None:
-        """Leave behind the members whose metrics `[P]` are not finite; raise if none is left."""
+        """Leave behind the members whose metrics `[P]` are not finite."""
         for name, value in metrics.items():
             for member in map(int, np.flatnonzero(~np.isfinite(value))):
-                reason = f"{name} is {value[member]}"
-                failure = {"stage": self.stage.name, "step": step, "reason": reason}
-                self.failed.setdefault(member, {"member": member, **failure})
+                self.leave_behind(member, step, f"{name} is {value[member]}")
+        self.check_left()
+
+    def check_limits(self, step: int, means: dict) -> None:
+        """Leave behind the members of which a mean `[P]` is below its limit."""
+        for limit in self.stage.limits:
+            if step <= limit.after:
+                continue
+            for member in map(int, np.flatnonzero(means[limit.metric] < limit.least)):
+                value = f"{limit.metric} is {means[limit.metric][member]:.3g}"
+                reason = f"{value}, below {limit.least:g}: {limit.meaning}"
+                self.leave_behind(member, step, reason)
+        self.check_left()
+
+    def leave_behind(self, member: int, step: int, reason: str) -> None:
+        """Note that a member failed, if it has not before."""
+        failure = {"stage": self.stage.name, "step": step, "reason": reason}
+        self.failed.setdefault(member, {"member": member, **failure})
+
+    def check_left(self) -> None:
+        """Put who failed into the record; raise if none is left."""
         if self.failed:
             self.record["failed"] = sorted(self.failed.values(), key=lambda f: f["member"])
         if len(self.failed) == len(self.trainer.settings):

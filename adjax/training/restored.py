@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from jax.sharding import SingleDeviceSharding
 
-from adjax.methods import Method, Stage
+from adjax.methods import Fit, Method, Stage
 from adjax.training.checkpoints import Checkpoints
 from adjax.training.trainer import check_finished, checkpoints_of, selected
 
@@ -38,7 +38,7 @@ def restored_variables(
     return variables
 
 
-def _tree_like(stage: Stage, image_shape: tuple[int, int, int], members: int) -> dict:
+def _tree_like(stage: Stage | Fit, image_shape: tuple[int, int, int], members: int) -> dict:
     """Shapes and dtypes of what a checkpoint holds, see `trainer.tree_like`; on one device."""
     sharding = SingleDeviceSharding(jax.devices()[0])
     image = jax.ShapeDtypeStruct((1, *image_shape), np.float32)

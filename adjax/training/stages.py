@@ -7,10 +7,11 @@ import jax
 
 from adjax import hosts
 from adjax.errors import DivergedError
-from adjax.methods import Stage
+from adjax.methods import Fit, Stage
 from adjax.training.checkpoints import Checkpoints
 from adjax.training.chrono import Chrono
 from adjax.training.execution import OF_MEMBERS
+from adjax.training.fitting import fit_stage
 from adjax.training.log import MetricsLog
 from adjax.training.loop import Loop, saved_as
 from adjax.training.trainer import (
@@ -69,7 +70,11 @@ def train_stage(
         log.rewind(names, step)
         tree = initial_tree(trainer, index) if tree is None else tree
         try:
-            tree = Loop(trainer, index, frozen, log, checkpoints, chrono, record).run(tree, step)
+            parts = trainer, index, frozen, log, checkpoints, chrono, record
+            if isinstance(stage, Fit):
+                tree = fit_stage(*parts, tree)
+            else:
+                tree = Loop(*parts).run(tree, step)
         except DivergedError:
             store(None)
             raise
@@ -86,7 +91,7 @@ def cached_variables(trainer: Trainer, index: int) -> Any:
     return trainer.execution.put(selected(trainer.select, tree), OF_MEMBERS)
 
 
-def _new_record(trainer: Trainer, stage: Stage, like: dict, failed: Sequence[dict]) -> dict:
+def _new_record(trainer: Trainer, stage: Stage | Fit, like: dict, failed: Sequence[dict]) -> dict:
     """What is known of a stage before it is trained."""
     params = jax.tree.leaves(like["state"].params)
     return {
@@ -97,7 +102,7 @@ def _new_record(trainer: Trainer, stage: Stage, like: dict, failed: Sequence[dic
     } | ({"failed": list(failed)} if failed else {})
 
 
-def _adopt(trainer: Trainer, stage: Stage, like: dict, log: MetricsLog) -> tuple[dict, dict]:
+def _adopt(trainer: Trainer, stage: Stage | Fit, like: dict, log: MetricsLog) -> tuple[dict, dict]:
     """A stage from the cache as this run's own: its final checkpoint, and its metrics in the log.
 
     Raises:
@@ -117,10 +122,12 @@ def _adopt(trainer: Trainer, stage: Stage, like: dict, log: MetricsLog) -> tuple
     return trainer.execution.put(tree, OF_MEMBERS), saved
 
 
-def _with_rates(record: dict, chrono: Chrono, stage: Stage, members: int) -> dict:
+def _with_rates(record: dict, chrono: Chrono, stage: Stage | Fit, members: int) -> dict:
     """What `members` of those that trained together cost: their share, at the rate of all."""
     share = members / record["members"]
-    images = stage.steps * members * stage.images_per_update
+    record = dict(record)
+    by_record = record.pop("images_per_update", None)  # a `Fit` sees all there are
+    images = stage.steps * members * (by_record or stage.images_per_update)
     return {
         **record,
         "flops_per_step": record["flops_per_step"] * share,
