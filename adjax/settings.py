@@ -52,6 +52,7 @@ _FRACTION = {"loss_weight", "validation_fraction", "eps", "quantile", "image_qua
 _NOT_NEGATIVE = {
     *("learning_rate", "weight_decay", "ssim_weight", "squared_weight", "member"),
     *("patch", "samples", "extra_layers", "k"),
+    *("adversarial_weight", "reconstruction_weight", "latent_weight"),
 }
 
 

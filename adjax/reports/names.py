@@ -10,11 +10,13 @@ _METHODS = {
     "anogan": "AnoGAN",
     "cnn_dictionary": "CNN dictionary",
     "deep_svdd": "Deep SVDD",
+    "ganomaly": "GANomaly",
     "isolation_forest": "Isolation forest",
     "itae": "ITAE",
     "ocsvm": "OC-SVM",
     "oe_sdn": "OE-SDN",
     "sdn": "SDN",
+    "skip_ganomaly": "Skip-GANomaly",
     "ssim_ae": "SSIM-AE",
     "unet_ae": "U-Net",
 }
