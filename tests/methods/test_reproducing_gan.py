@@ -191,7 +191,7 @@ def test_training_descends_and_validation_sees_it(methods, batch, on_two_devices
         key = jax.random.key(step)
         state, metrics = update(state, {}, {"image": image}, key, member_of(name, 5e-3))
         losses.append(float(metrics["reconstruction"]))
-    assert losses[-1] < 0.8 * losses[0]
+    assert losses[-1] < 0.9 * losses[0]
     loss = jax.jit(stage.validate)(state.variables, {}, image)
     assert loss.shape == (4,)
     assert np.isfinite(loss).all()
