@@ -5,6 +5,7 @@ from adjax.methods.aesc import ae_d6_residual, ae_d6_uncertainty, aesc_residual,
 from adjax.methods.autoencoder import autoencoder
 from adjax.methods.ganomaly import ganomaly
 from adjax.methods.reconstruction import ae_l2, ssim_ae
+from adjax.methods.skip_ganomaly import skip_ganomaly
 from adjax.methods.stage import DATA_AXIS, Fit, Method, Scores, Stage, TrainState
 from adjax.methods.style_distillation import oe_sdn, sdn
 from adjax.methods.unet import unet_ae
@@ -21,6 +22,7 @@ METHODS = {
     "ae_l2": ae_l2,
     "unet_ae": unet_ae,
     "ganomaly": ganomaly,
+    "skip_ganomaly": skip_ganomaly,
 }
 
 __all__ = [

@@ -8,6 +8,7 @@ from adjax.models.aesc import AESc
 from adjax.models.conv_autoencoder import ConvAutoencoder
 from adjax.models.ganomaly import GANomaly, GANomalyDiscriminator
 from adjax.models.rnan import RNAN
+from adjax.models.skip_ganomaly import SkipGANomaly, SkipGANomalyDiscriminator
 from adjax.models.ssim_autoencoder import SSIMAutoencoder
 from adjax.models.unet_autoencoder import UNetAutoencoder
 
@@ -18,5 +19,7 @@ __all__ = [
     "GANomaly",
     "GANomalyDiscriminator",
     "SSIMAutoencoder",
+    "SkipGANomaly",
+    "SkipGANomalyDiscriminator",
     "UNetAutoencoder",
 ]

@@ -9,7 +9,12 @@ from model_helpers import random_variables
 
 from adjax.methods import reproducing_gan
 from adjax.methods.reproducing_gan import DISCRIMINATOR, GENERATOR, from_frame, to_frame
-from adjax.models import GANomaly, GANomalyDiscriminator
+from adjax.models import (
+    GANomaly,
+    GANomalyDiscriminator,
+    SkipGANomaly,
+    SkipGANomalyDiscriminator,
+)
 
 
 def softplus(x):
@@ -63,7 +68,34 @@ class NaiveGANomaly(Naive):
         return (softplus(-real).mean() + softplus(fake).mean()) / 2
 
 
-NAIVE = {naive.name: naive for naive in (NaiveGANomaly,)}
+class NaiveSkipGANomaly(Naive):
+    name = "skip_ganomaly"
+
+    def networks(self, settings):
+        return (
+            SkipGANomaly(settings.width),
+            SkipGANomalyDiscriminator(settings.code_size, settings.width),
+        )
+
+    def generator_loss(self, params):
+        made, _ = self.make(params)
+        of_discriminator = self.state.params[DISCRIMINATOR]
+        _, real = self.look(of_discriminator, self.image)
+        logit, fake = self.look(of_discriminator, made)
+        return (
+            softplus(-logit).mean()
+            + 50 * abs(self.image - made).mean()
+            + ((real - fake) ** 2).mean()
+        )
+
+    def discriminator_loss(self, params):
+        logit, real = self.look(params, self.image)
+        other, fake = self.look(params, self.make(self.state.params[GENERATOR])[0])
+        between = ((real - fake) ** 2).mean()
+        return softplus(-logit).mean() + softplus(other).mean() + between
+
+
+NAIVE = {naive.name: naive for naive in (NaiveGANomaly, NaiveSkipGANomaly)}
 NAMES = tuple(NAIVE)
 
 
