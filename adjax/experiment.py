@@ -15,7 +15,7 @@ import adjax
 from adjax import datasets, detection, files, hosts, reports, settings, workdir
 from adjax.errors import DivergedError
 from adjax.evaluation import auroc, choose_examples, collect_scores
-from adjax.preparation import check, create_trainer, load_test
+from adjax.preparation import Tested, check, create_trainer, load_test
 from adjax.training import (
     Execution,
     Trainer,
@@ -85,7 +85,7 @@ def train_stages(trainer: Trainer) -> tuple[dict, list[dict]]:
 
 
 def evaluate(
-    config, trainer: Trainer, variables: dict, test: datasets.Table, failed=()
+    config, trainer: Trainer, variables: dict, tested: Tested, failed=()
 ) -> tuple[dict, list[dict]]:
     """Score the whole test split; writes `scores.npz` and `examples.npz`.
 
@@ -94,16 +94,15 @@ def evaluate(
       are not, `failed` and whoever has a score that is not finite.
 
     """
+    test = tested.table
     with detection.anomaly_maps(config, trainer, test) as maps:
         scores, rate = _scores(config, trainer, variables, test, maps)
         left, failed = _left(trainer, scores, failed)
         scores = {name: value[left] for name, value in scores.items()}
         members = [trainer.settings[p] for p in left]
         classes = [m["data.normal_class"] for m in members]
-        normal = np.array([datasets.normal_label(config.data, test, c) for c in classes])
-        anomalous = test.label != normal[:, None]
-        both = anomalous.any() and not anomalous.all()  # a folder may have normal images only
-        aurocs = {name: auroc(value, anomalous) for name, value in scores.items() if both}
+        anomalous, counted = tested.anomalous[left], tested.counted[left]
+        aurocs = _aurocs(scores, anomalous, counted)
         detected, curves = [{}] * len(left), {}
         if datasets.is_industrial(config.data.name):
             chosen = scores[config.image_score]
@@ -112,11 +111,17 @@ def evaluate(
             )
     files.write_arrays(
         trainer.workdir / "scores.npz",
-        {"label": test.label, "normal_class": normal}
+        {
+            "label": test.label,
+            "normal_class": np.array(
+                [datasets.normal_label(config.data, test, c) for c in classes]
+            ),
+        }
+        | _kinds(config, anomalous, counted)
         | {f"image_score/{name}": value for name, value in scores.items()}
         | curves,
     )
-    _write_examples(config, trainer, variables, test, left)
+    _write_examples(config, trainer, variables, tested, left)
     return {
         "method": config.method,
         "dataset": config.data.name,
@@ -133,6 +138,25 @@ def evaluate(
         ],
         "score_rate": rate,
     }, failed
+
+
+def _aurocs(scores: dict[str, np.ndarray], anomalous, counted) -> dict[str, np.ndarray]:
+    """The AUROC `[Q]` of each image score; none where a folder has normal images only."""
+    if not anomalous.any() or anomalous.all():
+        return {}
+
+    def of_members(value: np.ndarray) -> np.ndarray:
+        rows = zip(value, anomalous, counted, strict=True)
+        return np.concatenate([auroc(v[own][None], kind[own][None]) for v, kind, own in rows])
+
+    return {name: of_members(value) for name, value in scores.items()}
+
+
+def _kinds(config, anomalous: np.ndarray, counted: np.ndarray) -> dict[str, np.ndarray]:
+    """Which images are anomalous for whom, and tested by whom, where the labels do not tell."""
+    if not datasets.leaves_one_out(config.data):
+        return {}
+    return {"anomalous": anomalous, "counted": counted}
 
 
 def _image_aurocs(aurocs: dict[str, np.ndarray], chosen: str, row: int) -> dict:
@@ -173,11 +197,9 @@ def _left(trainer, scores, failed) -> tuple[list[int], list[dict]]:
     return [p for p in range(len(finite)) if p not in gone], failed
 
 
-def _write_examples(config, trainer, variables, test, left) -> None:
-    normal = [
-        datasets.normal_label(config.data, test, m["data.normal_class"]) for m in trainer.settings
-    ]
-    rows = choose_examples(test.label, normal)
+def _write_examples(config, trainer, variables, tested: Tested, left) -> None:
+    test = tested.table
+    rows = choose_examples(test.label, tested.anomalous, tested.counted)
     image = test.image[rows] / np.float32(255)
     program = explain_program(trainer.method, trainer.execution)
     scores = jax.device_get(program(variables, image, trainer.members))
@@ -186,7 +208,7 @@ def _write_examples(config, trainer, variables, test, left) -> None:
         "anomaly_map": scores.anomaly_map,
         "image_score": scores.image_score[config.image_score],
         "class_label": test.label[rows],
-        "anomalous": test.label[rows] != np.array(normal)[:, None],
+        "anomalous": np.take_along_axis(tested.anomalous, rows, 1),
         **({} if test.mask is None else {"mask": test.mask[rows]}),
         **(
             {"class_name": np.array(test.class_names)[test.label[rows]]}

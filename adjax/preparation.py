@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -125,8 +126,49 @@ def _check_stages(method: Method, execution: Execution, image_shape: tuple[int, 
         frozen[stage.name] = state.variables
 
 
-def load_test(config, members: list[dict]) -> datasets.Table:
-    """The test split; where the protocol is one-class it must have both kinds for every member.
+class Tested(NamedTuple):
+    """The images that the members of a run are tested on.
+
+    Attributes:
+      table: N images, those of all members.
+      anomalous: bool `[P, N]`, which are anomalous for a member.
+      counted: bool `[P, N]`, which a member is tested on; all, unless each has a split of its own.
+
+    """
+
+    table: datasets.Table
+    anomalous: np.ndarray
+    counted: np.ndarray
+
+
+def load_test(config, members: list[dict]) -> Tested:
+    """The test split; where classes are told apart it must have both kinds for every member."""
+    data = config.data
+    table = _test_table(config, members)
+    own = [datasets.test_rows(data, table, member) for member in members]
+    rows = np.unique(np.concatenate(own))
+    if len(rows) < len(table.label):
+        table = table._replace(image=table.image[rows], label=table.label[rows])
+    anomalous = np.stack(
+        [datasets.is_anomalous(data, table, member["data.normal_class"]) for member in members]
+    )
+    found = Tested(table, anomalous, np.stack([np.isin(rows, of_member) for of_member in own]))
+    if datasets.is_industrial(data.name):
+        return found
+    for member, kind, counted in zip(members, *found[1:], strict=True):
+        normal = 1 - kind[counted].mean()
+        if normal in (0, 1):
+            label = datasets.normal_label(data, table, member["data.normal_class"])
+            raise UserError(
+                f"config.data.test_split={data.test_split!r} holds "
+                f"{'only' if normal else 'no'} images of normal_class {label}: "
+                "choose a larger split"
+            )
+    return found
+
+
+def _test_table(config, members: list[dict]) -> datasets.Table:
+    """The test split.
 
     An industrial set without test images is tested on the held-out normal ones of its first member:
     there is nothing to measure, but scores to choose thresholds by and examples to look at.
@@ -143,14 +185,4 @@ def load_test(config, members: list[dict]) -> datasets.Table:
             path=tuple(train.path[row] for row in rows),
             held_out=train.held_out[:0],
         )
-    test = datasets.load(data, "test")
-    for member in members:
-        label = datasets.normal_label(data, test, member["data.normal_class"])
-        normal = (test.label == label).mean()
-        if normal in (0, 1):
-            raise UserError(
-                f"config.data.test_split={data.test_split!r} holds "
-                f"{'only' if normal else 'no'} images of normal_class {label}: "
-                "choose a larger split"
-            )
-    return test
+    return datasets.load(data, "test")

@@ -30,6 +30,7 @@ _CHOICES = {
     "autoencoder.schedule": ("cosine", "constant"),
     "threshold.rule": ("quantile", "k_sigma", "minimum_area"),
 }
+_PROTOCOLS = ("one_class", "leave_one_out")  # of sets of image classes
 _POSITIVE = {
     "steps",
     "batch_size",
@@ -53,6 +54,7 @@ _FRACTION = {"loss_weight", "validation_fraction", "eps", "quantile", "image_qua
 _NOT_NEGATIVE = {
     *("learning_rate", "weight_decay", "ssim_weight", "squared_weight", "member"),
     *("patch", "samples", "extra_layers", "k"),
+    *("adversarial_weight", "reconstruction_weight", "latent_weight"),
 }
 
 
@@ -71,6 +73,10 @@ def check_config(config) -> None:
         section = key.rpartition(".")[0]
         if (not section or section in config) and get_value(config, key) not in choices:
             raise _wrong(key, get_value(config, key), f"choose one of {', '.join(choices)}")
+    if config.data.get("protocol", "one_class") not in _PROTOCOLS:
+        raise _wrong(
+            "data.protocol", config.data.protocol, f"choose one of {', '.join(_PROTOCOLS)}"
+        )
     for key, value in _leaves(config.to_dict()):
         _check_number(key, value)
     if config.checkpoint_every % config.log_every:
@@ -86,6 +92,8 @@ def check_config(config) -> None:
 def _check_images(config) -> None:
     """Check what is special to industrial images."""
     data = config.data
+    if data.get("protocol", "one_class") != "one_class":
+        raise _wrong("data.protocol", data.protocol, f"{data.name} has no classes to leave out")
     if data.channels not in (1, 3):
         raise _wrong("data.channels", data.channels, "use 1 (grey) or 3 (colour)")
     if data.patch > data.size:
@@ -232,7 +240,8 @@ def _stage_keys(config, stage) -> dict[str, Any]:
     crops = config.data.get("crops", "")
     sections = (*stage.sections, *((f"crops.{crops}",) if crops else ()))
     keys = {k: v for k, v in essential(as_json(config)).items() if _in_sections(k, sections)}
-    keys.pop("data.test_split", None)
+    if config.data.get("protocol", "one_class") == "one_class":  # else it is trained on, too
+        keys.pop("data.test_split", None)
     return keys | {k: config[k] for k in ("precision", "select", "log_every", "checkpoint_every")}
 
 

@@ -42,6 +42,8 @@ def defaults() -> ConfigDict:
     data.train_split = "train"  # TFDS split expressions
     data.test_split = "test"
     data.normal_class = 3
+    # Of Deep SVDD; "leave_one_out", of GANomaly: `normal_class` is abnormal, all others normal.
+    data.protocol = "one_class"
     data.validation_fraction = 0.05  # [D] of the normal training images
 
     # d = DSSIM + mean squared displacement; the paper names the terms only, the rest is [D].

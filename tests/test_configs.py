@@ -126,6 +126,20 @@ def test_stage_hash_of_a_student_knows_its_auxiliary_images():
     assert student_hash(noise) != student_hash(noise | {"auxiliary.gaussian_noise.sigma": 0.2})
 
 
+def test_protocol_is_checked_and_known_to_hashes():
+    config = mnist.get_config("ae")
+    config.data.protocol = "two_class"
+    with pytest.raises(UserError, match=r"data.protocol='two_class': choose one of one_class, le"):
+        check_config(config)
+    reverse = {"data.protocol": "leave_one_out"}
+    assert student_hash({}) == student_hash({"data.protocol": "one_class"})
+    assert student_hash({}) != student_hash(reverse)
+    # Images of the test split are trained on where one class is left out, and only there.
+    other = {"data.test_split": "test[:500]"}
+    assert student_hash({}) == student_hash(other)
+    assert student_hash(reverse) != student_hash(reverse | other)
+
+
 def test_hash_tells_results_apart_and_nothing_else():
     get_config = mnist.get_config
     config = get_config("oe_sdn")

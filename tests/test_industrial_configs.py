@@ -137,6 +137,7 @@ def test_smoke_trains_on_images_that_its_network_takes(dataset, method, variant)
             {"data.patch": 16, "data.crops": "rotated_crops"},
             "windows.stride=32: must not be above data.patch=16",
         ),
+        ({"data.protocol": "leave_one_out"}, "mvtec_ad has no classes to leave out"),
         ({"data.samples": -1}, "data.samples=-1: must not be negative"),
         ({"windows.at_once": 0}, "windows.at_once=0: must be at least 1"),
         ({"threshold.rule": "best"}, "choose one of quantile, k_sigma, minimum_area"),

@@ -4,7 +4,8 @@ Image-classification sets live in a TFDS data directory (`data/` by default, MNI
 `import_arrays` puts a set there, from a file or by TFDS's own download; `load_table` reads a split
 of it into memory, from files alone; `one_class_split` picks the training and validation rows of the
 normal class. The test protocol (Deep SVDD): the whole test split, anomalous = `label !=
-normal_class`.
+normal_class`. Its reverse (GANomaly), one class abnormal and all others normal, is
+`leave_one_out_split` of both splits together; `config.data.protocol` chooses.
 
 Industrial sets are read where they are: `read_index` finds the files of a category, `load_images`
 reads a split into memory, `open_images` reads it row by row, `check_data` says what is wrong with
@@ -21,12 +22,21 @@ from adjax.datasets.load import (
     describe_class,
     has_split,
     industrial_index,
+    is_anomalous,
     is_industrial,
+    leaves_one_out,
     load,
     normal_label,
+    test_rows,
     training_rows,
 )
-from adjax.datasets.one_class import OneClassSplit, one_class_split, resolve_class
+from adjax.datasets.one_class import (
+    LeaveOneOutSplit,
+    OneClassSplit,
+    leave_one_out_split,
+    one_class_split,
+    resolve_class,
+)
 from adjax.datasets.prepare import import_arrays, import_dataset
 from adjax.datasets.tables import Table, load_table
 
@@ -36,6 +46,7 @@ __all__ = [
     "ImageTable",
     "Index",
     "Item",
+    "LeaveOneOutSplit",
     "OneClassSplit",
     "Table",
     "categories",
@@ -47,7 +58,10 @@ __all__ = [
     "import_dataset",
     "import_folder",
     "industrial_index",
+    "is_anomalous",
     "is_industrial",
+    "leave_one_out_split",
+    "leaves_one_out",
     "load",
     "load_images",
     "load_table",
@@ -58,5 +72,6 @@ __all__ = [
     "read_index",
     "read_mask",
     "resolve_class",
+    "test_rows",
     "training_rows",
 ]

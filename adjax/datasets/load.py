@@ -9,7 +9,13 @@ import numpy as np
 
 from adjax.datasets.industrial import load_images, open_images
 from adjax.datasets.layouts import GOOD, INDUSTRIAL, Index, categories, read_index
-from adjax.datasets.one_class import OneClassSplit, one_class_split, resolve_class
+from adjax.datasets.one_class import (
+    LeaveOneOutSplit,
+    OneClassSplit,
+    leave_one_out_split,
+    one_class_split,
+    resolve_class,
+)
 from adjax.datasets.tables import Table, load_table
 from adjax.errors import UserError
 
@@ -19,6 +25,11 @@ IN_MEMORY = 4 << 30  # bytes of a training set that is held in memory; a larger 
 def is_industrial(name: str) -> bool:
     """Whether a data set is one of folders with normal and defective images of one kind."""
     return name in INDUSTRIAL
+
+
+def leaves_one_out(data) -> bool:
+    """Whether `config.data.normal_class` names the one abnormal class, all others being normal."""
+    return data.get("protocol", "one_class") == "leave_one_out"
 
 
 def industrial_index(data) -> Index:
@@ -49,14 +60,28 @@ def load(data, split: str) -> Table:
     Args:
       data: `config.data`.
       split: "train" or "test". Of industrial sets, labels number the kinds of defects, 0 is normal.
+        Where one class is left out, both are one pool of all images, those of the training split
+        first: `training_rows` and `test_rows` say which are whose.
 
     Raises:
       UserError: for a set that is not there or cannot be read.
 
     """
+    if leaves_one_out(data):
+        return _load_pool(data.name, data.train_split, data.test_split, data.dir)
     if not is_industrial(data.name):
         return load_table(data.name, data[f"{split}_split"], data.dir)
     return _load_industrial(industrial_index(data), split, data.size, data.channels)
+
+
+@functools.lru_cache(maxsize=2)
+def _load_pool(name: str, train_split: str, test_split: str, directory: str) -> Table:
+    parts = [load_table(name, split, directory) for split in (train_split, test_split)]
+    image, label = (
+        np.concatenate([getattr(part, key) for part in parts]) for key in ("image", "label")
+    )
+    image.flags.writeable = label.flags.writeable = False
+    return parts[0]._replace(image=image, label=label)
 
 
 @functools.lru_cache(maxsize=8)
@@ -78,7 +103,7 @@ def _load_industrial(index: Index, split: str, size: int, channels: int) -> Tabl
 
 
 def normal_label(data, table: Table, normal_class: int | str) -> int:
-    """The label of normal images in a table; raises `UserError` if it has no such class."""
+    """The label that `normal_class` names; raises `UserError` if it has no such class."""
     return 0 if is_industrial(data.name) else resolve_class(table, normal_class)
 
 
@@ -101,8 +126,39 @@ def training_rows(data, table: Table, member: dict[str, Any]) -> OneClassSplit:
       member: its settings, seed and normal class among them.
 
     """
+    if leaves_one_out(data):
+        found = _left_out(data, table, member)
+        return OneClassSplit(found.train, found.validation)
     label = normal_label(data, table, member["data.normal_class"])
     if len(table.held_out):  # the data set's own validation split
         rows = np.flatnonzero(table.label == label)
         return OneClassSplit(np.setdiff1d(rows, table.held_out), table.held_out)
     return one_class_split(table.label, label, data.validation_fraction, member["seed"])
+
+
+def test_rows(data, table: Table, member: dict[str, Any]) -> np.ndarray:
+    """The rows that a member is tested on, ascending: all, or of a pool those not trained on.
+
+    Args:
+      data: `config.data`.
+      table: of the test split.
+      member: its settings, seed and normal class among them.
+
+    """
+    if leaves_one_out(data):
+        return _left_out(data, table, member).test
+    return np.arange(len(table.label))
+
+
+def is_anomalous(data, table: Table, normal_class: int | str) -> np.ndarray:
+    """Which images of a table are anomalous, bool `[N]`: those not of the normal class.
+
+    Where one class is left out, `normal_class` names it and its images are the anomalous ones.
+    """
+    same = table.label == normal_label(data, table, normal_class)
+    return same if leaves_one_out(data) else ~same
+
+
+def _left_out(data, table: Table, member: dict[str, Any]) -> LeaveOneOutSplit:
+    label = normal_label(data, table, member["data.normal_class"])
+    return leave_one_out_split(table.label, label, data.validation_fraction, member["seed"])

@@ -1,6 +1,6 @@
 """Scores of a test split: every image exactly once, whatever the number of devices."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
@@ -37,27 +37,40 @@ def collect_scores(
 
 
 def choose_examples(
-    label: np.ndarray, normal_classes: Sequence[int], normal: int = 8, anomalous: int = 8
+    label: np.ndarray,
+    is_anomalous: np.ndarray,
+    counted: np.ndarray | None = None,
+    normal: int = 8,
+    anomalous: int = 8,
 ) -> np.ndarray:
     """Test images to show, chosen without looking at scores: the first of their kind.
 
     Args:
       label: class of each test image, `[N]`.
-      normal_classes: one a member, P in all.
-      normal: how many images of the normal class.
-      anomalous: how many others; the first of each class in turn.
+      is_anomalous: bool `[P, N]`, for each member.
+      counted: bool `[P, N]`, which images a member is tested on; all by default.
+      normal: how many normal images; of several classes the first of each in turn.
+      anomalous: how many others, likewise.
 
     Returns:
-      int64 `[P, K]`, normal ones first; K is `normal + anomalous`, or less if a class lacks images.
+      int64 `[P, K]`, normal ones first; K is `normal + anomalous`, or less if a kind lacks images.
 
     """
-    chosen = []
-    for normal_class in normal_classes:
-        is_normal = label == normal_class
-        others = np.flatnonzero(~is_normal)
+
+    def first(chosen: np.ndarray, count: int) -> np.ndarray:
+        rows = np.flatnonzero(chosen)
         # How many images of its class come before each: first all firsts, then all seconds.
-        turn = [(label[:row] == label[row]).sum() for row in others]
-        others = others[np.lexsort((label[others], turn))]
-        chosen.append((np.flatnonzero(is_normal)[:normal], others[:anomalous]))
+        turn = np.zeros(len(rows), np.int64)
+        for name in np.unique(label[rows]):
+            same = label[rows] == name
+            turn[same] = np.arange(same.sum())
+        return rows[np.lexsort((label[rows], turn))][:count]
+
+    if counted is None:
+        counted = np.ones_like(is_anomalous)
+    chosen = [
+        (first(own & ~kind, normal), first(own & kind, anomalous))
+        for kind, own in zip(is_anomalous, counted, strict=True)
+    ]
     counts = [min(map(len, rows)) for rows in zip(*chosen, strict=True)]
     return np.array([np.concatenate([a[: counts[0]], b[: counts[1]]]) for a, b in chosen])

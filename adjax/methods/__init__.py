@@ -3,7 +3,9 @@
 from adjax.errors import UserError
 from adjax.methods.aesc import ae_d6_residual, ae_d6_uncertainty, aesc_residual, aesc_uncertainty
 from adjax.methods.autoencoder import autoencoder
+from adjax.methods.ganomaly import ganomaly
 from adjax.methods.reconstruction import ae_l2, ssim_ae
+from adjax.methods.skip_ganomaly import skip_ganomaly
 from adjax.methods.stage import DATA_AXIS, Fit, Method, Scores, Stage, TrainState
 from adjax.methods.style_distillation import oe_sdn, sdn
 from adjax.methods.unet import unet_ae
@@ -19,6 +21,8 @@ METHODS = {
     "ssim_ae": ssim_ae,
     "ae_l2": ae_l2,
     "unet_ae": unet_ae,
+    "ganomaly": ganomaly,
+    "skip_ganomaly": skip_ganomaly,
 }
 
 __all__ = [

@@ -6,8 +6,20 @@ named intermediates. It knows no loss and no trainer.
 
 from adjax.models.aesc import AESc
 from adjax.models.conv_autoencoder import ConvAutoencoder
+from adjax.models.ganomaly import GANomaly, GANomalyDiscriminator
 from adjax.models.rnan import RNAN
+from adjax.models.skip_ganomaly import SkipGANomaly, SkipGANomalyDiscriminator
 from adjax.models.ssim_autoencoder import SSIMAutoencoder
 from adjax.models.unet_autoencoder import UNetAutoencoder
 
-__all__ = ["RNAN", "AESc", "ConvAutoencoder", "SSIMAutoencoder", "UNetAutoencoder"]
+__all__ = [
+    "RNAN",
+    "AESc",
+    "ConvAutoencoder",
+    "GANomaly",
+    "GANomalyDiscriminator",
+    "SSIMAutoencoder",
+    "SkipGANomaly",
+    "SkipGANomalyDiscriminator",
+    "UNetAutoencoder",
+]

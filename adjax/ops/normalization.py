@@ -16,6 +16,7 @@ class BatchNorm(nn.Module):
       epsilon: added to the variance.
       axis_name: mesh axis over which batch statistics are averaged, if any.
       dtype: of the result; that of the input by default. Statistics are float32.
+      scale_init: of the scale.
 
     """
 
@@ -24,6 +25,7 @@ class BatchNorm(nn.Module):
     epsilon: float = 1e-5
     axis_name: str | None = None
     dtype: DTypeLike | None = None
+    scale_init: nn.initializers.Initializer = nn.initializers.ones
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -31,7 +33,7 @@ class BatchNorm(nn.Module):
         shape = (x.shape[-1],)
         mean = self.variable("batch_stats", "mean", jnp.zeros, shape, jnp.float32)
         variance = self.variable("batch_stats", "var", jnp.ones, shape, jnp.float32)
-        scale = self.param("scale", nn.initializers.ones, shape, jnp.float32)
+        scale = self.param("scale", self.scale_init, shape, jnp.float32)
         bias = self.param("bias", nn.initializers.zeros, shape, jnp.float32)
         if self.use_running_average:
             moments = mean.value, variance.value

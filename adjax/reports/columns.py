@@ -40,15 +40,26 @@ class Column(NamedTuple):
             if member["class_name"] == class_name and metric in member
         }
 
+    @property
+    def compared(self) -> str:
+        """The data set of the published tables that compare: none where one class is left out."""
+        return compared(self.runs[0])
+
     def published(self, class_name: str, metric: str) -> float | None:
         """The published value for one normal class, if any."""
-        dataset = self.runs[0].results["dataset"]
-        return published(dataset, self.method, class_name, metric, self.auxiliary)
+        return published(self.compared, self.method, class_name, metric, self.auxiliary)
 
     def published_mean(self, classes: Sequence[str], metric: str) -> float | None:
         """The published mean over the same classes, if any."""
-        dataset = self.runs[0].results["dataset"]
-        return published_mean(dataset, self.method, classes, metric, self.auxiliary)
+        return published_mean(self.compared, self.method, classes, metric, self.auxiliary)
+
+
+def compared(run: Run) -> str:
+    """The data set that published tables have a run's numbers of; empty: none has them.
+
+    The tables for sets of image classes are of the one-class protocol.
+    """
+    return "" if run.leaves_one_out else run.results["dataset"]
 
 
 def system_name(method: str, auxiliary: str) -> str:

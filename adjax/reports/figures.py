@@ -94,9 +94,7 @@ def histograms_figure(run: Run) -> Figure:
     down = -(-len(members) // across)
     figure = Figure(figsize=(WIDTH, 3.1 if down == 1 else 1.5 * down + 0.6))
     panels = figure.subplots(down, across, squeeze=False)
-    for axes, member, scores, anomalous in zip(
-        panels.flat, members, run.image_scores, run.anomalous, strict=False
-    ):
+    for axes, member, (scores, anomalous) in zip(panels.flat, members, run.tested, strict=False):
         _draw_histogram(axes, scores, anomalous)
         if "image_threshold" in member:
             look = {"color": INK, "linewidth": 1, "linestyle": (0, (3, 2)), "label": "threshold"}
@@ -145,9 +143,7 @@ def _roc_curves(runs: Sequence[Run]) -> list[_Curve]:
     everyone = [member for run in runs for member in run.members]
     for column in columns(runs):
         for run in column.runs:
-            for member, scores, anomalous in zip(
-                run.members, run.image_scores, run.anomalous, strict=True
-            ):
+            for member, (scores, anomalous) in zip(run.members, run.tested, strict=True):
                 false, true, _ = roc_curve(anomalous, scores)
                 label = member_name(member, everyone, run.noun)
                 curves.append(_Curve(column.heading, label, false, true, float(auc(false, true))))

@@ -10,11 +10,13 @@ _METHODS = {
     "anogan": "AnoGAN",
     "cnn_dictionary": "CNN dictionary",
     "deep_svdd": "Deep SVDD",
+    "ganomaly": "GANomaly",
     "isolation_forest": "Isolation forest",
     "itae": "ITAE",
     "ocsvm": "OC-SVM",
     "oe_sdn": "OE-SDN",
     "sdn": "SDN",
+    "skip_ganomaly": "Skip-GANomaly",
     "ssim_ae": "SSIM-AE",
     "unet_ae": "U-Net",
 }
@@ -82,7 +84,7 @@ def listing(words: list[str], most: int = 12) -> str:
 def member_name(member: dict, members: list[dict], noun: str = "class") -> str:
     """What tells one member from the others: its class, and its seed where seeds differ.
 
-    `noun` is what a normal class is called: of industrial images a category.
+    `noun` is what the class of a member is called: of industrial images a category.
     """
     name = normal_name([member["class_name"]], noun)
     if len({other["seed"] for other in members}) == 1:
@@ -94,7 +96,7 @@ def normal_name(names: list[str], noun: str) -> str:
     """`class 3`, `categories bottle and screw`, `10 classes`; `KolektorSDD`, which has only one."""
     if len(names) == 1 and names[0] in _DATASETS:
         return dataset_name(names[0])
-    nouns = {"class": "classes", "category": "categories"}
+    nouns = noun.replace("class", "classes").replace("category", "categories")
     if len(names) > 5:
-        return f"{len(names)} {nouns[noun]}"
-    return f"{noun if len(names) == 1 else nouns[noun]} {listing(names)}"
+        return f"{len(names)} {nouns}"
+    return f"{noun if len(names) == 1 else nouns} {listing(names)}"

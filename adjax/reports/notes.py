@@ -43,7 +43,7 @@ def notes_on_runs(found: list[Column], dataset: str, metrics: Sequence[str]) -> 
     seeds = (c.values(name, m) for c in found for m in metrics for name in classes_of([c], m))
     if any(len(by_seed) > 1 for by_seed in seeds):
         yield "± is the sample standard deviation over seeds."
-    tables = [find_table(dataset, c.method, m, c.auxiliary) for m in metrics for c in found]
+    tables = [find_table(c.compared, c.method, m, c.auxiliary) for m in metrics for c in found]
     for source in dict.fromkeys(table.source for table in tables if table is not None):
         yield f"paper: {source}."
 

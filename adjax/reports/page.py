@@ -94,7 +94,7 @@ def write_sweep_report(sweep: Sweep) -> Path:
     methods = listing([method_name(name) for name in _distinct(runs, "method")])
     title = f"{methods} on {datasets}"
     members = sum(len(run.members) for run in runs)
-    noun = "category" if runs[0].is_industrial else "normal class"
+    noun = "normal class" if runs[0].noun == "class" else runs[0].noun
     of_losses = "curves_of_categories" if runs[0].is_industrial else "curves"
     sentence = (
         f"{count(len(runs), 'run')} on {_classes(runs)} with {count(members, 'member')}, "
@@ -177,7 +177,8 @@ def _classes(runs: Sequence[Run]) -> str:
     """`class 3`, `classes 3 and 8`, `10 classes`."""
     members = sorted((m for run in runs for m in run.members), key=lambda m: m["normal_class"])
     names = list(dict.fromkeys(member["class_name"] for member in members))
-    return normal_name(names, runs[0].noun)
+    nouns = {run.noun for run in runs}
+    return normal_name(names, nouns.pop() if len(nouns) == 1 else "class")
 
 
 def _distinct(runs: Sequence[Run], key: str) -> list[str]:
@@ -195,6 +196,11 @@ def _sentence(run: Run) -> str:
         tested = f"scored on {images}, {defective:,} of them defective"
         if not defective:  # they may be held-out training images: there need not be others
             tested = f"scored on {run.scores['label'].size:,} images, none of them defective"
+    elif run.leaves_one_out:
+        of = f"images of all classes but {member['class_name']}"
+        one = "images of all classes but one"
+        images = f"{run.tested[0][0].size:,} other images" if len(run.members) == 1 else "others"
+        tested = f"scored on {images}, those of the class left out anomalous"
     else:
         of, one = f"images of class {member['class_name']}", "images of one class"
         tested = f"scored on {images}, those of other classes anomalous"

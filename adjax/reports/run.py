@@ -21,7 +21,9 @@ class Run:
     results: `results.json`; `results["members"]` holds P entries.
     config: `config.json`, the resolved config.
     metrics: the lines of `metrics.jsonl`; a value of the members is a list of length P.
-    scores: `label` [N], `normal_class` [P], `image_score/<name>` [P, N].
+    scores: `label` [N], `normal_class` [P], `image_score/<name>` [P, N]; where one class is left
+        out also `anomalous` and `counted` [P, N], which images are anomalous for a member and which
+        it is tested on.
     examples: `image` [P, K, H, W, C] in [0, 1], `anomaly_map` [P, K, H, W], `anomalous`,
         `class_label` and `image_score` [P, K], `reconstruction/<name>` [P, K, H, W, C]; of
         industrial images also `class_name` [P, K], the kind of defect, and where there is ground
@@ -58,7 +60,21 @@ class Run:
     @property
     def anomalous(self) -> np.ndarray:
         """Which test images are anomalous for which member, bool [P, N]."""
+        if "anomalous" in self.scores:
+            return self.scores["anomalous"]
         return self.scores["label"][None, :] != self.scores["normal_class"][:, None]
+
+    @property
+    def tested(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """For each member the scores of its own test images, and which of these are anomalous."""
+        counted = self.scores.get("counted", np.ones_like(self.anomalous))
+        rows = zip(self.image_scores, self.anomalous, counted, strict=True)
+        return [(scores[own], kind[own]) for scores, kind, own in rows]
+
+    @property
+    def leaves_one_out(self) -> bool:
+        """Whether the class of a member is the abnormal one, all others being normal."""
+        return leaves_one_out(self.config)
 
     @property
     def is_tested(self) -> bool:
@@ -91,8 +107,18 @@ def read_run(workdir: str | Path) -> Run:
 
 
 def noun(config: dict) -> str:
-    """What a normal class is called: of industrial images, read with `data.channels`, category."""
+    """What the class of a member is called: class, or abnormal class where it is left out.
+
+    Of industrial images, which are read with `data.channels`, category.
+    """
+    if leaves_one_out(config):
+        return "abnormal class"
     return "category" if "channels" in config.get("data", {}) else "class"
+
+
+def leaves_one_out(config: dict) -> bool:
+    """Whether the normal class of a config is the abnormal one, all others being normal."""
+    return config.get("data", {}).get("protocol", "one_class") == "leave_one_out"
 
 
 def read_config(workdir: Path) -> dict:

@@ -18,12 +18,14 @@ from adjax.reports.published import NONE, TABLE_3, auxiliary_average, number_of_
 from adjax.reports.rendering import ABSENT, Table
 from adjax.reports.run import Run
 
+_LEFT_OUT = ", one class left out"  # of a caption, where that is the protocol
+
 
 def results_tables(runs: Sequence[Run]) -> list[Table]:
     """The tables of each data set and metric, of industrial images one of all metrics."""
     tables = []
-    for dataset in dict.fromkeys(run.results["dataset"] for run in runs):
-        of_dataset = [run for run in runs if run.results["dataset"] == dataset]
+    for dataset, noun in dict.fromkeys((run.results["dataset"], run.noun) for run in runs):
+        of_dataset = [r for r in runs if (r.results["dataset"], r.noun) == (dataset, noun)]
         found = columns(of_dataset)
         if of_dataset[0].is_industrial:
             tables += categories_table(found, dataset)
@@ -64,9 +66,10 @@ def _methods_table(found: list[Column], dataset: str, metric: str) -> Table:
             groups.append((column.heading, ("ours",)))
             cells.append(ours)
             means.append(our_means)
+    left_out = found[0].runs[0].leaves_one_out
     return Table(
-        caption=f"{dataset_name(dataset)}, {METRICS[metric]}",
-        corner="normal class",
+        caption=f"{dataset_name(dataset)}, {METRICS[metric]}{_LEFT_OUT * left_out}",
+        corner="abnormal class" if left_out else "normal class",
         groups=tuple(groups),
         rows=tuple(zip(classes, *cells, strict=True)),
         means=tuple(zip(mean_names(averaged), *means, strict=True)),
@@ -83,10 +86,10 @@ def _sets_table(found: list[Column], dataset: str, metric: str) -> Table:
     found = sorted(found, key=lambda c: (c.method == "sdn", order.index(c.auxiliary or NONE)))
     classes = classes_of(found, metric)
     averaged = averaged_sets(found, metric)
-    groups = [(f"class {name}", ("ours",)) for name in classes]
+    groups = [(f"{found[0].runs[0].noun} {name}", ("ours",)) for name in classes]
     groups += [(name, ("ours", "paper")) for name in mean_names(averaged)]
     total = number_of_classes(dataset)
-    printed = [number(auxiliary_average(dataset, c.auxiliary or NONE, metric)) for c in found]
+    printed = [number(auxiliary_average(c.compared, c.auxiliary or NONE, metric)) for c in found]
     with_printed = {*printed} != {ABSENT} and all(len(part) != total for part in averaged)
     if with_printed:
         groups.append((f"mean of all {total}", ("paper",)))
@@ -104,7 +107,8 @@ def _sets_table(found: list[Column], dataset: str, metric: str) -> Table:
         else ()
     )
     return Table(
-        caption=f"{dataset_name(dataset)}, {METRICS[metric]} of OE-SDN by auxiliary set",
+        caption=f"{dataset_name(dataset)}, {METRICS[metric]} of OE-SDN by auxiliary set"
+        + _LEFT_OUT * found[0].runs[0].leaves_one_out,
         corner="auxiliary set",
         groups=tuple(groups),
         rows=tuple(rows),

@@ -188,3 +188,24 @@ def test_image_classes_go_through_the_same_call():
     expected = datasets.one_class_split(train.label, 3, data.validation_fraction, 0)
     for found, desired in zip(rows, expected, strict=True):
         np.testing.assert_array_equal(found, desired)
+
+
+def test_pool_of_which_one_class_is_left_out():
+    data = mnist.get_config("ae").data
+    data.update(train_split="train[:200]", test_split="test[:50]", protocol="leave_one_out")
+    parts = [datasets.load_table("mnist", s, "data") for s in ("train[:200]", "test[:50]")]
+    pool = datasets.load(data, "train")
+    assert datasets.load(data, "test").image is pool.image
+    np.testing.assert_array_equal(pool.image, np.concatenate([part.image for part in parts]))
+    np.testing.assert_array_equal(pool.label, np.concatenate([part.label for part in parts]))
+    assert not pool.image.flags.writeable
+    member = {"seed": 1, "data.normal_class": 3}
+    expected = datasets.leave_one_out_split(pool.label, 3, data.validation_fraction, 1)
+    rows = datasets.training_rows(data, pool, member)
+    found = (*rows, datasets.test_rows(data, pool, member))
+    for actual, desired in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(actual, desired)
+    np.testing.assert_array_equal(datasets.is_anomalous(data, pool, 3), pool.label == 3)
+    data.protocol = "one_class"
+    np.testing.assert_array_equal(datasets.is_anomalous(data, pool, 3), pool.label != 3)
+    assert len(datasets.test_rows(data, pool, member)) == 250

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adjax.datasets import Table, one_class_split, resolve_class
+from adjax.datasets import Table, leave_one_out_split, one_class_split, resolve_class
 from adjax.errors import UserError
 
 LABEL = np.arange(40, dtype=np.int32) % 4
@@ -53,6 +53,52 @@ def test_seed_and_class_change_the_rows():
     first = one_class_split(label, 0, 0.2, seed=0).validation
     assert first.tolist() != one_class_split(label, 0, 0.2, seed=1).validation.tolist()
     assert first.tolist() != (one_class_split(label, 1, 0.2, seed=0).validation - 500).tolist()
+
+
+@given(
+    label=st.lists(st.integers(0, 3), min_size=3, max_size=60),
+    fraction=st.floats(0, 0.99),
+    seed=st.integers(0, 2**31),
+)
+def test_partition_of_the_pool_by_counting(label, fraction, seed):
+    label = np.array([*label, 1, 2, 3], np.int32)
+    split = leave_one_out_split(label, 3, fraction, seed)
+    for rows in split:
+        assert rows.dtype == np.int64
+        assert (np.diff(rows) > 0).all()
+    assert sorted(np.concatenate(split)) == list(range(len(label)))
+    abnormal = [int((label[rows] == 3).sum()) for rows in split]
+    assert abnormal == [0, 0, int((label == 3).sum())]
+    normal = int((label != 3).sum())
+    assert len(split.train) + len(split.validation) == 8 * normal // 10
+    assert len(split.train) >= 1
+    assert (len(split.validation) > 0) == (fraction > 0 and normal > 2)
+
+
+def test_seed_and_class_change_the_pool_s_rows():
+    first, again, other = (leave_one_out_split(LABEL, 1, 0.1, seed) for seed in (0, 0, 1))
+    for a, b in zip(first, again, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert first.train.tolist() != other.train.tolist()
+    # Thirty normal images: 24 to train on, of which two are held out, six to test beside all ten.
+    assert [len(rows) for rows in first] == [22, 2, 16]
+    others = [leave_one_out_split(LABEL, c, 0.1, 0).train // 4 for c in (2, 3)]
+    assert others[0].tolist() != others[1].tolist()
+
+
+@pytest.mark.parametrize(
+    ("abnormal_class", "fraction", "seed", "message"),
+    [
+        (4, 0.1, 0, "of 40 images 0 are of the abnormal class 4: there must be one"),
+        (0, 1.0, 0, r"validation_fraction must be in \[0, 1\), got 1.0"),
+        (0, 0.1, -1, "seed must not be negative, got -1"),
+    ],
+)
+def test_errors_of_the_reverse_protocol(abnormal_class, fraction, seed, message):
+    with pytest.raises(UserError, match=message):
+        leave_one_out_split(LABEL, abnormal_class, fraction, seed)
+    with pytest.raises(UserError, match="of 3 images 2 are of the abnormal class 1"):
+        leave_one_out_split(np.array([1, 1, 0]), 1, 0.0, 0)
 
 
 @pytest.mark.parametrize(

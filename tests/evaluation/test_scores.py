@@ -34,7 +34,7 @@ def label():
 
 
 def test_examples_are_the_first_of_their_kind(label):
-    rows = choose_examples(label, [0, 2], normal=4, anomalous=8)
+    rows = choose_examples(label, label != np.array([[0], [2]]), normal=4, anomalous=8)
     assert rows.shape == (2, 12)
     assert rows.dtype == np.int64
     for row, normal_class in zip(rows, (0, 2), strict=True):
@@ -49,11 +49,24 @@ def test_examples_are_the_first_of_their_kind(label):
 
 @pytest.mark.parametrize(("normal", "anomalous"), [(1, 1), (2, 3), (5, 7)])
 def test_as_many_examples_as_asked_for(label, normal, anomalous):
-    (row,) = choose_examples(label, [3], normal, anomalous)
+    (row,) = choose_examples(label, label[None] != 3, None, normal, anomalous)
     np.testing.assert_array_equal(label[row] == 3, [True] * normal + [False] * anomalous)
     assert len(set(row)) == normal + anomalous
 
 
+def test_examples_are_of_images_that_count(label):
+    kind = label[None] == np.array([[1], [1]])
+    counted = np.arange(100)[None] % 2 == np.array([[0], [1]])
+    rows = choose_examples(label, kind, counted, normal=6, anomalous=3)
+    for row, own, parity in zip(rows, counted, (0, 1), strict=True):
+        assert (row % 2 == parity).all()
+        np.testing.assert_array_equal(row[6:], np.flatnonzero(own & (label == 1))[:3])
+        # Normal are three classes: the first that counts of each, then the second of each.
+        np.testing.assert_array_equal(label[row[:6]], [0, 2, 3, 0, 2, 3])
+        np.testing.assert_array_equal(row[0], np.flatnonzero(own & (label == 0))[0])
+
+
 def test_examples_follow_the_class_names_of_any_set():
-    (row,) = choose_examples(np.array([7, 7, 9, 9, 9]), [9], normal=2, anomalous=2)
+    label = np.array([7, 7, 9, 9, 9])
+    (row,) = choose_examples(label, label[None] != 9, normal=2, anomalous=2)
     np.testing.assert_array_equal(row, [2, 3, 0, 1])

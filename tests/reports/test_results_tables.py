@@ -33,6 +33,32 @@ def test_one_class_and_seed_stand_beside_the_paper(run_with):
     assert "AE: seed 0; teacher 1,200 steps; image score d; config ab12cd34." in table.notes
 
 
+def test_protocols_have_tables_of_their_own_and_the_paper_stands_beside_its_own(run_with):
+    reverse = (("data.protocol", "leave_one_out"), ("data.name", "mnist"))
+    usual = run_with("a", "ae", [(3, 0, 0.94), (8, 0, 0.9)])
+    runs = [usual, run_with("b", "ae", [(3, 0, 0.6), (8, 0, 0.7)], config=reverse)]
+    first, second = results_tables(runs)
+    assert (first.corner, second.corner) == ("normal class", "abnormal class")
+    assert second.caption == "MNIST, image AUROC, one class left out"
+    assert second.groups == (("AE", ("ours",)),)
+    assert second.rows == (("3", "0.600"), ("8", "0.700"))
+    assert [note for note in first.notes if "paper" in note]
+    assert not [note for note in second.notes if "paper" in note]
+    assert summary(runs[1]) == (pytest.approx(0.65), None)
+    assert runs[1].noun == "abnormal class"
+
+
+def test_auxiliary_sets_of_the_reverse_protocol_have_no_printed_averages(run_with):
+    reverse = (("data.protocol", "leave_one_out"),)
+    runs = [
+        run_with(name, "oe_sdn", [(3, 0, 0.6)], config=(*reverse, ("student.auxiliary", name)))
+        for name in ("rotation", "shearing")
+    ]
+    (table,) = results_tables(runs)
+    assert table.groups == (("abnormal class 3", ("ours",)),)
+    assert table.caption == "MNIST, image AUROC of OE-SDN by auxiliary set, one class left out"
+
+
 def test_columns_of_one_setting_share_a_note(run_with):
     runs = [run_with(m, m, [(3, 0, 0.94)]) for m in ("sdn", "oe_sdn")]
     for run in runs:

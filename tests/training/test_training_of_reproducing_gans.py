@@ -1,0 +1,54 @@
+"""GANomaly, whose stage is Skip-GANomaly's too, through the trainer: populations, interruptions,
+collapse."""
+
+import pytest
+from training_helpers import assert_trees_close, member, tiny_config, train
+
+from adjax.errors import DivergedError
+from adjax.methods import reproducing_gan
+from adjax.methods.adversarial import spread_limit
+from adjax.training import loop
+
+ONE_DEVICE = {"mesh.member": 1, "mesh.data": 1}
+# As for the other methods: Adam amplifies the rounding of a gradient near zero.
+ROUNDING = 2e-4
+
+
+def config_of(**overrides):
+    return tiny_config("ganomaly", **{"ganomaly.steps": 8, **ONE_DEVICE, **overrides})
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """One member on one device."""
+    return train(config_of(), tmp_path_factory.mktemp("alone"))
+
+
+def test_members_of_a_population_equal_them_alone(alone, tmp_path):
+    population = train(config_of(members=({"seed": 5}, {"seed": 0})), tmp_path)
+    assert_trees_close(member(population, 1), alone, ROUNDING)
+    with pytest.raises(AssertionError):
+        assert_trees_close(member(population, 0), alone, 1e-2)
+
+
+def test_resumed_run_equals_the_uninterrupted_one(alone, tmp_path, monkeypatch):
+    batches = loop.stage_batches
+
+    def failing(trainer, stage, steps):
+        for number, batch in enumerate(batches(trainer, stage, steps), steps.start):
+            if number == 6:
+                raise KeyboardInterrupt
+            yield batch
+
+    monkeypatch.setattr(loop, "stage_batches", failing)
+    with pytest.raises(KeyboardInterrupt):
+        train(config_of(), tmp_path)
+    monkeypatch.setattr(loop, "stage_batches", batches)
+    assert_trees_close(train(config_of(), tmp_path), alone, atol=0)
+
+
+def test_collapsed_generator_is_left_behind(tmp_path, monkeypatch):
+    limit = spread_limit(5.0, after=2)  # no generator is so lively
+    monkeypatch.setattr(reproducing_gan, "spread_limit", lambda least, after: limit)
+    with pytest.raises(DivergedError, match=r"step 4.*spread is .*, below 5: .*collapsed"):
+        train(config_of(), tmp_path)
