@@ -47,11 +47,20 @@ _POSITIVE = {
     "kernel",
     "area",
     "at_once",
+    "latent_size",
 }
-_FRACTION = {"loss_weight", "validation_fraction", "eps", "quantile", "image_quantile"}
+_FRACTION = {
+    "loss_weight",
+    "validation_fraction",
+    "eps",
+    "quantile",
+    "image_quantile",
+    "feature_weight",
+}
 _NOT_NEGATIVE = {
     *("learning_rate", "weight_decay", "ssim_weight", "squared_weight", "member"),
     *("patch", "samples", "extra_layers", "k"),
+    *("least_spread", "spread_after"),
 }
 
 

@@ -6,8 +6,17 @@ named intermediates. It knows no loss and no trainer.
 
 from adjax.models.aesc import AESc
 from adjax.models.conv_autoencoder import ConvAutoencoder
+from adjax.models.dcgan import DCDiscriminator, DCGenerator
 from adjax.models.rnan import RNAN
 from adjax.models.ssim_autoencoder import SSIMAutoencoder
 from adjax.models.unet_autoencoder import UNetAutoencoder
 
-__all__ = ["RNAN", "AESc", "ConvAutoencoder", "SSIMAutoencoder", "UNetAutoencoder"]
+__all__ = [
+    "RNAN",
+    "AESc",
+    "ConvAutoencoder",
+    "DCDiscriminator",
+    "DCGenerator",
+    "SSIMAutoencoder",
+    "UNetAutoencoder",
+]
