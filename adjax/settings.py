@@ -48,6 +48,7 @@ _POSITIVE = {
     "area",
     "at_once",
     "latent_size",
+    "critic_steps",
 }
 _FRACTION = {
     "loss_weight",
@@ -60,7 +61,7 @@ _FRACTION = {
 _NOT_NEGATIVE = {
     *("learning_rate", "weight_decay", "ssim_weight", "squared_weight", "member"),
     *("patch", "samples", "extra_layers", "k"),
-    *("least_spread", "spread_after"),
+    *("least_spread", "spread_after", "gp_weight", "kappa"),
 }
 
 

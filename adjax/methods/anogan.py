@@ -30,40 +30,20 @@ _BETAS = {"b1": 0.5, "b2": 0.999}  # DCGAN's
 
 def anogan(config) -> Method:
     """`method = "anogan"`: score L(z) after `config.anogan_search.steps` steps, map |x - G(z)|."""
-    generator, discriminator, stage = _networks(config)
+    _, _, stage = _networks(config)
+    found_in = latent_loss(config)
     latent_size, settings = config.anogan.latent_size, config[SEARCH]
 
-    def terms(variables, signed, features, z):
-        """Both sums `[B]` and the image `[B, H, W, C]` that is made of `z`."""
-        shape = signed.shape[1:]
-        made, _ = generator(shape).apply(variables_of(variables, _GENERATOR), z)
-        own = variables_of(variables, _DISCRIMINATOR)
-        _, out = discriminator.apply(own, made)
-        axes = (1, 2, 3)
-        residual = jnp.abs(signed - made).sum(axes)
-        return residual, jnp.abs(features - out["features"]).sum(axes), made
-
     def score(variables, image, key):
-        variables = variables[ANOGAN]
-        signed = adversarial.to_signed(image)
-        _, out = discriminator.apply(variables_of(variables, _DISCRIMINATOR), signed)
-        terms_of = functools.partial(terms, variables, signed, out["features"])
-
-        def loss_of(z):
-            residual, features, _ = terms_of(z)
-            return _weighted(residual, features, settings.feature_weight)
-
+        image_scores = found_in(variables[ANOGAN], image)
         start = draw_latents(key, (1, latent_size))  # one for all images
         start = jnp.broadcast_to(start, (image.shape[0], latent_size))
-        found = search_latents(loss_of, start, settings.steps, settings.learning_rate)
-        residual, features, made = terms_of(found)
-        made = adversarial.to_unit(made)
+        z = search_latents(
+            lambda z: image_scores(z)[0]["loss"], start, settings.steps, settings.learning_rate
+        )
+        scores, made = image_scores(z)
         return Scores(
-            image_score={
-                "loss": _weighted(residual, features, settings.feature_weight),
-                "residual": residual,
-                "features": features,
-            },
+            image_score=scores,
             anomaly_map=jnp.abs(image - made).mean(-1),
             reconstruction={"AnoGAN": made},
         )
@@ -71,8 +51,35 @@ def anogan(config) -> Method:
     return Method(ANOGAN, (stage,), score, IMAGE_SCORES, dynamic_keys(ANOGAN))
 
 
-def _weighted(residual: jax.Array, features: jax.Array, weight: float) -> jax.Array:
-    return (1 - weight) * residual + weight * features
+def latent_loss(config):
+    """What is searched: `(variables of the stage, image [B, H, W, C]) -> (z [B, Z] -> found)`.
+
+    `found` is `(scores, G(z) in [0, 1])`, the scores L(z) as `loss` and its two sums without their
+    weights, `[B]`.
+    """
+    generator, discriminator, _ = _networks(config)
+    weight = config[SEARCH].feature_weight
+
+    def features_of(variables, signed):
+        own = variables_of(variables, _DISCRIMINATOR)
+        return discriminator.apply(own, signed)[1]["features"]
+
+    def image_scores_of(variables, image):
+        signed = adversarial.to_signed(image)
+        wanted = features_of(variables, signed)
+        model, own = generator(image.shape[1:]), variables_of(variables, _GENERATOR)
+
+        def image_scores(z):
+            made, _ = model.apply(own, z)
+            residual = jnp.abs(signed - made).sum((1, 2, 3))
+            features = jnp.abs(wanted - features_of(variables, made)).sum((1, 2, 3))
+            loss = (1 - weight) * residual + weight * features
+            scores = {"loss": loss, "residual": residual, "features": features}
+            return scores, adversarial.to_unit(made)
+
+        return image_scores
+
+    return image_scores_of
 
 
 def draw_latents(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:

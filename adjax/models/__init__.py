@@ -10,6 +10,7 @@ from adjax.models.dcgan import DCDiscriminator, DCGenerator
 from adjax.models.rnan import RNAN
 from adjax.models.ssim_autoencoder import SSIMAutoencoder
 from adjax.models.unet_autoencoder import UNetAutoencoder
+from adjax.models.wgan_resnet import ResNetCritic, ResNetEncoder, ResNetGenerator
 
 __all__ = [
     "RNAN",
@@ -17,6 +18,9 @@ __all__ = [
     "ConvAutoencoder",
     "DCDiscriminator",
     "DCGenerator",
+    "ResNetCritic",
+    "ResNetEncoder",
+    "ResNetGenerator",
     "SSIMAutoencoder",
     "UNetAutoencoder",
 ]

@@ -10,6 +10,7 @@ _METHODS = {
     "anogan": "AnoGAN",
     "cnn_dictionary": "CNN dictionary",
     "deep_svdd": "Deep SVDD",
+    "f_anogan": "f-AnoGAN",
     "isolation_forest": "Isolation forest",
     "itae": "ITAE",
     "ocsvm": "OC-SVM",
