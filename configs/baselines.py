@@ -78,6 +78,14 @@ INDUSTRIAL: dict[str, dict[str, Any]] = {
         "data.samples": 10000,
         "select": "last",  # no validation loss says which generator is best
     },
+    "f_anogan": {
+        "wgan.widths": (128, 64, 32, 16),  # [D]; its size is the published one
+        "data.size": 64,
+        "data.patch": 64,
+        "data.crops": "translation_rotation",  # [D], as of anogan
+        "data.samples": 10000,
+        "select": "last",
+    },
 }
 _ON = {"mnist": MNIST, "fashion_mnist": MNIST, "cifar10": CIFAR10}
 

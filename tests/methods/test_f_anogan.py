@@ -17,7 +17,7 @@ MEMBER = {
     for stage in ("wgan", "izi_encoder")
     for key, value in (("learning_rate", RATE), ("weight_decay", 0))
 }
-WIDTHS = (8, 4)
+WIDTHS = (6,)
 GENERATOR = ResNetGenerator((8, 8, 1), WIDTHS)
 CRITIC = ResNetCritic(WIDTHS)
 ENCODER = ResNetEncoder(SIZE, WIDTHS)
@@ -28,16 +28,40 @@ TRAIN = {"train": True, "mutable": ["batch_stats"]}
 def method(config_of):
     """Tiny networks for images of 8 x 8, two steps of the critic."""
     config = config_of("f_anogan")
-    config.wgan.latent_size = SIZE
+    config.wgan.update(latent_size=SIZE, widths=WIDTHS)
     config.izi_encoder.kappa = KAPPA
     return create_method(config)
 
 
 @pytest.fixture(scope="module")
 def states(method):
-    """First states by stage."""
-    image = jnp.zeros((1, 8, 8, 1))
-    return {s.name: jax.jit(s.init)(jax.random.key(1), image) for s in method.stages}
+    """States by stage before the first update, whose variables are random."""
+    rng = np.random.default_rng(1)
+
+    def draw(path, leaf):
+        value = rng.standard_normal(leaf.shape, np.float32)
+        if path[-1].key == "kernel":
+            return value / np.float32(np.sqrt(np.prod(leaf.shape[:-1])))
+        return 0.5 + np.abs(value) if path[-1].key in ("var", "scale") else 0.1 * value
+
+    def state(stage, moment):
+        image = jax.ShapeDtypeStruct((1, 8, 8, 1), jnp.float32)
+        shapes = jax.eval_shape(stage.init, jax.random.key(0), image)
+        drawn = jax.tree_util.tree_map_with_path(draw, shapes.variables)
+        fill = jax.tree.map(lambda x: np.full(x.shape, moment, x.dtype), shapes.opt_state)
+        params = drawn.pop("params")
+        return shapes.replace(step=np.int32(0), params=params, model_state=drawn, opt_state=fill)
+
+    wgan, encoder = method.stages
+    return {"wgan": state(wgan, 0), "izi_encoder": state(encoder, 1)}
+
+
+def test_mean_square_of_rmsprop_begins_at_one(method):
+    _, stage = method.stages
+    start = jax.jit(lambda key, image: stage.init(key, image).opt_state)
+    leaves = jax.tree.leaves(start(jax.random.key(0), jnp.zeros((1, 8, 8, 1))))
+    assert leaves
+    assert all((leaf == 1).all() for leaf in leaves)
 
 
 def of_network(state, name, params=None):
@@ -117,7 +141,8 @@ def test_update_on_two_devices_equals_plain_steps(method, states, on_two_devices
     close = functools.partial(np.testing.assert_allclose, rtol=1e-3, atol=1e-5)
     jax.tree.map(close, found.model_state["batch_stats"]["generator"], statistics)
     moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), found.params, states["wgan"].params)
-    assert min(jax.tree.leaves(moved)) > 0
+    assert min(jax.tree.leaves(moved["generator"])) > 0
+    assert moved["critic"]["stem"]["kernel"] > 0
     assert found.step == 1
 
 

@@ -75,3 +75,21 @@ def test_collapse_is_said_and_the_last_checkpoint_kept(tmp_path):
     assert spread(tmp_path)[-1][0] < 0.05
     steps = [int(p.name) for p in (tmp_path / "checkpoints" / "anogan").iterdir()]
     assert steps == [4]
+
+
+@pytest.mark.slow
+def test_log_of_f_anogan_on_two_devices_beside_another_member_is_that_of_it_alone(tmp_path):
+    """Not its parameters: biases in front of batch statistics move by rounding alone."""
+    values = {"wgan.widths": (4,), "wgan.learning_rate": 1e-3, "data.validation_fraction": 0.0}
+    train(tiny_config("f_anogan", **values, **ONE_DEVICE), tmp_path / "alone")
+    members = ({"seed": 1, "wgan.learning_rate": 1e-2}, {"seed": 0})
+    values |= {"members": members, "mesh.member": 1, "mesh.data": 2}
+    train(tiny_config("f_anogan", **values), tmp_path / "together")
+    alone, together = (
+        list(map(json.loads, (tmp_path / name / "metrics.jsonl").read_text().splitlines()))
+        for name in ("alone", "together")
+    )
+    assert {record["stage"] for record in alone} == {"wgan", "izi_encoder"}
+    for one, two in zip(alone, together, strict=True):
+        for name in one.keys() - {"stage", "step", "images_per_second"}:
+            assert two[name][1] == pytest.approx(one[name][0], rel=5e-3, abs=1e-5), name
