@@ -137,6 +137,11 @@ def benchmark(flags) -> None:
     if flags.cases == ["metrics"]:
         print(metrics.run(flags.repeats))
         return
+    if flags.cases == ["anogan_search"]:
+        from adjax.benchmark import search
+
+        print(search.run(flags.repeats))
+        return
     zoo.run(
         flags.cases,
         flags.precision,

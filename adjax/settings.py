@@ -49,12 +49,22 @@ _POSITIVE = {
     "kernel",
     "area",
     "at_once",
+    "latent_size",
+    "critic_steps",
 }
-_FRACTION = {"loss_weight", "validation_fraction", "eps", "quantile", "image_quantile"}
+_FRACTION = {
+    "loss_weight",
+    "validation_fraction",
+    "eps",
+    "quantile",
+    "image_quantile",
+    "feature_weight",
+}
 _NOT_NEGATIVE = {
     *("learning_rate", "weight_decay", "ssim_weight", "squared_weight", "member"),
     *("patch", "samples", "extra_layers", "k"),
     *("adversarial_weight", "reconstruction_weight", "latent_weight"),
+    *("least_spread", "spread_after", "gp_weight", "kappa"),
 }
 
 

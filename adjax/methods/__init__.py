@@ -2,8 +2,10 @@
 
 from adjax.errors import UserError
 from adjax.methods.aesc import ae_d6_residual, ae_d6_uncertainty, aesc_residual, aesc_uncertainty
+from adjax.methods.anogan import anogan
 from adjax.methods.autoencoder import autoencoder
 from adjax.methods.ganomaly import ganomaly
+from adjax.methods.f_anogan import f_anogan
 from adjax.methods.reconstruction import ae_l2, ssim_ae
 from adjax.methods.skip_ganomaly import skip_ganomaly
 from adjax.methods.stage import DATA_AXIS, Fit, Method, Scores, Stage, TrainState
@@ -23,6 +25,8 @@ METHODS = {
     "unet_ae": unet_ae,
     "ganomaly": ganomaly,
     "skip_ganomaly": skip_ganomaly,
+    "anogan": anogan,
+    "f_anogan": f_anogan,
 }
 
 __all__ = [

@@ -7,10 +7,12 @@ named intermediates. It knows no loss and no trainer.
 from adjax.models.aesc import AESc
 from adjax.models.conv_autoencoder import ConvAutoencoder
 from adjax.models.ganomaly import GANomaly, GANomalyDiscriminator
+from adjax.models.dcgan import DCDiscriminator, DCGenerator
 from adjax.models.rnan import RNAN
 from adjax.models.skip_ganomaly import SkipGANomaly, SkipGANomalyDiscriminator
 from adjax.models.ssim_autoencoder import SSIMAutoencoder
 from adjax.models.unet_autoencoder import UNetAutoencoder
+from adjax.models.wgan_resnet import ResNetCritic, ResNetEncoder, ResNetGenerator
 
 __all__ = [
     "RNAN",
@@ -21,5 +23,11 @@ __all__ = [
     "SSIMAutoencoder",
     "SkipGANomaly",
     "SkipGANomalyDiscriminator",
+    "DCDiscriminator",
+    "DCGenerator",
+    "ResNetCritic",
+    "ResNetEncoder",
+    "ResNetGenerator",
+    "SSIMAutoencoder",
     "UNetAutoencoder",
 ]

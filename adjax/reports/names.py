@@ -11,6 +11,7 @@ _METHODS = {
     "cnn_dictionary": "CNN dictionary",
     "deep_svdd": "Deep SVDD",
     "ganomaly": "GANomaly",
+    "f_anogan": "f-AnoGAN",
     "isolation_forest": "Isolation forest",
     "itae": "ITAE",
     "ocsvm": "OC-SVM",
