@@ -178,7 +178,13 @@ def learning_curve(schedule: str, steps: int, milestones: Sequence[int] = ()) ->
         "constant": optax.constant_schedule(1.0),
         "step": step,
     }
-    return curves[schedule]
+    curve = curves[schedule]
+
+    def at(step: jax.Array) -> jax.Array:
+        with jax.numpy_dtype_promotion("standard"):  # Optax divides integer steps
+            return curve(step)
+
+    return at
 
 
 def init_with(model, optimizer: optax.GradientTransformation):
