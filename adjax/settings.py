@@ -31,6 +31,8 @@ _CHOICES = {
     "svdd_autoencoder.schedule": ("cosine", "constant", "step"),
     "svdd.objective": ("one_class", "soft_boundary"),
     "svdd.schedule": ("cosine", "constant", "step"),
+    "vae.network": ("conv", "ssim"),
+    "vae.schedule": ("cosine", "constant"),
     "threshold.rule": ("quantile", "k_sigma", "minimum_area"),
 }
 _POSITIVE = {
@@ -46,6 +48,7 @@ _POSITIVE = {
     "stride",
     "chunk",
     "passes",
+    "draws",
     "width",
     "depth",
     "kernel",
@@ -55,7 +58,7 @@ _POSITIVE = {
 _FRACTION = {"loss_weight", "validation_fraction", "eps", "quantile", "image_quantile"}
 _NOT_NEGATIVE = {
     *("learning_rate", "weight_decay", "ssim_weight", "squared_weight", "member"),
-    *("patch", "samples", "extra_layers", "k", "warm_up_steps"),
+    *("patch", "samples", "extra_layers", "k", "warm_up_steps", "beta"),
 }
 
 

@@ -8,6 +8,7 @@ from adjax.methods.reconstruction import ae_l2, ssim_ae
 from adjax.methods.stage import DATA_AXIS, Fit, Method, Scores, Stage, TrainState
 from adjax.methods.style_distillation import oe_sdn, sdn
 from adjax.methods.unet import unet_ae
+from adjax.methods.vae import vae
 
 METHODS = {
     "ae": autoencoder,
@@ -21,6 +22,7 @@ METHODS = {
     "ae_l2": ae_l2,
     "unet_ae": unet_ae,
     "deep_svdd": deep_svdd,
+    "vae": vae,
 }
 
 __all__ = [
