@@ -77,6 +77,7 @@ CIFAR10: dict[str, dict[str, Any]] = {
         "svdd_autoencoder.widths": (32, 64, 128),
         "svdd_autoencoder.code_size": 128,
         "svdd_autoencoder.weight_decay": 0.5e-6,
+        "svdd_autoencoder.milestones": (850,),  # [D] published: epoch 250 of 350
     },
 }
 INDUSTRIAL: dict[str, dict[str, Any]] = {

@@ -1,5 +1,7 @@
 """Deep SVDD in training: a stage that starts from an earlier one, in a population and resumed."""
 
+import time
+
 import jax
 import numpy as np
 import pytest
@@ -61,6 +63,8 @@ def test_resumed_run_equals_the_uninterrupted_one(alone, tmp_path, monkeypatch):
     def failing(trainer, stage, steps):
         for number, batch in enumerate(batches(trainer, stage, steps), steps.start):
             if stage.name == "svdd" and number == 6:
+                while not (tmp_path / "checkpoints/svdd/4").exists():
+                    time.sleep(0.01)  # it is written meanwhile
                 raise Interrupted
             yield batch
 

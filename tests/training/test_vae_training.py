@@ -1,5 +1,7 @@
 """The variational autoencoder in training: its noise on any devices, in a population, resumed."""
 
+import time
+
 import pytest
 from training_helpers import assert_trees_close, member, tiny_config, train
 
@@ -22,6 +24,7 @@ def alone(tmp_path_factory):
     return train(config_of(), tmp_path_factory.mktemp("alone"))
 
 
+@pytest.mark.slow  # to compile
 def test_member_on_two_devices_equals_it_alone(alone, tmp_path):
     members = {"seed": 3, "vae.learning_rate": 3e-3}, {"seed": 0}
     found = train(config_of(members=members, **{"mesh.data": 2}), tmp_path)
@@ -36,6 +39,8 @@ def test_resumed_run_equals_the_uninterrupted_one(alone, tmp_path, monkeypatch):
     def failing(trainer, stage, steps):
         for number, batch in enumerate(batches(trainer, stage, steps), steps.start):
             if number == 6:
+                while not (tmp_path / "checkpoints/vae/4").exists():
+                    time.sleep(0.01)  # it is written meanwhile
                 raise Interrupted
             yield batch
 
