@@ -6,9 +6,11 @@ import optax
 import pytest
 from model_helpers import random_variables
 
+from adjax.errors import UserError
 from adjax.methods import Fit, create_method
 from adjax.methods.deep_svdd import away_from_zero
 from adjax.models import LeNet, LeNetAutoencoder
+from adjax.settings import check_config
 
 SIZE = 16
 MODEL = (4, 4), 16
@@ -231,3 +233,19 @@ def test_score_is_the_distance_beyond_the_radius(method_of, frozen, own, image, 
     assert scores.anomaly_map.shape == image.shape[:3]
     np.testing.assert_allclose(scores.anomaly_map, np.tile(desired, (SIZE, SIZE, 1)).T, rtol=1e-4)
     assert scores.reconstruction == {}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("svdd.nu", 0.0, "must be above 0 and at most 1"),
+        ("svdd.milestones", (0, 5), "give numbers of steps, or none"),
+        ("svdd.objective", "hard", "choose one of one_class, soft_boundary"),
+        ("svdd.warm_up_steps", -1, "must not be negative"),
+    ],
+)
+def test_values_that_no_run_could_have(config_of, key, value, says):
+    config = config_of("deep_svdd")
+    config.update_from_flattened_dict({key: value})
+    with pytest.raises(UserError, match=rf"config.{key}=.*: {says}"):
+        check_config(config)
