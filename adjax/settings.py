@@ -28,6 +28,12 @@ _CHOICES = {
     "teacher.schedule": ("cosine", "constant"),
     "student.schedule": ("cosine", "constant"),
     "autoencoder.schedule": ("cosine", "constant"),
+    "svdd_autoencoder.network": ("mnist", "cifar10"),
+    "svdd_autoencoder.schedule": ("cosine", "constant", "step"),
+    "svdd.objective": ("one_class", "soft_boundary"),
+    "svdd.schedule": ("cosine", "constant", "step"),
+    "vae.network": ("conv", "ssim"),
+    "vae.schedule": ("cosine", "constant"),
     "threshold.rule": ("quantile", "k_sigma", "minimum_area"),
 }
 _PROTOCOLS = ("one_class", "leave_one_out")  # of sets of image classes
@@ -44,6 +50,7 @@ _POSITIVE = {
     "stride",
     "chunk",
     "passes",
+    "draws",
     "width",
     "depth",
     "kernel",
@@ -65,6 +72,7 @@ _NOT_NEGATIVE = {
     *("patch", "samples", "extra_layers", "k"),
     *("adversarial_weight", "reconstruction_weight", "latent_weight"),
     *("least_spread", "spread_after", "gp_weight", "kappa"),
+    *("patch", "samples", "extra_layers", "k", "warm_up_steps", "beta"),
 }
 
 
@@ -152,6 +160,10 @@ def _check_number(key: str, value) -> None:
         raise _wrong(key, value, "must not be negative")
     if name == "sigma" and value <= 0:
         raise _wrong(key, value, "must be positive")
+    if name == "milestones" and any(step < 1 for step in value):
+        raise _wrong(key, value, "give numbers of steps, or none")
+    if name == "nu" and not 0 < value <= 1:
+        raise _wrong(key, value, "must be above 0 and at most 1")
     if name == "widths" and (len(value) < 2 or min(value) < 1):
         raise _wrong(key, value, "give at least two positive widths")
     if name == "seed" and not 0 <= value < 2**31:

@@ -6,11 +6,13 @@ from adjax.methods.anogan import anogan
 from adjax.methods.autoencoder import autoencoder
 from adjax.methods.ganomaly import ganomaly
 from adjax.methods.f_anogan import f_anogan
+from adjax.methods.deep_svdd import deep_svdd
 from adjax.methods.reconstruction import ae_l2, ssim_ae
 from adjax.methods.skip_ganomaly import skip_ganomaly
 from adjax.methods.stage import DATA_AXIS, Fit, Method, Scores, Stage, TrainState
 from adjax.methods.style_distillation import oe_sdn, sdn
 from adjax.methods.unet import unet_ae
+from adjax.methods.vae import vae
 
 METHODS = {
     "ae": autoencoder,
@@ -27,6 +29,8 @@ METHODS = {
     "skip_ganomaly": skip_ganomaly,
     "anogan": anogan,
     "f_anogan": f_anogan,
+    "deep_svdd": deep_svdd,
+    "vae": vae,
 }
 
 __all__ = [

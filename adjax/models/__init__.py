@@ -11,6 +11,7 @@ from adjax.models.dcgan import DCDiscriminator, DCGenerator
 from adjax.models.rnan import RNAN
 from adjax.models.skip_ganomaly import SkipGANomaly, SkipGANomalyDiscriminator
 from adjax.models.ssim_autoencoder import SSIMAutoencoder
+from adjax.models.svdd_lenet import LeNet, LeNetAutoencoder
 from adjax.models.unet_autoencoder import UNetAutoencoder
 from adjax.models.wgan_resnet import ResNetCritic, ResNetEncoder, ResNetGenerator
 
@@ -30,4 +31,17 @@ __all__ = [
     "ResNetGenerator",
     "SSIMAutoencoder",
     "UNetAutoencoder",
+from adjax.models.vae import VAE, conv_vae, ssim_vae
+
+__all__ = [
+    "RNAN",
+    "VAE",
+    "AESc",
+    "ConvAutoencoder",
+    "LeNet",
+    "LeNetAutoencoder",
+    "SSIMAutoencoder",
+    "UNetAutoencoder",
+    "conv_vae",
+    "ssim_vae",
 ]

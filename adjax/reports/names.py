@@ -20,6 +20,7 @@ _METHODS = {
     "skip_ganomaly": "Skip-GANomaly",
     "ssim_ae": "SSIM-AE",
     "unet_ae": "U-Net",
+    "vae": "VAE",
 }
 _DATASETS = {
     "cifar10": "CIFAR-10",
