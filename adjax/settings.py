@@ -47,8 +47,11 @@ _POSITIVE = {
     "kernel",
     "area",
     "at_once",
+    "input",
+    "patches",
+    "entries",
 }
-_FRACTION = {"loss_weight", "validation_fraction", "eps", "quantile", "image_quantile"}
+_FRACTION = {"loss_weight", "validation_fraction", "eps", "quantile", "image_quantile", "variance"}
 _NOT_NEGATIVE = {
     *("learning_rate", "weight_decay", "ssim_weight", "squared_weight", "member"),
     *("patch", "samples", "extra_layers", "k"),

@@ -7,18 +7,41 @@ but for what `of_method` says. Values marked [D] are ours, the sources do not st
 from typing import Any
 
 # Method -> the image score that stands in tables.
-IMAGE_SCORES: dict[str, str] = {}
+IMAGE_SCORES: dict[str, str] = {
+    "cnn_dictionary": "max",  # [D]
+}
 METHODS = tuple(IMAGE_SCORES)
 
-SECTIONS: dict[str, dict[str, Any]] = {}
+SECTIONS: dict[str, dict[str, Any]] = {
+    "dictionary": {  # of `cnn_dictionary`
+        "patch": 16,  # px, published
+        "stride": 16,  # [D] on industrial images; published: 4
+        "input": 64,  # [D] px that a patch is enlarged to; published: 224
+        "patches": 2000,  # [D] of the training images, at random places
+        "variance": 0.95,  # published: what the principal components keep
+        "entries": 10,  # published
+        "at_once": 4,  # places of a batch of images whose patches go through the network together
+    },
+}
 
 # What cuts them down to a minute, by dotted keys.
-SMOKE: dict[str, Any] = {}
+SMOKE: dict[str, Any] = {
+    "dictionary.stride": 12,
+    "dictionary.input": 32,
+    "dictionary.patches": 20,
+    "dictionary.entries": 3,
+}
 
 # Method -> dotted keys and values that differ on a data set.
-MNIST: dict[str, dict[str, Any]] = {}
-CIFAR10: dict[str, dict[str, Any]] = {}
-INDUSTRIAL: dict[str, dict[str, Any]] = {}
+MNIST: dict[str, dict[str, Any]] = {
+    "cnn_dictionary": {"dictionary.stride": 6, "dictionary.input": 32},  # [D] 9 patches
+}
+CIFAR10: dict[str, dict[str, Any]] = {
+    "cnn_dictionary": {"dictionary.stride": 8, "dictionary.input": 32},  # [D] 9 patches
+}
+INDUSTRIAL: dict[str, dict[str, Any]] = {
+    "cnn_dictionary": {},
+}
 _ON = {"mnist": MNIST, "fashion_mnist": MNIST, "cifar10": CIFAR10}
 
 

@@ -169,7 +169,13 @@ def learning_curve(schedule: str, steps: int) -> optax.Schedule:
         "cosine": optax.cosine_decay_schedule(1.0, steps),
         "constant": optax.constant_schedule(1.0),
     }
-    return curves[schedule]
+    curve = curves[schedule]
+
+    def at(step: jax.Array) -> jax.Array:
+        with jax.numpy_dtype_promotion("standard"):  # Optax divides integer steps
+            return curve(step)
+
+    return at
 
 
 def init_with(model, optimizer: optax.GradientTransformation):

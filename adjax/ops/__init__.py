@@ -4,6 +4,7 @@ from adjax.ops.attention import attention
 from adjax.ops.backend import CONVOLUTIONS, convolution_backend, native_library
 from adjax.ops.compiler import compiler_options
 from adjax.ops.convolution import Conv, ConvTranspose, conv, conv_of_upsampled, conv_transpose
+from adjax.ops.depthwise import depthwise
 from adjax.ops.flops import count_flops
 from adjax.ops.normalization import BatchNorm
 from adjax.ops.resampling import upsample_nearest
@@ -20,6 +21,7 @@ __all__ = [
     "conv_transpose",
     "convolution_backend",
     "count_flops",
+    "depthwise",
     "native_library",
     "upsample_nearest",
 ]
