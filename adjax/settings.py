@@ -28,6 +28,8 @@ _CHOICES = {
     "teacher.schedule": ("cosine", "constant"),
     "student.schedule": ("cosine", "constant"),
     "autoencoder.schedule": ("cosine", "constant"),
+    "itae.optimizer": ("adam", "sgd"),
+    "itae.schedule": ("cosine", "constant", "halving"),
     "threshold.rule": ("quantile", "k_sigma", "minimum_area"),
 }
 _POSITIVE = {
@@ -52,7 +54,8 @@ _POSITIVE = {
     "patches",
     "entries",
 }
-_FRACTION = {"loss_weight", "validation_fraction", "eps", "quantile", "image_quantile", "variance"}
+_FRACTION = {"loss_weight", "validation_fraction", "eps", "quantile", "image_quantile"}
+_OPEN_FRACTION = {"variance"}
 _NOT_NEGATIVE = {
     *("learning_rate", "weight_decay", "ssim_weight", "squared_weight", "member"),
     *("patch", "samples", "extra_layers", "k"),
@@ -133,6 +136,8 @@ def _check_number(key: str, value) -> None:
         raise _wrong(key, value, "must be at least 1")
     if name in _FRACTION and not 0 <= value < 1 + (name == "loss_weight") * 1e-9:
         raise _wrong(key, value, "must lie between 0 and 1")
+    if name in _OPEN_FRACTION and not 0 < value < 1:
+        raise _wrong(key, value, "must lie between 0 and 1, neither of them")
     if name in _NOT_NEGATIVE and value < 0:
         raise _wrong(key, value, "must not be negative")
     if name == "sigma" and value <= 0:

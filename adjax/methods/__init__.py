@@ -4,6 +4,7 @@ from adjax.errors import UserError
 from adjax.methods.aesc import ae_d6_residual, ae_d6_uncertainty, aesc_residual, aesc_uncertainty
 from adjax.methods.autoencoder import autoencoder
 from adjax.methods.cnn_dictionary import cnn_dictionary
+from adjax.methods.itae import itae
 from adjax.methods.reconstruction import ae_l2, ssim_ae
 from adjax.methods.stage import DATA_AXIS, Fit, Method, Scores, Stage, TrainState
 from adjax.methods.style_distillation import oe_sdn, sdn
@@ -21,6 +22,7 @@ METHODS = {
     "ae_l2": ae_l2,
     "unet_ae": unet_ae,
     "cnn_dictionary": cnn_dictionary,
+    "itae": itae,
 }
 
 __all__ = [

@@ -142,11 +142,11 @@ def build(features: np.ndarray, variance: float, entries: int, seed: int) -> dic
 
     features = features.astype(np.float64)
     mean = features.mean(0)
-    _, deviation, components = np.linalg.svd(features - mean, full_matrices=False)
-    kept = np.cumsum(deviation**2) / np.square(deviation).sum()
-    count = min(np.searchsorted(kept, variance) + 1, len(components))
-    axes = components[:count].T
     with threadpool_limits(1):  # sums of threads are in no fixed order
+        _, deviation, components = np.linalg.svd(features - mean, full_matrices=False)
+        kept = np.cumsum(deviation**2) / np.square(deviation).sum()
+        count = min(np.searchsorted(kept, variance) + 1, len(components))
+        axes = components[:count].T
         clusters = KMeans(entries, n_init=10, random_state=seed).fit((features - mean) @ axes)
     missing = (0, 0), (0, features.shape[1] - count)
     found = {

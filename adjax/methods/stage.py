@@ -161,13 +161,14 @@ def learning_curve(schedule: str, steps: int) -> optax.Schedule:
     """The learning rate over the steps, as a part of its first value.
 
     Args:
-      schedule: "cosine" (to zero over `steps`) or "constant".
+      schedule: "cosine" (to zero over `steps`), "constant" or "halving" (after every tenth).
       steps: number of updates.
 
     """
     curves = {
         "cosine": optax.cosine_decay_schedule(1.0, steps),
         "constant": optax.constant_schedule(1.0),
+        "halving": lambda step: 0.5 ** (10 * step // steps),
     }
     curve = curves[schedule]
 

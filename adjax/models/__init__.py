@@ -8,6 +8,7 @@ trainer.
 from adjax.models.aesc import AESc
 from adjax.models.conv_autoencoder import ConvAutoencoder
 from adjax.models.efficientnet_lite import EfficientNetLite0
+from adjax.models.itae_unet import ITAEUNet
 from adjax.models.rnan import RNAN
 from adjax.models.ssim_autoencoder import SSIMAutoencoder
 from adjax.models.unet_autoencoder import UNetAutoencoder
@@ -17,6 +18,7 @@ __all__ = [
     "AESc",
     "ConvAutoencoder",
     "EfficientNetLite0",
+    "ITAEUNet",
     "SSIMAutoencoder",
     "UNetAutoencoder",
 ]

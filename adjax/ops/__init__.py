@@ -7,7 +7,7 @@ from adjax.ops.convolution import Conv, ConvTranspose, conv, conv_of_upsampled, 
 from adjax.ops.depthwise import depthwise
 from adjax.ops.flops import count_flops
 from adjax.ops.normalization import BatchNorm
-from adjax.ops.resampling import upsample_nearest
+from adjax.ops.resampling import max_pool, upsample_bilinear, upsample_nearest
 
 __all__ = [
     "CONVOLUTIONS",
@@ -22,6 +22,8 @@ __all__ = [
     "convolution_backend",
     "count_flops",
     "depthwise",
+    "max_pool",
     "native_library",
+    "upsample_bilinear",
     "upsample_nearest",
 ]

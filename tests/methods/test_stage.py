@@ -73,6 +73,12 @@ def test_cosine_schedule_is_adamw_whose_rate_falls_to_zero(weight_decay):
     assert_close(state.params, optax_params(optax.cosine_decay_schedule(0.1, STEPS), weight_decay))
 
 
+def test_halving_schedule_halves_after_every_tenth():
+    curve = learning_curve("halving", 200)
+    found = [float(curve(jnp.int32(step))) for step in (0, 19, 20, 39, 40, 179, 180, 199)]
+    assert found == [1, 1, 0.5, 0.5, 0.25, 0.5**8, 0.5**9, 0.5**9]
+
+
 def test_a_shared_batch_gives_the_same_update():
     (alone, metrics), (shared, shared_metrics) = (ours("constant", 0.1, 0.0, n) for n in (1, 3))
     assert_close(shared.params, alone.params)
