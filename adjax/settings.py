@@ -34,6 +34,8 @@ _CHOICES = {
     "svdd.schedule": ("cosine", "constant", "step"),
     "vae.network": ("conv", "ssim"),
     "vae.schedule": ("cosine", "constant"),
+    "itae.optimizer": ("adam", "sgd"),
+    "itae.schedule": ("cosine", "constant", "halving"),
     "threshold.rule": ("quantile", "k_sigma", "minimum_area"),
 }
 _PROTOCOLS = ("one_class", "leave_one_out")  # of sets of image classes
@@ -67,6 +69,12 @@ _FRACTION = {
     "image_quantile",
     "feature_weight",
 }
+    "input",
+    "patches",
+    "entries",
+}
+_FRACTION = {"loss_weight", "validation_fraction", "eps", "quantile", "image_quantile"}
+_OPEN_FRACTION = {"variance"}
 _NOT_NEGATIVE = {
     *("learning_rate", "weight_decay", "ssim_weight", "squared_weight", "member"),
     *("patch", "samples", "extra_layers", "k"),
@@ -156,6 +164,8 @@ def _check_number(key: str, value) -> None:
         raise _wrong(key, value, "must be at least 1")
     if name in _FRACTION and not 0 <= value < 1 + (name == "loss_weight") * 1e-9:
         raise _wrong(key, value, "must lie between 0 and 1")
+    if name in _OPEN_FRACTION and not 0 < value < 1:
+        raise _wrong(key, value, "must lie between 0 and 1, neither of them")
     if name in _NOT_NEGATIVE and value < 0:
         raise _wrong(key, value, "must not be negative")
     if name == "sigma" and value <= 0:

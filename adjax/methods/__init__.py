@@ -7,6 +7,8 @@ from adjax.methods.autoencoder import autoencoder
 from adjax.methods.ganomaly import ganomaly
 from adjax.methods.f_anogan import f_anogan
 from adjax.methods.deep_svdd import deep_svdd
+from adjax.methods.cnn_dictionary import cnn_dictionary
+from adjax.methods.itae import itae
 from adjax.methods.reconstruction import ae_l2, ssim_ae
 from adjax.methods.skip_ganomaly import skip_ganomaly
 from adjax.methods.stage import DATA_AXIS, Fit, Method, Scores, Stage, TrainState
@@ -31,6 +33,8 @@ METHODS = {
     "f_anogan": f_anogan,
     "deep_svdd": deep_svdd,
     "vae": vae,
+    "cnn_dictionary": cnn_dictionary,
+    "itae": itae,
 }
 
 __all__ = [

@@ -165,6 +165,7 @@ def learning_curve(schedule: str, steps: int, milestones: Sequence[int] = ()) ->
 
     Args:
       schedule: "cosine" (to zero over `steps`), "constant" or "step".
+      schedule: "cosine" (to zero over `steps`), "constant" or "halving" (after every tenth).
       steps: number of updates.
       milestones: of "step": the numbers of updates after which it is a tenth of what it was.
 
@@ -177,6 +178,7 @@ def learning_curve(schedule: str, steps: int, milestones: Sequence[int] = ()) ->
         "cosine": optax.cosine_decay_schedule(1.0, steps),
         "constant": optax.constant_schedule(1.0),
         "step": step,
+        "halving": lambda step: 0.5 ** (10 * step // steps),
     }
     curve = curves[schedule]
 

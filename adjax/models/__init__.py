@@ -1,13 +1,16 @@
 """Networks, one file an architecture.
 
 A model maps images `[B, H, W, C]` to `(reconstruction [B, H, W, C], out)`, where `out` is a dict of
-named intermediates. It knows no loss and no trainer.
+named intermediates; an extractor of features, to `(features [B, F], out)`. It knows no loss and no
+trainer.
 """
 
 from adjax.models.aesc import AESc
 from adjax.models.conv_autoencoder import ConvAutoencoder
 from adjax.models.ganomaly import GANomaly, GANomalyDiscriminator
 from adjax.models.dcgan import DCDiscriminator, DCGenerator
+from adjax.models.efficientnet_lite import EfficientNetLite0
+from adjax.models.itae_unet import ITAEUNet
 from adjax.models.rnan import RNAN
 from adjax.models.skip_ganomaly import SkipGANomaly, SkipGANomalyDiscriminator
 from adjax.models.ssim_autoencoder import SSIMAutoencoder
@@ -44,4 +47,8 @@ __all__ = [
     "UNetAutoencoder",
     "conv_vae",
     "ssim_vae",
+    "EfficientNetLite0",
+    "ITAEUNet",
+    "SSIMAutoencoder",
+    "UNetAutoencoder",
 ]

@@ -4,9 +4,11 @@ from adjax.ops.attention import attention
 from adjax.ops.backend import CONVOLUTIONS, convolution_backend, native_library
 from adjax.ops.compiler import compiler_options
 from adjax.ops.convolution import Conv, ConvTranspose, conv, conv_of_upsampled, conv_transpose
+from adjax.ops.depthwise import depthwise
 from adjax.ops.flops import count_flops
 from adjax.ops.normalization import BatchNorm
 from adjax.ops.resampling import max_pool, upsample_nearest
+from adjax.ops.resampling import max_pool, upsample_bilinear, upsample_nearest
 
 __all__ = [
     "CONVOLUTIONS",
@@ -20,7 +22,9 @@ __all__ = [
     "conv_transpose",
     "convolution_backend",
     "count_flops",
+    "depthwise",
     "max_pool",
     "native_library",
+    "upsample_bilinear",
     "upsample_nearest",
 ]

@@ -8,7 +8,7 @@ _METHODS = {
     "aesc_residual": "AESc (residual)",
     "aesc_uncertainty": "AESc (uncertainty)",
     "anogan": "AnoGAN",
-    "cnn_dictionary": "CNN dictionary",
+    "cnn_dictionary": "CNN dictionary (ours: EfficientNet-Lite0 features)",
     "deep_svdd": "Deep SVDD",
     "ganomaly": "GANomaly",
     "f_anogan": "f-AnoGAN",

@@ -3,8 +3,10 @@
 import jax
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from adjax.ops import max_pool, upsample_nearest
+from adjax.ops import max_pool, upsample_bilinear, upsample_nearest
 
 
 @pytest.mark.parametrize("factor", [1, 2, 3])
@@ -30,3 +32,17 @@ def test_pooling_takes_the_largest_of_four(size):
 def test_pooled_ties_share_the_gradient():
     gradient = jax.grad(lambda x: max_pool(x).sum())(np.zeros((1, 2, 2, 1), np.float32))
     np.testing.assert_array_equal(gradient, np.full((1, 2, 2, 1), 0.25, np.float32))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 4), (8, 5)])
+def test_interpolation_is_from_corner_to_corner(size):
+    x = np.random.default_rng(0).standard_normal((2, *size, 3), np.float32)
+    double = [2 * n for n in size]
+    with tf.GradientTape() as tape:
+        variable = tf.Variable(x)
+        desired = tf.compat.v1.image.resize_bilinear(variable, double, align_corners=True)
+        loss = tf.reduce_sum(desired**2)
+    y = jax.jit(upsample_bilinear)(x)
+    np.testing.assert_allclose(y, desired.numpy(), rtol=0, atol=1e-5)
+    gradient = jax.grad(lambda x: (upsample_bilinear(x) ** 2).sum())(x)
+    np.testing.assert_allclose(gradient, tape.gradient(loss, variable).numpy(), rtol=0, atol=1e-4)

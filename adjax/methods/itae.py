@@ -1,0 +1,131 @@
+"""ITAE, later ARNet: Huang et al., "Attribute Restoration Framework for Anomaly Detection" (arXiv
+1911.10676).
+
+A network restores normal images of which attributes were erased, here the colour and the
+orientation: it is given the mean of the channels, turned by a multiple of 90 degrees, and must give
+the image. What it has to know to do so it knows of normal images only. An image's score is its
+error of restoration (L1) after each of the four rotations, divided by the mean error of the normal
+training images after that rotation, averaged over rotations.
+
+Restored images lie as the image does, so errors of different rotations are of the same pixels.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import lax
+
+from adjax import losses
+from adjax.methods.reconstruction import NORMS, map_scores
+from adjax.methods.stage import (
+    DATA_AXIS,
+    Fit,
+    Method,
+    Stage,
+    dynamic_keys,
+    init_with,
+    learning_curve,
+    minimise,
+)
+from adjax.models import ITAEUNet
+
+STAGE = "itae"
+NORMALISATION = "normalisation"
+ROTATIONS = 4
+_AT_ONCE = 16  # training images whose errors are computed together
+
+
+def itae(config) -> Method:
+    """`method = "itae"`: map the normalised error; its mean, `l1`, is the published score."""
+    settings = config[STAGE]
+    model = ITAEUNet(settings.widths, batch_axis=DATA_AXIS)
+
+    def errors(variables, image):
+        """Absolute errors after each rotation, of [-1, 1], `[4, B, H, W]`, and the restored."""
+        target = 2 * image - 1
+        restored = lax.map(lambda x: model.apply(variables, x)[0], rotations(target))
+        return losses.absolute_error(target[None], restored).mean(-1), restored
+
+    measure = jax.jit(lambda variables, image: errors(variables, image)[0].mean((2, 3)))
+
+    def compute(images, frozen, member):
+        total, count = np.zeros(ROTATIONS), 0
+        for batch in images(_AT_ONCE):
+            full = np.concatenate([batch, np.repeat(batch[:1], _AT_ONCE - len(batch), 0)])
+            found = np.asarray(measure(frozen[STAGE], full), np.float64)
+            total, count = total + found[:, : len(batch)].sum(1), count + len(batch)
+        return {"mean_error": (total / count).astype(np.float32)}
+
+    def score(variables, image, key):
+        error, restored = errors(variables[STAGE], image)
+        normal = variables[NORMALISATION]["params"]["mean_error"]
+        anomaly_map = (error / normal.reshape(-1, 1, 1, 1)).mean(0)
+        return map_scores(anomaly_map, {"ITAE": (restored[0] + 1) / 2})
+
+    shapes = {"mean_error": jax.ShapeDtypeStruct((ROTATIONS,), jnp.float32)}
+    stage = _stage(config, model)
+    normalisation = Fit(NORMALISATION, stage.sections, lambda _: shapes, compute)
+    return Method("itae", (stage, normalisation), score, NORMS, dynamic_keys(STAGE))
+
+
+def _stage(config, model: ITAEUNet) -> Stage:
+    settings = config[STAGE]
+    trained = model.copy(dtype=config.precision)
+    optimizer = {"sgd": optax.identity, "adam": optax.scale_by_adam}[settings.optimizer]()
+    curve = learning_curve(settings.schedule, settings.steps)
+
+    def objective(variables, frozen, batch, key, member):
+        target = 2 * batch["image"] - 1
+        mirrors, turns = jax.random.split(key)
+        if settings.mirror:
+            is_mirrored = draw(mirrors, 2, len(target)).reshape(-1, 1, 1, 1)
+            target = jnp.where(is_mirrored == 1, target[:, :, ::-1], target)
+        turned = turn(target, draw(turns, ROTATIONS, len(target)))
+        (restored, _), model_state = trained.apply(
+            variables, turned, train=True, mutable=["batch_stats"]
+        )
+        return losses.mean_squared_error(target, restored).mean(), ({}, model_state)
+
+    def validate(variables, frozen, image):
+        target = 2 * image - 1
+
+        def loss(turned):
+            return losses.mean_squared_error(target, model.apply(variables, turned)[0])
+
+        return lax.map(loss, rotations(target)).mean(0)
+
+    return Stage(
+        name=STAGE,
+        steps=settings.steps,
+        batch_size=settings.batch_size,
+        images_per_update=settings.batch_size,
+        auxiliary=None,
+        sections=("data", STAGE),
+        init=init_with(model, optimizer),
+        update=minimise(STAGE, objective, optimizer, curve),
+        validate=validate,
+    )
+
+
+def rotations(image: jax.Array) -> jax.Array:
+    """Images `[B, N, N, C]` turned by 0, 90, 180 and 270 degrees: `[4, B, N, N, C]`.
+
+    Raises:
+      ValueError: if they are not square.
+
+    """
+    if image.shape[1] != image.shape[2]:
+        raise ValueError(f"images of {image.shape[1:3]} are not square: ITAE turns them")
+    return jnp.stack([jnp.rot90(image, quarters, (1, 2)) for quarters in range(ROTATIONS)])
+
+
+def turn(image: jax.Array, quarters: jax.Array) -> jax.Array:
+    """Images `[B, N, N, C]`, each turned by its own number of right angles, int `[B]`."""
+    return rotations(image)[quarters, jnp.arange(len(image))]
+
+
+def draw(key: jax.Array, number: int, images: int) -> jax.Array:
+    """Integers below `number` for this device's images: the same as if one device had them all."""
+    whole = jax.random.randint(key, (lax.axis_size(DATA_AXIS) * images,), 0, number)
+    return lax.dynamic_slice_in_dim(whole, lax.axis_index(DATA_AXIS) * images, images)
