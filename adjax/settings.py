@@ -60,6 +60,9 @@ _POSITIVE = {
     "at_once",
     "latent_size",
     "critic_steps",
+    "input",
+    "patches",
+    "entries",
 }
 _FRACTION = {
     "loss_weight",
@@ -69,18 +72,12 @@ _FRACTION = {
     "image_quantile",
     "feature_weight",
 }
-    "input",
-    "patches",
-    "entries",
-}
-_FRACTION = {"loss_weight", "validation_fraction", "eps", "quantile", "image_quantile"}
 _OPEN_FRACTION = {"variance"}
 _NOT_NEGATIVE = {
     *("learning_rate", "weight_decay", "ssim_weight", "squared_weight", "member"),
-    *("patch", "samples", "extra_layers", "k"),
+    *("patch", "samples", "extra_layers", "k", "warm_up_steps", "beta"),
     *("adversarial_weight", "reconstruction_weight", "latent_weight"),
     *("least_spread", "spread_after", "gp_weight", "kappa"),
-    *("patch", "samples", "extra_layers", "k", "warm_up_steps", "beta"),
 }
 
 

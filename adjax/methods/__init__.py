@@ -4,10 +4,10 @@ from adjax.errors import UserError
 from adjax.methods.aesc import ae_d6_residual, ae_d6_uncertainty, aesc_residual, aesc_uncertainty
 from adjax.methods.anogan import anogan
 from adjax.methods.autoencoder import autoencoder
-from adjax.methods.ganomaly import ganomaly
-from adjax.methods.f_anogan import f_anogan
-from adjax.methods.deep_svdd import deep_svdd
 from adjax.methods.cnn_dictionary import cnn_dictionary
+from adjax.methods.deep_svdd import deep_svdd
+from adjax.methods.f_anogan import f_anogan
+from adjax.methods.ganomaly import ganomaly
 from adjax.methods.itae import itae
 from adjax.methods.reconstruction import ae_l2, ssim_ae
 from adjax.methods.skip_ganomaly import skip_ganomaly

@@ -164,8 +164,8 @@ def learning_curve(schedule: str, steps: int, milestones: Sequence[int] = ()) ->
     """The learning rate over the steps, as a part of its first value.
 
     Args:
-      schedule: "cosine" (to zero over `steps`), "constant" or "step".
-      schedule: "cosine" (to zero over `steps`), "constant" or "halving" (after every tenth).
+      schedule: "cosine" (to zero over `steps`), "constant", "step", or "halving", after every
+        tenth of the steps.
       steps: number of updates.
       milestones: of "step": the numbers of updates after which it is a tenth of what it was.
 

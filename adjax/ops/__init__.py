@@ -7,7 +7,6 @@ from adjax.ops.convolution import Conv, ConvTranspose, conv, conv_of_upsampled, 
 from adjax.ops.depthwise import depthwise
 from adjax.ops.flops import count_flops
 from adjax.ops.normalization import BatchNorm
-from adjax.ops.resampling import max_pool, upsample_nearest
 from adjax.ops.resampling import max_pool, upsample_bilinear, upsample_nearest
 
 __all__ = [

@@ -37,11 +37,9 @@ class BatchNorm(nn.Module):
         shape = (x.shape[-1],)
         mean = self.variable("batch_stats", "mean", jnp.zeros, shape, jnp.float32)
         variance = self.variable("batch_stats", "var", jnp.ones, shape, jnp.float32)
-        scale = self.param("scale", self.scale_init, shape, jnp.float32)
-        bias = self.param("bias", nn.initializers.zeros, shape, jnp.float32)
         scale = bias = None
         if self.use_scale:
-            scale = self.param("scale", nn.initializers.ones, shape, jnp.float32)
+            scale = self.param("scale", self.scale_init, shape, jnp.float32)
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros, shape, jnp.float32)
         if self.use_running_average:

@@ -87,6 +87,8 @@ def test_decay_that_is_part_of_the_gradient():
     assert_close(state.params, optax_params(0.1, 0.5, decoupled=False))
     assert abs(state.params["w"] - ours("constant", 0.1, 0.5)[0].params["w"]).max() > 1e-3
     assert np.isfinite(metrics["grad_norm"])
+
+
 def test_halving_schedule_halves_after_every_tenth():
     curve = learning_curve("halving", 200)
     found = [float(curve(jnp.int32(step))) for step in (0, 19, 20, 39, 40, 179, 180, 199)]

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from adjax.ops import max_pool, upsample_nearest
 from adjax.ops import max_pool, upsample_bilinear, upsample_nearest
 
 
