@@ -14,7 +14,14 @@ import numpy as np
 import adjax
 from adjax import datasets, detection, files, hosts, reports, settings, workdir
 from adjax.errors import DivergedError
-from adjax.evaluation import auroc, choose_examples, collect_scores
+from adjax.evaluation import (
+    ORACLE,
+    Choice,
+    auroc,
+    choose,
+    choose_examples,
+    collect_scores,
+)
 from adjax.preparation import check, create_trainer, load_test
 from adjax.training import (
     Execution,
@@ -102,8 +109,11 @@ def evaluate(
         classes = [m["data.normal_class"] for m in members]
         normal = np.array([datasets.normal_label(config.data, test, c) for c in classes])
         anomalous = test.label != normal[:, None]
-        both = anomalous.any() and not anomalous.all()  # a folder may have normal images only
-        aurocs = {name: auroc(value, anomalous) for name, value in scores.items() if both}
+        choice = None
+        if config.image_score == ORACLE:
+            choice = choose(scores, anomalous, [m["seed"] for m in members])
+            scores[ORACLE] = choice.pick(scores)
+        aurocs = _image_aurocs(scores, anomalous, config.image_score, choice)
         detected, curves = [{}] * len(left), {}
         if datasets.is_industrial(config.data.name):
             chosen = scores[config.image_score]
@@ -114,9 +124,10 @@ def evaluate(
         trainer.workdir / "scores.npz",
         {"label": test.label, "normal_class": normal}
         | {f"image_score/{name}": value for name, value in scores.items()}
+        | ({} if choice is None else {ORACLE: choice.rows})
         | curves,
     )
-    _write_examples(config, trainer, variables, test, left)
+    _write_examples(config, trainer, variables, test, left, choice)
     return {
         "method": config.method,
         "dataset": config.data.name,
@@ -126,7 +137,7 @@ def evaluate(
             {
                 **datasets.describe_class(config.data, test, classes[p]),
                 **{k: v for k, v in member.items() if k != "data.normal_class"},
-                **_image_aurocs(aurocs, config.image_score, p),
+                **aurocs[p],
                 **detected[p],
             }
             for p, member in enumerate(members)
@@ -135,11 +146,29 @@ def evaluate(
     }, failed
 
 
-def _image_aurocs(aurocs: dict[str, np.ndarray], chosen: str, row: int) -> dict:
-    if not aurocs:
-        return {}
-    by_score = {name: float(value[row]) for name, value in aurocs.items()}
-    return {"image_auroc": by_score[chosen], "image_auroc_by_score": by_score}
+def _image_aurocs(
+    scores: dict[str, np.ndarray], anomalous: np.ndarray, reported: str, choice: Choice | None
+) -> list[dict]:
+    """What `results.json` says of each member's image scores `[P, N]`.
+
+    Where one was chosen by labels, of the images that did not choose.
+    """
+    if not anomalous.any() or anomalous.all():  # a folder may have normal images only
+        return [{}] * len(anomalous)
+    members = [{}] * len(anomalous)
+    if choice is not None:
+        scores = {name: choice.judged(value) for name, value in scores.items()}
+        anomalous = choice.judged(anomalous)
+        images = choice.rows.shape[1]
+        members = [{ORACLE: {"chosen": name, "images": images}} for name in choice.names]
+    found = {name: auroc(value, anomalous) for name, value in scores.items()}
+    by_score = [
+        {name: float(value[p]) for name, value in found.items()} for p in range(len(members))
+    ]
+    return [
+        {"image_auroc": own[reported], "image_auroc_by_score": own, **member}
+        for own, member in zip(by_score, members, strict=True)
+    ]
 
 
 def _scores(config, trainer, variables, test, maps) -> tuple[dict[str, np.ndarray], float]:
@@ -173,7 +202,7 @@ def _left(trainer, scores, failed) -> tuple[list[int], list[dict]]:
     return [p for p in range(len(finite)) if p not in gone], failed
 
 
-def _write_examples(config, trainer, variables, test, left) -> None:
+def _write_examples(config, trainer, variables, test, left, choice: Choice | None) -> None:
     normal = [
         datasets.normal_label(config.data, test, m["data.normal_class"]) for m in trainer.settings
     ]
@@ -184,7 +213,6 @@ def _write_examples(config, trainer, variables, test, left) -> None:
     arrays = {
         "image": image,
         "anomaly_map": scores.anomaly_map,
-        "image_score": scores.image_score[config.image_score],
         "class_label": test.label[rows],
         "anomalous": test.label[rows] != np.array(normal)[:, None],
         **({} if test.mask is None else {"mask": test.mask[rows]}),
@@ -195,6 +223,8 @@ def _write_examples(config, trainer, variables, test, left) -> None:
         ),
     } | {f"reconstruction/{name}": value for name, value in scores.reconstruction.items()}
     arrays = {name: value[left] for name, value in arrays.items()}
+    by_score = {name: value[left] for name, value in scores.image_score.items()}
+    arrays["image_score"] = choice.pick(by_score) if choice else by_score[config.image_score]
     files.write_arrays(trainer.workdir / "examples.npz", arrays)
 
 

@@ -47,8 +47,13 @@ _POSITIVE = {
     "kernel",
     "area",
     "at_once",
+    "components",
+    "support_vectors",
+    "trees",
+    "subsample",
 }
 _FRACTION = {"loss_weight", "validation_fraction", "eps", "quantile", "image_quantile"}
+_OPEN_FRACTION = {"nu", "variance"}
 _NOT_NEGATIVE = {
     *("learning_rate", "weight_decay", "ssim_weight", "squared_weight", "member"),
     *("patch", "samples", "extra_layers", "k"),
@@ -129,6 +134,8 @@ def _check_number(key: str, value) -> None:
         raise _wrong(key, value, "must be at least 1")
     if name in _FRACTION and not 0 <= value < 1 + (name == "loss_weight") * 1e-9:
         raise _wrong(key, value, "must lie between 0 and 1")
+    if name in _OPEN_FRACTION and not 0 < value < 1:
+        raise _wrong(key, value, "must lie between 0 and 1, neither of them")
     if name in _NOT_NEGATIVE and value < 0:
         raise _wrong(key, value, "must not be negative")
     if name == "sigma" and value <= 0:

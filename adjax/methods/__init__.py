@@ -3,6 +3,8 @@
 from adjax.errors import UserError
 from adjax.methods.aesc import ae_d6_residual, ae_d6_uncertainty, aesc_residual, aesc_uncertainty
 from adjax.methods.autoencoder import autoencoder
+from adjax.methods.isolation_forest import isolation_forest
+from adjax.methods.ocsvm import ocsvm, ocsvm_oracle
 from adjax.methods.reconstruction import ae_l2, ssim_ae
 from adjax.methods.stage import DATA_AXIS, Fit, Method, Scores, Stage, TrainState
 from adjax.methods.style_distillation import oe_sdn, sdn
@@ -19,6 +21,9 @@ METHODS = {
     "ssim_ae": ssim_ae,
     "ae_l2": ae_l2,
     "unet_ae": unet_ae,
+    "ocsvm": ocsvm,
+    "ocsvm_oracle": ocsvm_oracle,
+    "isolation_forest": isolation_forest,
 }
 
 __all__ = [

@@ -133,6 +133,8 @@ class Method:
         a batch share, so that an image scores the same whatever is beside it.
       image_scores: names of the image-level reductions that `score` returns.
       dynamic: config keys that may differ between the members of a population.
+      oracle: whether `config.image_score = "oracle"` may ask for the image score that is best by
+        labels of test images, see `adjax.evaluation.oracle`.
 
     """
 
@@ -141,6 +143,7 @@ class Method:
     score: Callable[[Frozen, jax.Array, jax.Array], "Scores"]
     image_scores: tuple[str, ...]
     dynamic: tuple[str, ...]
+    oracle: bool = False
 
 
 @struct.dataclass
@@ -169,7 +172,13 @@ def learning_curve(schedule: str, steps: int) -> optax.Schedule:
         "cosine": optax.cosine_decay_schedule(1.0, steps),
         "constant": optax.constant_schedule(1.0),
     }
-    return curves[schedule]
+    curve = curves[schedule]
+
+    def at(step: jax.Array) -> jax.Array:
+        with jax.numpy_dtype_promotion("standard"):  # Optax divides integer steps
+            return curve(step)
+
+    return at
 
 
 def init_with(model, optimizer: optax.GradientTransformation):

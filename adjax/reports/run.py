@@ -21,7 +21,8 @@ class Run:
     results: `results.json`; `results["members"]` holds P entries.
     config: `config.json`, the resolved config.
     metrics: the lines of `metrics.jsonl`; a value of the members is a list of length P.
-    scores: `label` [N], `normal_class` [P], `image_score/<name>` [P, N].
+    scores: `label` [N], `normal_class` [P], `image_score/<name>` [P, N]; `oracle` [P, n], the test
+        images by whose labels the image score was chosen, if it was.
     examples: `image` [P, K, H, W, C] in [0, 1], `anomaly_map` [P, K, H, W], `anomalous`,
         `class_label` and `image_score` [P, K], `reconstruction/<name>` [P, K, H, W, C]; of
         industrial images also `class_name` [P, K], the kind of defect, and where there is ground
@@ -52,13 +53,21 @@ class Run:
 
     @property
     def image_scores(self) -> np.ndarray:
-        """The image scores that the run reports, [P, N]."""
-        return self.scores[f"image_score/{self.results['image_score']}"]
+        """The image scores that the run reports, [P, N]; of an oracle, [P, N - n]."""
+        return self._judged(self.scores[f"image_score/{self.results['image_score']}"])
 
     @property
     def anomalous(self) -> np.ndarray:
-        """Which test images are anomalous for which member, bool [P, N]."""
-        return self.scores["label"][None, :] != self.scores["normal_class"][:, None]
+        """Which of these test images are anomalous for which member, bool."""
+        return self._judged(self.scores["label"][None, :] != self.scores["normal_class"][:, None])
+
+    def _judged(self, values: np.ndarray) -> np.ndarray:
+        """`[P, N]` without the images by which an oracle chose the image score."""
+        if "oracle" not in self.scores:
+            return values
+        kept = np.ones(values.shape, bool)
+        np.put_along_axis(kept, self.scores["oracle"], False, 1)
+        return values[kept].reshape(len(values), -1)
 
     @property
     def is_tested(self) -> bool:

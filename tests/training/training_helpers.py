@@ -27,10 +27,10 @@ def tiny_config(argument: str, **overrides):
     return config
 
 
-def train(config, workdir):
+def train(config, workdir, method=None):
     """Train all stages; returns variables by stage as NumPy arrays, leaves `[P, ...]`."""
     workdir.mkdir(exist_ok=True)
-    method = create_method(config)
+    method = method or create_method(config)
     trainer = create_trainer(config, method, workdir)
     variables = {}
     with MetricsLog(workdir, trainer.labels) as log:
