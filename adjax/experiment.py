@@ -14,7 +14,14 @@ import numpy as np
 import adjax
 from adjax import datasets, detection, files, hosts, reports, settings, workdir
 from adjax.errors import DivergedError
-from adjax.evaluation import auroc, choose_examples, collect_scores
+from adjax.evaluation import (
+    ORACLE,
+    Choice,
+    auroc,
+    choose,
+    choose_examples,
+    collect_scores,
+)
 from adjax.preparation import Tested, check, create_trainer, load_test
 from adjax.training import (
     Execution,
@@ -101,7 +108,12 @@ def evaluate(
         scores = {name: value[left] for name, value in scores.items()}
         members = [trainer.settings[p] for p in left]
         classes = [m["data.normal_class"] for m in members]
-        anomalous, counted = tested.anomalous[left], tested.counted[left]
+        anomalous, counted, choice = tested.anomalous[left], tested.counted[left], None
+        if config.image_score == ORACLE:
+            ordered = {name: scores[name] for name in trainer.method.image_scores}
+            choice = choose(ordered, anomalous, counted, [m["seed"] for m in members])
+            scores[ORACLE] = choice.pick(scores)
+            counted = counted & ~choice.chose
         aurocs = _aurocs(scores, anomalous, counted)
         detected, curves = [{}] * len(left), {}
         if datasets.is_industrial(config.data.name):
@@ -117,11 +129,11 @@ def evaluate(
                 [datasets.normal_label(config.data, test, c) for c in classes]
             ),
         }
-        | _kinds(config, anomalous, counted)
+        | ({} if _by_label(config) else {"anomalous": anomalous, "counted": counted})
         | {f"image_score/{name}": value for name, value in scores.items()}
         | curves,
     )
-    _write_examples(config, trainer, variables, tested, left)
+    _write_examples(config, trainer, variables, tested, left, choice)
     return {
         "method": config.method,
         "dataset": config.data.name,
@@ -132,6 +144,7 @@ def evaluate(
                 **datasets.describe_class(config.data, test, classes[p]),
                 **{k: v for k, v in member.items() if k != "data.normal_class"},
                 **_image_aurocs(aurocs, config.image_score, p),
+                **({} if choice is None else _oracle(choice, p)),
                 **detected[p],
             }
             for p, member in enumerate(members)
@@ -152,11 +165,14 @@ def _aurocs(scores: dict[str, np.ndarray], anomalous, counted) -> dict[str, np.n
     return {name: of_members(value) for name, value in scores.items()}
 
 
-def _kinds(config, anomalous: np.ndarray, counted: np.ndarray) -> dict[str, np.ndarray]:
-    """Which images are anomalous for whom, and tested by whom, where the labels do not tell."""
-    if not datasets.leaves_one_out(config.data):
-        return {}
-    return {"anomalous": anomalous, "counted": counted}
+def _by_label(config) -> bool:
+    """Whether labels tell which images are anomalous, and every member is tested on all."""
+    return not datasets.leaves_one_out(config.data) and config.image_score != ORACLE
+
+
+def _oracle(choice: Choice, row: int) -> dict:
+    """What `results.json` says of a member whose image score was chosen by labels."""
+    return {ORACLE: {"chosen": choice.names[row], "images": int(choice.chose[row].sum())}}
 
 
 def _image_aurocs(aurocs: dict[str, np.ndarray], chosen: str, row: int) -> dict:
@@ -197,7 +213,9 @@ def _left(trainer, scores, failed) -> tuple[list[int], list[dict]]:
     return [p for p in range(len(finite)) if p not in gone], failed
 
 
-def _write_examples(config, trainer, variables, tested: Tested, left) -> None:
+def _write_examples(
+    config, trainer, variables, tested: Tested, left, choice: Choice | None
+) -> None:
     test = tested.table
     rows = choose_examples(test.label, tested.anomalous, tested.counted)
     image = test.image[rows] / np.float32(255)
@@ -206,7 +224,6 @@ def _write_examples(config, trainer, variables, tested: Tested, left) -> None:
     arrays = {
         "image": image,
         "anomaly_map": scores.anomaly_map,
-        "image_score": scores.image_score[config.image_score],
         "class_label": test.label[rows],
         "anomalous": np.take_along_axis(tested.anomalous, rows, 1),
         **({} if test.mask is None else {"mask": test.mask[rows]}),
@@ -217,6 +234,8 @@ def _write_examples(config, trainer, variables, tested: Tested, left) -> None:
         ),
     } | {f"reconstruction/{name}": value for name, value in scores.reconstruction.items()}
     arrays = {name: value[left] for name, value in arrays.items()}
+    by_score = {name: value[left] for name, value in scores.image_score.items()}
+    arrays["image_score"] = choice.pick(by_score) if choice else by_score[config.image_score]
     files.write_arrays(trainer.workdir / "examples.npz", arrays)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from adjax import datasets, methods, settings, workdir
 from adjax.errors import UserError
-from adjax.evaluation import windowed
+from adjax.evaluation import ORACLE, can_choose, windowed
 from adjax.inputs import Crops, Stream
 from adjax.methods import Fit, Method
 from adjax.training import OF_MEMBERS, Execution, StageCache, Trainer
@@ -32,9 +32,15 @@ def check(config, directory: Path) -> Method:
     members = settings.members_of(config, method.dynamic)
     if len({tuple(member.items()) for member in members}) < len(members):
         raise UserError("config.members: two members are equal; give each its own seed")
-    if config.image_score not in method.image_scores:
-        choices = ", ".join(method.image_scores)
+    scores = (*method.image_scores, *([ORACLE] if method.oracle else ()))
+    if config.image_score not in scores:
+        choices = ", ".join(scores)
         raise UserError(f"config.image_score={config.image_score!r}: choose one of {choices}")
+    if config.image_score == ORACLE and datasets.is_industrial(config.data.name):
+        raise UserError(
+            f"config.image_score={ORACLE!r} is chosen by labels of test images; a detector of "
+            f"{config.data.name} decides without: choose one of {', '.join(method.image_scores)}"
+        )
     workdir.check(directory, config)
     return method
 
@@ -156,6 +162,11 @@ def load_test(config, members: list[dict]) -> Tested:
     if datasets.is_industrial(data.name):
         return found
     for member, kind, counted in zip(members, *found[1:], strict=True):
+        if config.image_score == ORACLE and not can_choose(kind[counted]):
+            raise UserError(
+                f"config.data.test_split={data.test_split!r}: too few images to choose an image "
+                "score by a part of them; choose a larger split"
+            )
         normal = 1 - kind[counted].mean()
         if normal in (0, 1):
             label = datasets.normal_label(data, table, member["data.normal_class"])

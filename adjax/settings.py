@@ -63,6 +63,10 @@ _POSITIVE = {
     "input",
     "patches",
     "entries",
+    "components",
+    "support_vectors",
+    "trees",
+    "subsample",
 }
 _FRACTION = {
     "loss_weight",

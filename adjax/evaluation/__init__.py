@@ -2,6 +2,7 @@
 pixels, thresholds, sliding windows."""
 
 from adjax.evaluation.metrics import auroc
+from adjax.evaluation.oracle import ORACLE, Choice, can_choose, choose
 from adjax.evaluation.pixel_metrics import (
     PixelCounts,
     count_pixels,
@@ -23,9 +24,13 @@ from adjax.evaluation.thresholds import (
 from adjax.evaluation.windows import windowed
 
 __all__ = [
+    "ORACLE",
+    "Choice",
     "PixelCounts",
     "auroc",
+    "can_choose",
     "change_images",
+    "choose",
     "choose_examples",
     "choose_thresholds",
     "collect_scores",

@@ -8,7 +8,9 @@ from adjax.methods.cnn_dictionary import cnn_dictionary
 from adjax.methods.deep_svdd import deep_svdd
 from adjax.methods.f_anogan import f_anogan
 from adjax.methods.ganomaly import ganomaly
+from adjax.methods.isolation_forest import isolation_forest
 from adjax.methods.itae import itae
+from adjax.methods.ocsvm import ocsvm, ocsvm_oracle
 from adjax.methods.reconstruction import ae_l2, ssim_ae
 from adjax.methods.skip_ganomaly import skip_ganomaly
 from adjax.methods.stage import DATA_AXIS, Fit, Method, Scores, Stage, TrainState
@@ -35,6 +37,9 @@ METHODS = {
     "vae": vae,
     "cnn_dictionary": cnn_dictionary,
     "itae": itae,
+    "ocsvm": ocsvm,
+    "ocsvm_oracle": ocsvm_oracle,
+    "isolation_forest": isolation_forest,
 }
 
 __all__ = [

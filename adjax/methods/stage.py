@@ -136,6 +136,8 @@ class Method:
         a batch share, so that an image scores the same whatever is beside it.
       image_scores: names of the image-level reductions that `score` returns.
       dynamic: config keys that may differ between the members of a population.
+      oracle: whether `config.image_score = "oracle"` may ask for the image score that is best by
+        labels of test images, see `adjax.evaluation.oracle`.
 
     """
 
@@ -144,6 +146,7 @@ class Method:
     score: Callable[[Frozen, jax.Array, jax.Array], "Scores"]
     image_scores: tuple[str, ...]
     dynamic: tuple[str, ...]
+    oracle: bool = False
 
 
 @struct.dataclass

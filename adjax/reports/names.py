@@ -15,6 +15,7 @@ _METHODS = {
     "isolation_forest": "Isolation forest",
     "itae": "ITAE",
     "ocsvm": "OC-SVM",
+    "ocsvm_oracle": "OC-SVM (oracle)",
     "oe_sdn": "OE-SDN",
     "sdn": "SDN",
     "skip_ganomaly": "Skip-GANomaly",

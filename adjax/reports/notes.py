@@ -86,5 +86,6 @@ def _settings(column: Column, metrics: Sequence[str]) -> list[str]:
         f"{'seed' if len(seeds) == 1 else 'seeds'} {listing([str(seed) for seed in seeds])}"
         + (f", not all of every {column.runs[0].noun}" if uneven else ""),
         *sorted(stages - {""}),
-        f"image score {listing(sorted(scores))}",
+        f"image score {listing(sorted(scores))}"
+        + (" (chosen by labels of test images, which are left out)" if "oracle" in scores else ""),
     ]

@@ -204,6 +204,9 @@ def _sentence(run: Run) -> str:
     else:
         of, one = f"images of class {member['class_name']}", "images of one class"
         tested = f"scored on {images}, those of other classes anomalous"
+        if "oracle" in member:
+            used = f"{member['oracle']['images']:,} of them"
+            tested += f"; {used} chose the image score by their labels, the others judge it"
     if len(run.members) == 1:
         who = f"Trained on {of} alone with seed {member['seed']}"
     else:

@@ -221,6 +221,10 @@ _TABLES = {
 }
 
 
+# Ours on the left may stand beside the column on the right.
+_SAME = {"ocsvm_oracle": "ocsvm"}
+
+
 def find_table(
     dataset: str, method: str, metric: str = "image_auroc", auxiliary: str = ROTATION
 ) -> PublishedTable | None:
@@ -228,7 +232,7 @@ def find_table(
     if method == "oe_sdn" and auxiliary != ROTATION:
         return TABLE_3 if auxiliary_average(dataset, auxiliary, metric) is not None else None
     tables = _TABLES.get((dataset, metric), ())
-    return next((table for table in tables if method in table.columns), None)
+    return next((table for table in tables if _SAME.get(method, method) in table.columns), None)
 
 
 def published(
@@ -249,7 +253,7 @@ def published(
     if dataset == "cifar10" and normal_class in range(10):
         normal_class = _CIFAR10_CLASSES[normal_class]
     row = table.rows.get(str(normal_class).lower().replace(" ", "_"))
-    return None if row is None else row[table.columns.index(method)]
+    return None if row is None else row[_place(table, method)]
 
 
 def published_mean(
@@ -264,13 +268,17 @@ def published_mean(
     wanted = {str(name).lower().replace(" ", "_") for name in classes}
     for printed in table.means.values() if table else ():
         if set(printed.classes) == wanted:
-            return printed.values[table.columns.index(method)]
+            return printed.values[_place(table, method)]
     values = [published(dataset, method, name, metric, auxiliary) for name in classes]
     if values and None not in values:
         return sum(values) / len(values)
     if table is TABLE_3 and len(classes) == number_of_classes(dataset):
         return auxiliary_average(dataset, auxiliary, metric)
     return None
+
+
+def _place(table: PublishedTable, method: str) -> int:
+    return table.columns.index(_SAME.get(method, method))
 
 
 def auxiliary_average(dataset: str, auxiliary: str, metric: str = "image_auroc") -> float | None:

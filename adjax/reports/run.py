@@ -22,8 +22,8 @@ class Run:
     config: `config.json`, the resolved config.
     metrics: the lines of `metrics.jsonl`; a value of the members is a list of length P.
     scores: `label` [N], `normal_class` [P], `image_score/<name>` [P, N]; where one class is left
-        out also `anomalous` and `counted` [P, N], which images are anomalous for a member and which
-        it is tested on.
+        out, or the image score was chosen by labels, also `anomalous` and `counted` [P, N], which
+        images are anomalous for a member and which it is tested on.
     examples: `image` [P, K, H, W, C] in [0, 1], `anomaly_map` [P, K, H, W], `anomalous`,
         `class_label` and `image_score` [P, K], `reconstruction/<name>` [P, K, H, W, C]; of
         industrial images also `class_name` [P, K], the kind of defect, and where there is ground

@@ -1,0 +1,120 @@
+"""The isolation forest: Liu, Ting and Zhou 2008, on contrast-normalised images.
+
+A tree splits a random pixel at a random value until the images of its subsample are alone; what is
+anomalous is alone soon. With h the depth at which an image ends, plus the mean depth c(n) of an
+unfinished leaf's n images, the score is
+
+    s(x) = 2 ** (-mean h(x) / c(subsample)),
+
+from 0 to 1, which is minus scikit-learn's `score_samples`.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from sklearn.ensemble import IsolationForest
+
+from adjax.methods.contrast import extremes, normalise
+from adjax.methods.ocsvm import as_rows, spread_scores
+from adjax.methods.stage import Fit, Method
+
+NAME = "isolation_forest"
+_BATCH = 512  # images that are read at once
+
+
+def isolation_forest(config) -> Method:
+    """`method = "isolation_forest"`: L1 contrast, extremes of the training images to [0, 1]."""
+    settings = config[NAME]
+    depth = _depth(settings.subsample)
+    nodes = settings.trees, 2 ** (depth + 1) - 1
+
+    def shapes(image_shape):
+        whole, real = np.int32, np.float32
+        found = dict.fromkeys(("pixel", "left", "right"), (nodes, whole))
+        found |= dict.fromkeys(("threshold", "path"), (nodes, real))
+        found |= dict.fromkeys(("low", "high", "normal_path"), ((), real))
+        return {key: jax.ShapeDtypeStruct(*shape) for key, shape in found.items()}
+
+    def compute(images, frozen, member):
+        low, high = extremes(images(_BATCH))
+        pixels = as_rows(images, (low, high))
+        forest = IsolationForest(
+            n_estimators=settings.trees,
+            max_samples=min(settings.subsample, len(pixels)),
+            random_state=member["seed"],
+        ).fit(pixels)
+        trees = [flat_tree(estimator.tree_, nodes[1]) for estimator in forest.estimators_]
+        # A subsample of one image has a depth of 0 whatever this is.
+        normal_path = mean_path(forest.max_samples_) or 1.0
+        return {key: np.stack([tree[key] for tree in trees]) for key in trees[0]} | {
+            "low": low,
+            "high": high,
+            "normal_path": np.float32(normal_path),
+        }
+
+    def score(variables, image, key):
+        params = variables[NAME]["params"]
+        seen = normalise(image, params["low"], params["high"])
+        return spread_scores({"isolation": isolation(params, seen, depth)}, image)
+
+    return Method(NAME, (Fit(NAME, ("data", NAME), shapes, compute),), score, ("isolation",), ())
+
+
+def isolation(params: dict[str, jax.Array], image: jax.Array, depth: int) -> jax.Array:
+    """How soon images are alone, in (0, 1): float32 `[B]`.
+
+    Args:
+      params: arrays `[trees, nodes]` as `flat_tree` makes them, and `normal_path`.
+      image: float32 `[B, ...]`, contrast-normalised.
+      depth: of the deepest tree.
+
+    """
+    pixels = image.reshape(len(image), -1)
+    tree = jnp.arange(len(params["pixel"]))[None]
+
+    def descend(_, node):  # node [B, trees]; a leaf leads to itself
+        value = jnp.take_along_axis(pixels, params["pixel"][tree, node], 1)
+        goes_left = value <= params["threshold"][tree, node]
+        return jnp.where(goes_left, params["left"][tree, node], params["right"][tree, node])
+
+    root = jnp.zeros((len(image), tree.shape[1]), jnp.int32)
+    leaf = jax.lax.fori_loop(0, depth, descend, root)
+    return jnp.exp2(-params["path"][tree, leaf].mean(1) / params["normal_path"])
+
+
+def flat_tree(tree, nodes: int) -> dict[str, np.ndarray]:
+    """A tree of scikit-learn as arrays `[nodes]`, zeros after its own.
+
+    Returns:
+      `pixel`, `left`, `right` int32, `threshold` and `path` float32: the length of the path that
+      ends in a leaf. Images go left if their pixel is at most the threshold.
+
+    """
+    own = np.arange(tree.node_count)
+    is_leaf = tree.children_left < 0
+    depth = np.zeros(tree.node_count)
+    for node in own[~is_leaf]:  # parents come before their children
+        depth[[tree.children_left[node], tree.children_right[node]]] = depth[node] + 1
+    threshold = tree.threshold.astype(np.float32)
+    # Pixels are float32: at most a float64 threshold is at most the float32 one below it.
+    threshold = np.where(threshold > tree.threshold, np.nextafter(threshold, -np.inf), threshold)
+    arrays = {
+        "pixel": np.where(is_leaf, 0, tree.feature).astype(np.int32),
+        "left": np.where(is_leaf, own, tree.children_left).astype(np.int32),
+        "right": np.where(is_leaf, own, tree.children_right).astype(np.int32),
+        "threshold": np.where(is_leaf, 0, threshold).astype(np.float32),
+        "path": (depth + [mean_path(count) for count in tree.n_node_samples]).astype(np.float32),
+    }
+    return {key: np.pad(array, (0, nodes - tree.node_count)) for key, array in arrays.items()}
+
+
+def mean_path(count: int) -> float:
+    """c(n): the mean depth of a leaf in a search tree of n random values (Liu et al., eq. 1)."""
+    if count < 3:
+        return float(max(count - 1, 0))
+    return 2 * (np.log(count - 1) + np.euler_gamma) - 2 * (count - 1) / count
+
+
+def _depth(subsample: int) -> int:
+    """That to which scikit-learn grows a tree of so many images."""
+    return int(np.ceil(np.log2(max(subsample, 2))))
