@@ -1,4 +1,4 @@
-"""MVTec AD: AESc, SSIM-AE, U-Net and style distillation, a model a category.
+"""MVTec AD: AESc, SSIM-AE, U-Net, style distillation and baselines, a model a category.
 
     python launch.py --config=configs/mvtec_ad.py:aesc_residual --config.data.dir=FOLDER \\
         --config.data.normal_class=bottle --workdir=runs/mvtec_ad/aesc
@@ -22,8 +22,8 @@ What the papers state of the settings, and what not, is in docs/methods.md.
 from configs import industrial
 
 TABLES = {
-    "aesc_table": ("aesc_residual", "aesc_uncertainty", "ae_l2"),
-    "table2": ("ssim_ae", "ae", "sdn", "oe_sdn"),
+    "aesc_table": ("aesc_residual", "aesc_uncertainty", "itae", "ae_l2"),
+    "table2": ("anogan", "cnn_dictionary", "ssim_ae", "ae", "sdn", "oe_sdn"),
     **industrial.TABLES,
 }
 CATEGORIES = (

@@ -18,8 +18,8 @@ from configs import folder, industrial, mnist, mvtec_ad
 
 SETS = ("mvtec_ad", "dagm2007", "rsdds", "kolektor_sdd", "folder")
 TABLES = {
-    ("mvtec_ad", "aesc_table"): (3, 15),
-    ("mvtec_ad", "table2"): (4, 15),
+    ("mvtec_ad", "aesc_table"): (4, 15),
+    ("mvtec_ad", "table2"): (6, 15),
     ("dagm2007", "f1_table"): (2, 10),
     ("rsdds", "f1_table"): (2, 2),
     ("kolektor_sdd", "aesc_table"): (3, 1),
@@ -83,7 +83,7 @@ def test_choices_of_a_table():
     runs = runs_of("mvtec_ad", "aesc_table,categories=bottle+screw,seeds=0+3,steps=1000")
     assert set(runs) == {
         f"{method}/{category}/seed{seed}"
-        for method in ("aesc_residual", "aesc_uncertainty", "ae_l2")
+        for method in ("aesc_residual", "aesc_uncertainty", "itae", "ae_l2")
         for category in ("bottle", "screw")
         for seed in (0, 3)
     }

@@ -12,7 +12,7 @@ from configs import mvtec_ad
 
 @pytest.fixture
 def runs_of(repository, tmp_path):
-    """`(*categories that are there) -> the runs of AESc's table on three categories`."""
+    """`(*categories that are there) -> the runs of a table of three methods on three categories`."""
 
     def get(*present):
         for category in present:
@@ -20,7 +20,7 @@ def runs_of(repository, tmp_path):
                 path = tmp_path / f"data/{category}/train/good/{number}.png"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(np.full((8, 8), number, np.uint8)).save(path)
-        argument = "aesc_table,smoke,categories=bottle+screw+carpet,seeds=0+1"
+        argument = "corruption_table,smoke,categories=bottle+screw+carpet,seeds=0+1"
         config = mvtec_ad.get_config(argument)
         config.data.dir = str(tmp_path / "data")
         config.mesh.update(member=1, data=1)
@@ -36,7 +36,7 @@ def test_categories_that_are_not_there_are_left_out(runs_of, tmp_path):
     assert absent == ["bottle", "carpet"]
     assert [run.name for run in kept] == [
         f"{method}/screw/seed{seed}"
-        for method in ("aesc_residual", "aesc_uncertainty", "ae_l2")
+        for method in ("aesc_residual", "aesc_uncertainty", "ae_d6_residual")
         for seed in (0, 1)
     ]
     sweeps.check_runs(kept, tmp_path)
@@ -58,16 +58,16 @@ def test_populations_are_of_one_category_and_one_network(runs_of, tmp_path):
     ] == [
         ("aesc_residual", "bottle", 2),
         ("aesc_residual", "screw", 2),
-        ("ae_l2", "bottle", 2),
-        ("ae_l2", "screw", 2),
+        ("ae_d6_residual", "bottle", 2),
+        ("ae_d6_residual", "screw", 2),
     ]
     evaluations = [task for task in plan if isinstance(task, sweeps.Evaluation)]
     assert [[run.name for run in task.runs] for task in evaluations] == [
         [f"{method}/{category}/seed{seed}" for seed in (0, 1)]
-        for method in ("aesc_residual", "aesc_uncertainty", "ae_l2")
+        for method in ("aesc_residual", "aesc_uncertainty", "ae_d6_residual")
         for category in ("bottle", "screw")
     ]
     assert [sweeps.describe.describe_task(task) for task in trainings[1:3]] == [
         "autoencoder aesc on mvtec_ad, screw, 2 members together",
-        "autoencoder ae_l2 on mvtec_ad, bottle, 2 members together",
+        "autoencoder ae_d6 on mvtec_ad, bottle, 2 members together",
     ]
