@@ -14,8 +14,8 @@ train for fewer steps than the default ones.
 
     python launch.py --mode=sweep --config=configs/mnist.py:table1 --workdir=runs/mnist/table1
 
-is the published table on ten digits (means: OC-SVM 0.913, isolation forest 0.923, AnoGAN 0.913, Deep
-SVDD 0.948, AE 0.961, SDN 0.958, OE-SDN 0.975), `table3` the one of the ten auxiliary sets.
+is the published table on ten digits (means: OC-SVM 0.913, isolation forest 0.923, AnoGAN 0.913,
+Deep SVDD 0.948, AE 0.961, SDN 0.958, OE-SDN 0.975), `table3` the one of the ten auxiliary sets.
 `table1,classes=1+3+8,seeds=0+1+2,methods=deep_svdd+vae` chooses digits, seeds and columns, of any
 method that `adjax.methods` has for small images.
 """

@@ -12,7 +12,7 @@ from configs import mvtec_ad
 
 @pytest.fixture
 def runs_of(repository, tmp_path):
-    """`(*categories that are there) -> the runs of a table of three methods on three categories`."""
+    """`(*categories that are there) -> the runs of three methods on three categories`."""
 
     def get(*present):
         for category in present:
