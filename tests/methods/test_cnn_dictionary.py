@@ -4,6 +4,7 @@ The network has random weights here, `test_pretrained.py` is about the released 
 """
 
 import functools
+import importlib
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +18,7 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
 from adjax.errors import UserError
-from adjax.methods import cnn_dictionary, create_method
+from adjax.methods import create_method
 from adjax.methods.cnn_dictionary import (
     build,
     draw_patches,
@@ -238,6 +239,7 @@ def test_missing_weights_end_the_first_stage(method, monkeypatch):
     def missing():
         raise UserError("not installed")
 
-    monkeypatch.setattr(cnn_dictionary, "efficientnet_lite0", missing)
+    module = importlib.import_module("adjax.methods.cnn_dictionary")
+    monkeypatch.setattr(module, "efficientnet_lite0", missing)
     with pytest.raises(UserError, match="not installed"):
         method.stages[0].compute(None, {}, {"seed": 0})

@@ -80,7 +80,7 @@ def test_bfloat16_gives_about_the_same():
     model = ITAEUNet(WIDTHS)
     image = np.random.default_rng(0).uniform(-1, 1, (2, 16, 16, 1)).astype(np.float32)
     variables = random_variables(model, (16, 16, 1))
-    exact = model.apply(variables, image)[0]
-    rough = model.copy(dtype="bfloat16").apply(variables, image)[0]
+    exact = jax.jit(model.apply)(variables, image)[0]
+    rough = jax.jit(model.copy(dtype="bfloat16").apply)(variables, image)[0]
     assert rough.dtype == np.float32
     np.testing.assert_allclose(rough, exact, rtol=0, atol=0.1)

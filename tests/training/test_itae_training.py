@@ -8,18 +8,23 @@ from adjax.training import loop
 
 MEMBERS = ({"seed": 0}, {"seed": 1, "data.normal_class": 5})
 # Adam divides by the root of the second moment: rounding of a gradient near zero is amplified.
-SGD = {"itae.optimizer": "sgd", "itae.learning_rate": 0.1, "itae.schedule": "halving"}
+VALUES = {
+    "itae.optimizer": "sgd",
+    "itae.learning_rate": 0.1,
+    "itae.schedule": "halving",
+    "mesh.member": 1,
+    "mesh.data": 1,
+}
 
 
 class Interrupted(Exception):
     """Stands for a crash between two steps."""
 
 
-def test_population_devices_and_interruption(tmp_path, monkeypatch):
-    one_device = {"mesh.member": 1, "mesh.data": 1}
-    config = tiny_config("itae", members=MEMBERS, **SGD, **one_device)
+def test_population_and_interruption(tmp_path, monkeypatch):
+    config = tiny_config("itae", members=MEMBERS, **VALUES)
     together = train(config, tmp_path / "two")
-    config = tiny_config("itae", members=MEMBERS[1:], **SGD, **{"mesh.data": 4})
+    config = tiny_config("itae", members=MEMBERS[1:], **VALUES)
     alone = train(config, tmp_path / "alone")
     assert_trees_close(member(together, 1), alone, atol=2e-5)
 
