@@ -111,7 +111,8 @@ def evaluate(
         anomalous = test.label != normal[:, None]
         choice = None
         if config.image_score == ORACLE:
-            choice = choose(scores, anomalous, [m["seed"] for m in members])
+            ordered = {name: scores[name] for name in trainer.method.image_scores}
+            choice = choose(ordered, anomalous, [m["seed"] for m in members])
             scores[ORACLE] = choice.pick(scores)
         aurocs = _image_aurocs(scores, anomalous, config.image_score, choice)
         detected, curves = [{}] * len(left), {}

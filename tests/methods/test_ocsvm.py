@@ -1,0 +1,105 @@
+"""OC-SVMs in JAX against scikit-learn's pipeline in float64."""
+
+import numpy as np
+import pytest
+from fit_helpers import MEMBER, assert_exports, fitted, scored, smooth_images, stream
+from sklearn.decomposition import PCA
+from sklearn.svm import OneClassSVM
+
+from adjax.errors import UserError
+from adjax.methods import create_method
+from adjax.methods.ocsvm import principal_components
+from adjax.settings import check_config
+from configs import cifar10, mnist
+
+TRAIN = smooth_images(150)
+TEST = np.concatenate([smooth_images(20, 1), 3 * smooth_images(20, 2) - 1])
+
+
+@pytest.fixture
+def config(config_of):
+    """Of one machine; room for more than the images need."""
+    config = config_of("ocsvm")
+    config.ocsvm.update(components=30, support_vectors=60)
+    config.ocsvm_oracle.update(exponents=tuple(range(-10, 0)), components=30, support_vectors=200)
+    return config
+
+
+def oracle(train, test, gamma, components=None):
+    """Minus the decision function of scikit-learn; the components in float64 if not given."""
+    train, test = (x.reshape(len(x), -1) for x in (train, test))
+    components = components or PCA(0.95).fit(train.astype(float))
+    points, others = components.transform(train), components.transform(test)
+    machine = OneClassSVM(kernel="rbf", nu=0.1, gamma=gamma).fit(points)
+    assert 3 < points.shape[1] < 30
+    return -machine.decision_function(others)
+
+
+def test_score_is_scikit_learns(config):
+    method = create_method(config)
+    variables = fitted(method, TRAIN)
+    (score,) = scored(method, variables, TEST).values()
+    np.testing.assert_allclose(score, oracle(TRAIN, TEST, "scale"), rtol=0, atol=1e-4)
+    assert score[20:].mean() > score[:20].mean() + 0.5
+    assert_exports(method, variables, TEST)
+
+
+def test_contrast_is_normalised_by_the_extremes_of_training_images(config):
+    config.ocsvm.contrast = True
+    method = create_method(config)
+    (score,) = scored(method, fitted(method, TRAIN), TEST).values()
+    train, test = (x - x.mean((1, 2, 3), keepdims=True) for x in (TRAIN, TEST))
+    train, test = (x / abs(x).mean((1, 2, 3), keepdims=True) for x in (train, test))
+    low, high = train.min(), train.max()
+    expected = oracle((train - low) / (high - low), (test - low) / (high - low), "scale")
+    np.testing.assert_allclose(score, expected, rtol=0, atol=1e-4)
+
+
+def test_oracle_has_a_machine_for_each_published_gamma(config):
+    config.method = "ocsvm_oracle"
+    method = create_method(config)
+    assert method.oracle
+    variables = fitted(method, TRAIN)
+    score = scored(method, variables, TEST)
+    assert method.image_scores == tuple(f"gamma_2^{exponent}" for exponent in range(-10, 0))
+    for name, gamma in zip(method.image_scores, np.logspace(-10, -1, 10, base=2), strict=True):
+        # The solver stops at a tolerance of 1e-3: rounding of its points may move what it finds.
+        components = principal_components(TRAIN.reshape(len(TRAIN), -1), 0.95)
+        expected = oracle(TRAIN, TEST, gamma, components)
+        np.testing.assert_allclose(score[name], expected, rtol=0, atol=1e-4, err_msg=name)
+    assert_exports(method, variables, TEST)
+
+
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        ("components", r"config.ocsvm.components=2: these images need \d+ \(of data.normal_class"),
+        ("support_vectors", r"config.ocsvm.support_vectors=2: these images need \d\d \(of"),
+    ],
+)
+def test_images_that_need_more_than_there_is_room_for(config, key, says):
+    config.ocsvm[key] = 2
+    (stage,) = create_method(config).stages
+    with pytest.raises(UserError, match=says):
+        stage.compute(stream(TRAIN), {}, MEMBER)
+
+
+def test_images_that_are_all_the_same_are_refused(config):
+    (stage,) = create_method(config).stages
+    with pytest.raises(UserError, match="no two training images that differ"):
+        stage.compute(stream(TRAIN[[5, 5, 5]]), {}, MEMBER)
+
+
+@pytest.mark.parametrize("key", ["nu", "variance"])
+def test_parts_lie_between_nothing_and_all(config, key):
+    for value in (0.0, 1.0):
+        config.ocsvm[key] = value
+        with pytest.raises(UserError, match=f"config.ocsvm.{key}={value}: must lie between 0"):
+            check_config(config)
+
+
+def test_published_scripts_normalise_contrast_in_colour_only():
+    for method in ("ocsvm", "ocsvm_oracle"):
+        assert not mnist.get_config(method)[method].contrast
+        assert cifar10.get_config(method)[method].contrast
+    assert mnist.get_config("ocsvm_oracle").image_score == "oracle"
