@@ -69,7 +69,7 @@ def isolation(params: dict[str, jax.Array], image: jax.Array, depth: int) -> jax
       depth: of the deepest tree.
 
     """
-    pixels = image.reshape(len(image), -1)
+    pixels = image.reshape(image.shape[0], -1)
     tree = jnp.arange(len(params["pixel"]))[None]
 
     def descend(_, node):  # node [B, trees]; a leaf leads to itself
@@ -77,7 +77,7 @@ def isolation(params: dict[str, jax.Array], image: jax.Array, depth: int) -> jax
         goes_left = value <= params["threshold"][tree, node]
         return jnp.where(goes_left, params["left"][tree, node], params["right"][tree, node])
 
-    root = jnp.zeros((len(image), tree.shape[1]), jnp.int32)
+    root = jnp.zeros((image.shape[0], tree.shape[1]), jnp.int32)
     leaf = jax.lax.fori_loop(0, depth, descend, root)
     return jnp.exp2(-params["path"][tree, leaf].mean(1) / params["normal_path"])
 

@@ -87,7 +87,7 @@ def project(params: dict[str, jax.Array], image: jax.Array) -> jax.Array:
     """The features that the machines see: principal components, float32 `[B, components]`."""
     if "low" in params:
         image = normalise(image, params["low"], params["high"])
-    centred = image.reshape(len(image), -1) - params["mean"][None]
+    centred = image.reshape(image.shape[0], -1) - params["mean"][None]
     return jnp.matmul(centred, params["components"].T, precision="highest")
 
 
