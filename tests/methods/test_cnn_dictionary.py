@@ -4,13 +4,13 @@ The network has random weights here, `test_pretrained.py` is about the released 
 """
 
 import functools
-import importlib
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import tensorflow as tf
+from dictionary_helpers import FEATURES, cnn_dictionary, use_few_features
 from jax import export
 from model_helpers import random_variables
 from scipy.spatial.distance import cdist
@@ -218,10 +218,15 @@ def test_score_equals_its_parts(method, dictionary):
     assert scores.reconstruction == {}
 
 
-def test_score_is_exported_for_any_number_of_images(method, dictionary):
+def test_score_is_exported_for_any_number_of_images(config_of, monkeypatch):
+    use_few_features(monkeypatch)
+    config = config_of("cnn_dictionary")
+    config.dictionary.update(patch=6, stride=2, entries=3, at_once=3)
+    method = create_method(config)
+    drawn = np.random.default_rng(0).random((40, FEATURES), np.float32)
     variables = {
-        "features": {"params": random_network()},
-        "dictionary": {"params": dictionary},
+        "features": {"params": method.stages[0].compute(None, {}, {})},
+        "dictionary": {"params": build(drawn, 0.95, 3, 0)},
     }
 
     def score(image):
@@ -239,7 +244,6 @@ def test_missing_weights_end_the_first_stage(method, monkeypatch):
     def missing():
         raise UserError("not installed")
 
-    module = importlib.import_module("adjax.methods.cnn_dictionary")
-    monkeypatch.setattr(module, "efficientnet_lite0", missing)
+    monkeypatch.setattr(cnn_dictionary, "efficientnet_lite0", missing)
     with pytest.raises(UserError, match="not installed"):
         method.stages[0].compute(None, {}, {"seed": 0})

@@ -1,43 +1,32 @@
 """A dictionary through the product: populations, runs that go on, scores."""
 
-import importlib
-
 import numpy as np
 import pytest
-from model_helpers import random_variables
+from dictionary_helpers import cnn_dictionary, use_few_features
 from training_helpers import assert_trees_close, member, tiny_config, train
 
 from adjax.experiment import train_and_evaluate
-from adjax.models import EfficientNetLite0
 
-# Not the function of its name, which hides it.
-cnn_dictionary = importlib.import_module("adjax.methods.cnn_dictionary")
 MEMBERS = ({"seed": 0, "data.normal_class": 3}, {"seed": 1, "data.normal_class": 5})
 
 
 def test_run_of_a_population(tmp_path, monkeypatch):
-    calls = []
-
-    def weights():
-        calls.append("weights")
-        return random_variables(EfficientNetLite0(), (32, 32, 3))
-
-    monkeypatch.setattr(cnn_dictionary, "efficientnet_lite0", weights)
+    loadings = use_few_features(monkeypatch)
     config = tiny_config("cnn_dictionary", members=MEMBERS)
     together = train(config, tmp_path / "two")
     config = tiny_config("cnn_dictionary", members=MEMBERS[1:])
     alone = train(config, tmp_path / "one")
     assert_trees_close(member(together["dictionary"], 1), alone["dictionary"], atol=0)
-    assert len(calls) == 3
+    assert len(loadings) == 3
 
-    # What is there is found, the rest is computed: of a run that ended after its first stage.
+    # A run that ended after its first stage: what is there is found, the rest is computed.
     build = cnn_dictionary.build
     monkeypatch.setattr(cnn_dictionary, "build", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         train(config, tmp_path / "cut")
     monkeypatch.setattr(cnn_dictionary, "build", build)
-    monkeypatch.setattr(cnn_dictionary, "efficientnet_lite0", None)
     results = train_and_evaluate(config, tmp_path / "cut")
+    assert len(loadings) == 4
     again = train(config, tmp_path / "cut")
     assert_trees_close(again["dictionary"], alone["dictionary"], atol=0)
     (found,) = results["members"]
