@@ -94,11 +94,11 @@ SECTIONS: dict[str, dict[str, Any]] = {
         "batch_size": 64,  # of a step of the critic; an update takes critic_steps times these
         "critic_steps": 5,
         "gp_weight": 10.0,
-        "steps": 1000,  # [D] updates, about 55 epochs of a digit; 7 epochs of a larger set there
+        "steps": 500,  # [D] updates, about 27 epochs of a digit; 7 epochs of a larger set there
         "learning_rate": 1e-4,
         "weight_decay": 0.0,
         "least_spread": 0.05,  # [D] as of anogan
-        "spread_after": 300,  # [D]
+        "spread_after": 200,  # [D]
     },
     "izi_encoder": {
         "batch_size": 64,
