@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import adjax
@@ -196,9 +197,10 @@ def as_json(config) -> dict:
 
 def essential(config_json: dict) -> dict[str, Any]:
     """Dotted key -> value of everything that decides a run's numbers."""
-    return {
-        key: value for key, value in _leaves(config_json) if not _in_sections(key, EXECUTION_KEYS)
-    }
+    execution = set(EXECUTION_KEYS)
+    if config_json["data"]["name"] == "folder":  # nothing else says whose images these are
+        execution.remove("data.dir")
+    return {k: v for k, v in _leaves(config_json) if not _in_sections(k, execution)}
 
 
 def config_hash(config) -> str:
@@ -238,8 +240,6 @@ def _stage_keys(config, stage) -> dict[str, Any]:
     sections = (*stage.sections, *((f"crops.{crops}",) if crops else ()))
     keys = {k: v for k, v in essential(as_json(config)).items() if _in_sections(k, sections)}
     keys.pop("data.test_split", None)
-    if config.data.name == "folder":  # nothing else says whose images these are
-        keys["data.dir"] = config.data.dir
     return keys | {k: config[k] for k in ("precision", "select", "log_every", "checkpoint_every")}
 
 
@@ -247,7 +247,7 @@ def _execution(config) -> dict[str, Any]:
     return {k: v for k, v in _leaves(as_json(config)) if _in_sections(k, EXECUTION_KEYS)}
 
 
-def _in_sections(key: str, sections: tuple[str, ...]) -> bool:
+def _in_sections(key: str, sections: Iterable[str]) -> bool:
     return any(key == s or key.startswith(f"{s}.") for s in sections)
 
 

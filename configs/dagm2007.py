@@ -13,7 +13,7 @@ is every class that is there; `f1_table,categories=Class8,steps=1000` chooses.
 
 from configs import industrial
 
-TABLES = {"f1_table": ("unet_ae", "aesc_residual")}
+TABLES = {"f1_table": ("unet_ae", "aesc_residual"), **industrial.TABLES}
 CATEGORIES = tuple(f"Class{number}" for number in range(1, 11))
 NAMES = (*industrial.METHODS, *TABLES)
 

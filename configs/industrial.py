@@ -15,6 +15,12 @@ RECONSTRUCTION = (
 DISTILLATION = ("ae", "sdn", "oe_sdn")
 METHODS = (*RECONSTRUCTION, *DISTILLATION, *baselines.INDUSTRIAL)
 BERGMANN = ("ssim_ae", "ae_l2")  # networks for patches of 128 or 256 px only
+# Tables that any data set can have: what training on corrupted images brings, with stains or
+# `--config.autoencoder.corruption=none`, and what the loss does for one network.
+TABLES = {
+    "corruption_table": ("aesc_residual", "aesc_uncertainty", "ae_d6_residual"),
+    "loss_table": BERGMANN,
+}
 VARIANTS = ("texture", "smoke")
 CHOICES = ("categories", "seeds", "steps")
 TEXTURES = ("carpet", "grid", "leather", "tile", "wood")
@@ -223,6 +229,8 @@ def smoke(method: str, patches: bool) -> dict:
 def industrial_sweep(add, argument: str, tables: dict[str, tuple[str, ...]], categories) -> None:
     """Add the runs of a table, named METHOD/CATEGORY/seedS; of a method's name, none.
 
+    The one category of a folder of one's own has no name.
+
     Args:
       add: as the planner gives it.
       argument: see `parse`: `categories` and `seeds` choose, `steps` shortens the autoencoders.
@@ -234,7 +242,7 @@ def industrial_sweep(add, argument: str, tables: dict[str, tuple[str, ...]], cat
     for method in tables.get(name, ()):
         for category in chosen.get("categories", categories):
             own = of_method(method)
-            if category in TEXTURES and method in BERGMANN:
+            if method in BERGMANN and (category in TEXTURES or "texture" in variants):
                 own |= patches(128)
             if "smoke" in variants:
                 own |= smoke(method, "data.patch" in own)
@@ -242,7 +250,8 @@ def industrial_sweep(add, argument: str, tables: dict[str, tuple[str, ...]], cat
                 own["autoencoder.steps"] = chosen["steps"][0]
             for seed in chosen.get("seeds", (0,)):
                 run = {"data.normal_class": category, "seed": seed}
-                add(f"{method}/{category}/seed{seed}", own | run)
+                parts = method, category, f"seed{seed}"
+                add("/".join(filter(None, parts)), own | run)
 
 
 def parse(argument: str, tables: tuple[str, ...] = ()) -> tuple[str, list[str], dict]:

@@ -13,7 +13,7 @@ is AESc by residual and uncertainty, and AE (L2).
 
 from configs import industrial
 
-TABLES = {"aesc_table": ("aesc_residual", "aesc_uncertainty", "ae_l2")}
+TABLES = {"aesc_table": ("aesc_residual", "aesc_uncertainty", "ae_l2"), **industrial.TABLES}
 CATEGORIES = ("kolektor_sdd",)
 NAMES = (*industrial.METHODS, *TABLES)
 

@@ -24,6 +24,7 @@ from configs import industrial
 TABLES = {
     "aesc_table": ("aesc_residual", "aesc_uncertainty", "ae_l2"),
     "table2": ("ssim_ae", "ae", "sdn", "oe_sdn"),
+    **industrial.TABLES,
 }
 CATEGORIES = (
     *industrial.TEXTURES,

@@ -13,7 +13,7 @@ is both types; `f1_table,categories=type_i` chooses.
 
 from configs import industrial
 
-TABLES = {"f1_table": ("unet_ae", "aesc_residual")}
+TABLES = {"f1_table": ("unet_ae", "aesc_residual"), **industrial.TABLES}
 CATEGORIES = ("type_i", "type_ii")
 NAMES = (*industrial.METHODS, *TABLES)
 

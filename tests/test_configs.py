@@ -11,7 +11,7 @@ from adjax.evaluation import ORACLE
 from adjax.methods import METHODS, create_method
 from adjax.reports.published import TABLE_3
 from adjax.settings import check_config, config_hash, members_of, stage_hash
-from configs import cifar10, mnist
+from configs import cifar10, folder, mnist
 from configs.base import AUXILIARY, TABLE1
 
 FILES = sorted(p.stem for p in (Path(__file__).parent.parent / "configs").glob("*.py"))
@@ -145,3 +145,10 @@ def test_hash_tells_results_apart_and_nothing_else():
         value = {"data.dir": "elsewhere", "parallel": "pmap", "student.loss_weight": 0.25}
         other.update_from_flattened_dict({key: value.get(key, 1)})
         assert (config_hash(other) == config_hash(config)) == same, key
+
+
+def test_folder_of_ones_own_is_told_by_where_it_is():
+    configs = [folder.get_config("aesc_residual") for _ in range(2)]
+    assert config_hash(configs[0]) == config_hash(configs[1])
+    configs[1].data.dir = "elsewhere"
+    assert config_hash(configs[0]) != config_hash(configs[1])

@@ -23,6 +23,8 @@ TABLES = {
     ("dagm2007", "f1_table"): (2, 10),
     ("rsdds", "f1_table"): (2, 2),
     ("kolektor_sdd", "aesc_table"): (3, 1),
+    ("kolektor_sdd", "corruption_table"): (3, 1),
+    ("rsdds", "loss_table"): (2, 2),
 }
 
 
@@ -52,6 +54,15 @@ def test_tables(dataset, table, variant):
         assert config.data.name == dataset
         check_config(config)
         assert config.image_score in create_method(config).image_scores
+
+
+def test_tables_of_a_folder():
+    runs = runs_of("folder", "corruption_table,steps=10")
+    assert list(runs) == [f"{name}/seed0" for name in industrial.TABLES["corruption_table"]]
+    patches = [config.data.patch for config in runs_of("folder", "loss_table").values()]
+    assert patches == [256, 256]
+    patches = [config.data.patch for config in runs_of("folder", "loss_table,texture").values()]
+    assert patches == [128, 128]
 
 
 @pytest.mark.parametrize("texture", [False, True])
