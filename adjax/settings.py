@@ -28,6 +28,12 @@ _CHOICES = {
     "teacher.schedule": ("cosine", "constant"),
     "student.schedule": ("cosine", "constant"),
     "autoencoder.schedule": ("cosine", "constant"),
+    "svdd_autoencoder.network": ("mnist", "cifar10"),
+    "svdd_autoencoder.schedule": ("cosine", "constant", "step"),
+    "svdd.objective": ("one_class", "soft_boundary"),
+    "svdd.schedule": ("cosine", "constant", "step"),
+    "vae.network": ("conv", "ssim"),
+    "vae.schedule": ("cosine", "constant"),
     "threshold.rule": ("quantile", "k_sigma", "minimum_area"),
 }
 _POSITIVE = {
@@ -43,6 +49,7 @@ _POSITIVE = {
     "stride",
     "chunk",
     "passes",
+    "draws",
     "width",
     "depth",
     "kernel",
@@ -54,10 +61,9 @@ _POSITIVE = {
     "subsample",
 }
 _FRACTION = {"loss_weight", "validation_fraction", "eps", "quantile", "image_quantile"}
-_OPEN_FRACTION = {"nu", "variance"}
 _NOT_NEGATIVE = {
     *("learning_rate", "weight_decay", "ssim_weight", "squared_weight", "member"),
-    *("patch", "samples", "extra_layers", "k"),
+    *("patch", "samples", "extra_layers", "k", "warm_up_steps", "beta"),
 }
 
 
@@ -135,12 +141,16 @@ def _check_number(key: str, value) -> None:
         raise _wrong(key, value, "must be at least 1")
     if name in _FRACTION and not 0 <= value < 1 + (name == "loss_weight") * 1e-9:
         raise _wrong(key, value, "must lie between 0 and 1")
-    if name in _OPEN_FRACTION and not 0 < value < 1:
-        raise _wrong(key, value, "must lie between 0 and 1, neither of them")
     if name in _NOT_NEGATIVE and value < 0:
         raise _wrong(key, value, "must not be negative")
     if name == "sigma" and value <= 0:
         raise _wrong(key, value, "must be positive")
+    if name == "milestones" and any(step < 1 for step in value):
+        raise _wrong(key, value, "give numbers of steps, or none")
+    if name == "nu" and not 0 < value <= 1:
+        raise _wrong(key, value, "must be above 0 and at most 1")
+    if name == "variance" and not 0 < value < 1:
+        raise _wrong(key, value, "must be above 0 and below 1")
     if name == "widths" and (len(value) < 2 or min(value) < 1):
         raise _wrong(key, value, "give at least two positive widths")
     if name == "seed" and not 0 <= value < 2**31:

@@ -3,12 +3,14 @@
 from adjax.errors import UserError
 from adjax.methods.aesc import ae_d6_residual, ae_d6_uncertainty, aesc_residual, aesc_uncertainty
 from adjax.methods.autoencoder import autoencoder
+from adjax.methods.deep_svdd import deep_svdd
 from adjax.methods.isolation_forest import isolation_forest
 from adjax.methods.ocsvm import ocsvm, ocsvm_oracle
 from adjax.methods.reconstruction import ae_l2, ssim_ae
 from adjax.methods.stage import DATA_AXIS, Fit, Method, Scores, Stage, TrainState
 from adjax.methods.style_distillation import oe_sdn, sdn
 from adjax.methods.unet import unet_ae
+from adjax.methods.vae import vae
 
 METHODS = {
     "ae": autoencoder,
@@ -24,6 +26,8 @@ METHODS = {
     "ocsvm": ocsvm,
     "ocsvm_oracle": ocsvm_oracle,
     "isolation_forest": isolation_forest,
+    "deep_svdd": deep_svdd,
+    "vae": vae,
 }
 
 __all__ = [

@@ -6,7 +6,7 @@ gradient (a kernel machine, a dictionary, a constant of the training images) is 
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
 import jax
@@ -78,6 +78,8 @@ class Stage:
       corruption: name and parameters of the corruption of normal images that the input pipeline
         makes, `corrupted` beside the clean `image`, or None.
       limits: by which a member is told that collapsed, where no number says so by not being finite.
+      begin: `(state, frozen) -> state`, of the same shapes: what `init` gave, made to start from
+        variables of earlier stages. None: it starts as it is.
 
     """
 
@@ -92,6 +94,7 @@ class Stage:
     validate: Callable[[Variables, Frozen, jax.Array], jax.Array]
     corruption: tuple[str, dict[str, Any]] | None = None
     limits: tuple[Limit, ...] = ()
+    begin: Callable[[TrainState, Frozen], TrainState] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,17 +163,23 @@ def dynamic_keys(stage_name: str) -> tuple[str, ...]:
     return f"{stage_name}.learning_rate", f"{stage_name}.weight_decay"
 
 
-def learning_curve(schedule: str, steps: int) -> optax.Schedule:
+def learning_curve(schedule: str, steps: int, milestones: Sequence[int] = ()) -> optax.Schedule:
     """The learning rate over the steps, as a part of its first value.
 
     Args:
-      schedule: "cosine" (to zero over `steps`) or "constant".
+      schedule: "cosine" (to zero over `steps`), "constant" or "step".
       steps: number of updates.
+      milestones: of "step": the numbers of updates after which it is a tenth of what it was.
 
     """
+
+    def step(done):
+        return jnp.where(done < jnp.asarray(milestones, jnp.int32), 1.0, 0.1).prod()
+
     curves = {
         "cosine": optax.cosine_decay_schedule(1.0, steps),
         "constant": optax.constant_schedule(1.0),
+        "step": step,
     }
     curve = curves[schedule]
 
@@ -197,16 +206,17 @@ def minimise(
     objective,
     optimizer: optax.GradientTransformation,
     curve: optax.Schedule,
+    decoupled: bool = True,
 ):
     """`Stage.update` that descends the gradient of `objective`.
 
     Args:
-      name: of the stage; its rates are `member[name + ".learning_rate"]` and `".weight_decay"`
-        (decoupled, as in AdamW).
+      name: of the stage; its rates are `member[name + ".learning_rate"]` and `".weight_decay"`.
       objective: `(variables, frozen, batch, key, member) -> (loss, (metrics, model_state))` with a
         scalar loss, the mean over the device's share of the batch.
       optimizer: gives the direction of descent for a learning rate of one.
       curve: the learning rate over the steps, see `learning_curve`.
+      decoupled: how weights decay, see `descend`.
 
     """
     learning_rate, weight_decay = dynamic_keys(name)
@@ -218,7 +228,8 @@ def minimise(
 
         rate = member[learning_rate] * curve(state.step)
         params, opt_state, (loss, (metrics, model_state)), grad_norm = descend(
-            loss_of, state.params, optimizer, state.opt_state, rate, member[weight_decay]
+            *(loss_of, state.params, optimizer, state.opt_state, rate),
+            *(member[weight_decay], decoupled),
         )
         metrics |= {"loss": loss, "grad_norm": grad_norm, "param_norm": optax.tree.norm(params)}
         return TrainState(state.step + 1, params, model_state, opt_state), metrics
@@ -233,6 +244,7 @@ def descend(
     opt_state: Any,
     rate: jax.Array | float,
     weight_decay: jax.Array | float = 0.0,
+    decoupled: bool = True,
 ) -> tuple[Any, Any, Any, jax.Array]:
     """One step down the gradient of a loss, the mean over all devices that share the batch.
 
@@ -242,7 +254,9 @@ def descend(
       optimizer: gives the direction of descent for a learning rate of one.
       opt_state: its state.
       rate: the learning rate.
-      weight_decay: decoupled, as in AdamW.
+      weight_decay: by which the weights are drawn to zero.
+      decoupled: beside the optimiser's direction, as in AdamW, or else as part of the gradient that
+        the optimiser is given: that of `weight_decay / 2` times the squared norm of all weights.
 
     Returns:
       `(params, opt_state, (loss, others), norm of the gradient)`.
@@ -250,6 +264,9 @@ def descend(
     """
     value, grads = jax.value_and_grad(objective, has_aux=True)(params)
     value, grads = jax.lax.pmean((value, grads), DATA_AXIS)
+    if not decoupled:
+        grads = jax.tree.map(lambda g, p: g + weight_decay * p, grads, params)
+        weight_decay = 0.0
     with jax.numpy_dtype_promotion("standard"):  # Optax raises floats to integer powers
         direction, opt_state = optimizer.update(grads, opt_state, params)
     params = jax.tree.map(lambda p, u: p - rate * (u + weight_decay * p), params, direction)

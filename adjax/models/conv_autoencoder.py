@@ -4,7 +4,8 @@ The paper shows its architecture only as a figure; this one is a default of ours
 MNIST to the published AUROC of the autoencoder alone.
 """
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 
 import flax.linen as nn
 import jax
@@ -33,23 +34,39 @@ class ConvAutoencoder(nn.Module):
     @nn.compact
     def __call__(self, image: jax.Array, train: bool = False):
         """Reconstruct `[B, H, W, C]`; H and W divisible by `2 ** (len(widths) - 1)`."""
-
-        def block(x, features, kernel=3, stride=1, upsample=False):
-            size, strides = (kernel, kernel), (stride, stride)
-            x = Conv(features, size, strides, use_bias=False, upsample=upsample)(x)
-            x = BatchNorm(not train, momentum=0.9, axis_name=self.batch_axis, dtype=x.dtype)(x)
-            return nn.leaky_relu(x, 0.2)
-
-        *strided, last = self.widths
-        x = image.astype(self.dtype)
-        for features in strided:
-            x = block(x, features, kernel=4, stride=2)
-        x = block(x, last)
+        norm = normalisation(train, self.batch_axis)
+        x = halved(image.astype(self.dtype), self.widths, norm)
         shape = x.shape
         code = nn.Dense(self.code_size, dtype=x.dtype, name="code")(x.reshape(x.shape[0], -1))
         x = nn.Dense(shape[1] * shape[2] * shape[3], dtype=x.dtype)(code).reshape(shape)
-        x = block(x, strided[-1])
-        for features in (*reversed(strided[:-1]), strided[0]):
-            x = block(x, features, upsample=True)
+        x = doubled(x, self.widths, norm)
         x = Conv(image.shape[-1], (3, 3), name="image")(x)
         return nn.sigmoid(x.astype(image.dtype)), {"code": code}
+
+
+def normalisation(train: bool, batch_axis: str | None) -> Callable[..., nn.Module]:
+    """The layers by which these networks normalise."""
+    return functools.partial(BatchNorm, not train, momentum=0.9, axis_name=batch_axis)
+
+
+def halved(x: jax.Array, widths: Sequence[int], norm: Callable[..., nn.Module]) -> jax.Array:
+    """Encoder's layers of the module that calls: `[B, H, W, C]` to what the code is read from."""
+    *strided, last = widths
+    for features in strided:
+        x = _block(x, norm, features, kernel=4, stride=2)
+    return _block(x, norm, last)
+
+
+def doubled(x: jax.Array, widths: Sequence[int], norm: Callable[..., nn.Module]) -> jax.Array:
+    """Decoder's layers of the module that calls, but for the last one: the way back of `halved`."""
+    *strided, _ = widths
+    x = _block(x, norm, strided[-1])
+    for features in (*reversed(strided[:-1]), strided[0]):
+        x = _block(x, norm, features, upsample=True)
+    return x
+
+
+def _block(x, norm, features, kernel=3, stride=1, upsample=False):
+    size, strides = (kernel, kernel), (stride, stride)
+    x = Conv(features, size, strides, use_bias=False, upsample=upsample)(x)
+    return nn.leaky_relu(norm(dtype=x.dtype)(x), 0.2)

@@ -6,6 +6,8 @@ sigmoid at the end is a default of ours, for images in [0, 1]; so is the kernel 
 convolution for images of 256 px, which the MVTec AD paper (2019) mentions without its size.
 """
 
+from collections.abc import Sequence
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -25,7 +27,7 @@ _LAYERS = (
     (64, 3, 1),
     (32, 3, 1),
 )
-_CODE_KERNEL = 8
+CODE_KERNEL = 8
 
 
 class SSIMAutoencoder(nn.Module):
@@ -46,21 +48,42 @@ class SSIMAutoencoder(nn.Module):
     @nn.compact
     def __call__(self, image: jax.Array, train: bool = False):
         """Reconstruct `[B, H, W, C]`, H = W = 128 x 2^extra_layers; `train` changes nothing."""
-        size = 128 * 2**self.extra_layers
-        if image.shape[1:3] != (size, size):
-            raise ValueError(f"SSIMAutoencoder needs images of {size} x {size} px")
-        layers = (_STEM,) * self.extra_layers + _LAYERS
-        x = image.astype(self.dtype)
-        for features, kernel, stride in layers:
-            x = Conv(features, (kernel,) * 2, (stride,) * 2)(x)
-            x = nn.leaky_relu(x, 0.2)
-        code = Conv(self.code_size, (_CODE_KERNEL,) * 2, padding="VALID")(x)
-        x = ConvTranspose(layers[-1][0], (_CODE_KERNEL,) * 2, padding="VALID")(code)
-        # A transposed layer gives what its convolution was given.
-        features_before = (image.shape[-1], *(features for features, _, _ in layers[:-1]))
-        for features, (_, kernel, stride) in zip(
-            reversed(features_before), reversed(layers), strict=True
-        ):
-            x = nn.leaky_relu(x, 0.2)
-            x = ConvTranspose(features, (kernel,) * 2, (stride,) * 2)(x)
+        layers = layers_of(image.shape, self.extra_layers)
+        x = strided(image.astype(self.dtype), layers)
+        code = Conv(self.code_size, (CODE_KERNEL,) * 2, padding="VALID")(x)
+        x = mirrored(code, image.shape[-1], layers)
         return nn.sigmoid(x.astype(image.dtype)), {"code": code[:, 0, 0].astype(image.dtype)}
+
+
+def layers_of(shape: Sequence[int], extra_layers: int) -> tuple[tuple[int, int, int], ...]:
+    """(features, kernel, stride) of the encoder's layers for images `[..., H, W, C]` of a shape.
+
+    Raises:
+      ValueError: if H and W are not 128 x 2^extra_layers.
+
+    """
+    size = 128 * 2**extra_layers
+    if tuple(shape[-3:-1]) != (size, size):
+        raise ValueError(f"SSIMAutoencoder needs images of {size} x {size} px")
+    return (_STEM,) * extra_layers + _LAYERS
+
+
+def strided(x: jax.Array, layers: Sequence[tuple[int, int, int]]) -> jax.Array:
+    """Encoder's layers of the module that calls: `[B, H, W, C]` to `[B, 8, 8, 32]`."""
+    for features, kernel, stride in layers:
+        x = Conv(features, (kernel,) * 2, (stride,) * 2)(x)
+        x = nn.leaky_relu(x, 0.2)
+    return x
+
+
+def mirrored(code: jax.Array, channels: int, layers: Sequence[tuple[int, int, int]]) -> jax.Array:
+    """Decoder's layers of the module that calls: `[B, 1, 1, code size]` to `[B, H, W, C]`."""
+    x = ConvTranspose(layers[-1][0], (CODE_KERNEL,) * 2, padding="VALID")(code)
+    # A transposed layer gives what its convolution was given.
+    features_before = (channels, *(features for features, _, _ in layers[:-1]))
+    for features, (_, kernel, stride) in zip(
+        reversed(features_before), reversed(layers), strict=True
+    ):
+        x = nn.leaky_relu(x, 0.2)
+        x = ConvTranspose(features, (kernel,) * 2, (stride,) * 2)(x)
+    return x

@@ -6,7 +6,7 @@ from adjax.ops.compiler import compiler_options
 from adjax.ops.convolution import Conv, ConvTranspose, conv, conv_of_upsampled, conv_transpose
 from adjax.ops.flops import count_flops
 from adjax.ops.normalization import BatchNorm
-from adjax.ops.resampling import upsample_nearest
+from adjax.ops.resampling import max_pool, upsample_nearest
 
 __all__ = [
     "CONVOLUTIONS",
@@ -20,6 +20,7 @@ __all__ = [
     "conv_transpose",
     "convolution_backend",
     "count_flops",
+    "max_pool",
     "native_library",
     "upsample_nearest",
 ]

@@ -16,6 +16,8 @@ class BatchNorm(nn.Module):
       epsilon: added to the variance.
       axis_name: mesh axis over which batch statistics are averaged, if any.
       dtype: of the result; that of the input by default. Statistics are float32.
+      use_scale: whether channels are scaled by a parameter after they are normalised.
+      use_bias: whether one is added to them.
 
     """
 
@@ -24,6 +26,8 @@ class BatchNorm(nn.Module):
     epsilon: float = 1e-5
     axis_name: str | None = None
     dtype: DTypeLike | None = None
+    use_scale: bool = True
+    use_bias: bool = True
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -31,8 +35,11 @@ class BatchNorm(nn.Module):
         shape = (x.shape[-1],)
         mean = self.variable("batch_stats", "mean", jnp.zeros, shape, jnp.float32)
         variance = self.variable("batch_stats", "var", jnp.ones, shape, jnp.float32)
-        scale = self.param("scale", nn.initializers.ones, shape, jnp.float32)
-        bias = self.param("bias", nn.initializers.zeros, shape, jnp.float32)
+        scale = bias = None
+        if self.use_scale:
+            scale = self.param("scale", nn.initializers.ones, shape, jnp.float32)
+        if self.use_bias:
+            bias = self.param("bias", nn.initializers.zeros, shape, jnp.float32)
         if self.use_running_average:
             moments = mean.value, variance.value
         else:
@@ -43,10 +50,11 @@ class BatchNorm(nn.Module):
             if not self.is_initializing():
                 for running, new in zip((mean, variance), moments, strict=True):
                     running.value = self.momentum * running.value + (1 - self.momentum) * new
-        factor = scale * lax.rsqrt(moments[1] + self.epsilon)
-        return _scale_and_shift(x.astype(jnp.float32), factor, bias - moments[0] * factor).astype(
-            self.dtype or x.dtype
-        )
+        factor = lax.rsqrt(moments[1] + self.epsilon)
+        factor = factor if scale is None else scale * factor
+        offset = -moments[0] * factor if bias is None else bias - moments[0] * factor
+        y = _scale_and_shift(x.astype(jnp.float32), factor, offset)
+        return y.astype(self.dtype or x.dtype)
 
 
 def _mean(x: jax.Array) -> jax.Array:

@@ -18,6 +18,7 @@ _METHODS = {
     "sdn": "SDN",
     "ssim_ae": "SSIM-AE",
     "unet_ae": "U-Net",
+    "vae": "VAE",
 }
 _DATASETS = {
     "cifar10": "CIFAR-10",

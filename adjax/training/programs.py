@@ -51,6 +51,16 @@ def _init_program(init: Callable, index: int, execution: Execution, image_shape)
     return jax.jit(over_members(init_member, "map"), out_shardings=sharding)
 
 
+def begin_state(stage: Stage, execution: Execution, state, frozen):
+    """State of all members after `Stage.begin`, which it must have: every leaf `[P, ...]`."""
+    return _begin_program(stage.begin, execution)(state, frozen)
+
+
+@functools.lru_cache(maxsize=64)
+def _begin_program(begin: Callable, execution: Execution) -> Callable:
+    return jax.jit(over_members(begin, "map"), out_shardings=execution.sharding(OF_MEMBERS))
+
+
 def compile_update(stage: Stage, index: int, execution: Execution, operands) -> Compiled:
     """Compile the update for operands `(state, frozen, batch, members)` of these shapes."""
     start = time.perf_counter()

@@ -68,7 +68,7 @@ def train_stage(
 
     if step < stage.steps:
         log.rewind(names, step)
-        tree = initial_tree(trainer, index) if tree is None else tree
+        tree = initial_tree(trainer, index, frozen) if tree is None else tree
         try:
             parts = trainer, index, frozen, log, checkpoints, chrono, record
             if isinstance(stage, Fit):

@@ -10,10 +10,10 @@ import numpy as np
 
 from adjax.errors import DivergedError, UserError
 from adjax.inputs import Crops, Stream
-from adjax.methods import Method
+from adjax.methods import Method, Stage
 from adjax.training.checkpoints import Checkpoints
 from adjax.training.execution import OF_MEMBERS, Execution
-from adjax.training.programs import init_state, snapshot
+from adjax.training.programs import begin_state, init_state, snapshot
 from adjax.training.stage_cache import StageCache
 
 
@@ -106,10 +106,17 @@ def selected(select: str, tree: dict) -> Any:
     return tree["best"] if select == "best" else tree["state"].variables
 
 
-def initial_tree(trainer: Trainer, index: int) -> dict:
-    """What a checkpoint of a stage holds, before its first step; leaves `[P, ...]`."""
+def initial_tree(trainer: Trainer, index: int, frozen: dict | None = None) -> dict:
+    """What a checkpoint of a stage holds, before its first step; leaves `[P, ...]`.
+
+    Without `frozen`, the variables of earlier stages, only shapes are right where a stage starts
+    from them.
+    """
     stage = trainer.method.stages[index]
     state = init_state(stage, index, trainer.execution, trainer.image_shape, trainer.members)
+    if frozen is not None and isinstance(stage, Stage) and stage.begin is not None:
+        # A copy, for updates are given the state's buffers, and earlier stages need theirs.
+        state = snapshot(begin_state(stage, trainer.execution, state, frozen))
     best_loss = np.full(len(trainer.settings), np.inf, np.float32)
     best_loss = trainer.execution.put(best_loss, OF_MEMBERS)
     return {"state": state, "best": snapshot(state.variables), "best_loss": best_loss}

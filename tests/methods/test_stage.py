@@ -18,17 +18,17 @@ def loss(params, target):
     return jnp.square(params["w"][None] * target + params["b"]).mean()
 
 
-def ours(schedule, learning_rate, weight_decay, shares=1):
+def ours(schedule, learning_rate, weight_decay, shares=1, milestones=(), decoupled=True):
     """Parameters after `STEPS` updates, and the last metrics; `shares` devices share a batch."""
     optimizer = optax.scale_by_adam()
-    curve = learning_curve(schedule, STEPS)
+    curve = learning_curve(schedule, STEPS, milestones)
 
     def objective(variables, frozen, batch, key, member):
         seen = {"seen": variables["seen"] + 1}
         return loss(variables["params"], batch["target"]), ({"double": batch["target"].sum()}, seen)
 
     update = jax.vmap(
-        minimise("stage", objective, optimizer, curve),
+        minimise("stage", objective, optimizer, curve, decoupled),
         in_axes=(None, None, 0, None, None),
         out_axes=None,
         axis_name=DATA_AXIS,
@@ -44,9 +44,11 @@ def ours(schedule, learning_rate, weight_decay, shares=1):
     return state, metrics
 
 
-def optax_params(schedule, weight_decay):
-    """The oracle: AdamW after `STEPS` updates."""
+def optax_params(schedule, weight_decay, decoupled=True):
+    """The oracle: AdamW, or Adam on decayed gradients, after `STEPS` updates."""
     optimizer = optax.adamw(schedule, weight_decay=weight_decay)
+    if not decoupled:
+        optimizer = optax.chain(optax.add_decayed_weights(weight_decay), optax.adam(schedule))
     params, state = START, optimizer.init(START)
     for _ in range(STEPS):
         gradient = jax.grad(loss)(params, TARGET)
@@ -71,6 +73,20 @@ def test_constant_schedule_is_adamw(weight_decay):
 def test_cosine_schedule_is_adamw_whose_rate_falls_to_zero(weight_decay):
     state, _ = ours("cosine", 0.1, weight_decay)
     assert_close(state.params, optax_params(optax.cosine_decay_schedule(0.1, STEPS), weight_decay))
+
+
+@pytest.mark.parametrize("milestones", [(), (2,), (1, 3)])
+def test_step_schedule_falls_to_a_tenth_at_each_milestone(milestones):
+    state, _ = ours("step", 0.1, 0.5, milestones=milestones)
+    rate = optax.piecewise_constant_schedule(0.1, dict.fromkeys(milestones, 0.1))
+    assert_close(state.params, optax_params(rate, 0.5))
+
+
+def test_decay_that_is_part_of_the_gradient():
+    state, metrics = ours("constant", 0.1, 0.5, decoupled=False)
+    assert_close(state.params, optax_params(0.1, 0.5, decoupled=False))
+    assert abs(state.params["w"] - ours("constant", 0.1, 0.5)[0].params["w"]).max() > 1e-3
+    assert np.isfinite(metrics["grad_norm"])
 
 
 def test_a_shared_batch_gives_the_same_update():

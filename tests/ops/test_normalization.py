@@ -60,6 +60,15 @@ def test_equals_flax(running, settings):
         np.testing.assert_array_equal(found["stats"]["mean"], VARIABLES["batch_stats"]["mean"])
 
 
+@pytest.mark.parametrize("left", [set(), {"scale"}, {"bias"}], ids=["none", "scale", "bias"])
+def test_without_parameters_equals_flax(left):
+    options = {f"use_{name}": name in left for name in ("scale", "bias")}
+    variables = {**VARIABLES, "params": {name: VARIABLES["params"][name] for name in left}}
+    found = evaluate(BatchNorm(False, **options), variables)
+    assert set(found["params"]) == left
+    assert_close(found, evaluate(nn.BatchNorm(False, **options), variables))
+
+
 def test_forms_for_other_platforms_give_the_same_numbers(other_platform):
     assert_close(evaluate(BatchNorm(False)), evaluate(nn.BatchNorm(False)))
 

@@ -1,0 +1,259 @@
+"""Deep SVDD: Ruff et al., "Deep One-Class Classification", ICML 2018.
+
+A network maps normal images into a sphere about a fixed centre c; what lands far from c is
+anomalous. Objectives, with d = ||phi(x) - c||^2:
+
+    one-class        mean d
+    soft boundary    R^2 + mean max(0, d - R^2) / nu,   R the (1 - nu)-quantile of sqrt(d)
+
+each plus weight decay. Four stages: the extremes of the normal images after contrast normalisation,
+an autoencoder, the mean c of its encoder's codes, and the encoder itself, which starts from the
+autoencoder's.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import lax
+
+from adjax import losses
+from adjax.methods.contrast import extremes, normalise
+from adjax.methods.stage import (
+    DATA_AXIS,
+    Fit,
+    Frozen,
+    Method,
+    Scores,
+    Stage,
+    TrainState,
+    Variables,
+    dynamic_keys,
+    init_with,
+    learning_curve,
+    minimise,
+)
+from adjax.models import LeNet, LeNetAutoencoder
+
+CONTRAST, AUTOENCODER, CENTRE, SVDD = "contrast", "svdd_autoencoder", "centre", "svdd"
+DISTANCE = "distance"
+_MARGIN = 0.1  # of the centre's coordinates
+_ENCODER = "encoder"  # in the autoencoder
+_RADIUS = "radius"  # collection that holds R
+_IMAGES = 200  # at a time, in the stages that are fits
+
+
+def deep_svdd(config) -> Method:
+    """`method = "deep_svdd"`: score d, of the soft boundary d - R^2.
+
+    It has no map of its own: every pixel has the image's score.
+    """
+    settings = config[AUTOENCODER]
+    colour = settings.network == "cifar10"
+    common = settings.widths, settings.code_size, colour
+    encoder = LeNet(*common, batch_axis=DATA_AXIS)
+    autoencoder = LeNetAutoencoder(*common, normalise_code=colour, batch_axis=DATA_AXIS)
+    soft = config[SVDD].objective == "soft_boundary"
+
+    def score(variables, image, key):
+        own = variables[SVDD]
+        distance = _distance(_code(encoder, own, _scaled(variables, image)), variables)
+        if soft:
+            distance -= jnp.square(own[_RADIUS]["value"])
+        return Scores(
+            image_score={DISTANCE: distance},
+            anomaly_map=jnp.broadcast_to(distance[:, None, None], image.shape[:3]),
+            reconstruction={},
+        )
+
+    stages = (
+        contrast_stage(),
+        autoencoder_stage(config, autoencoder),
+        centre_stage(encoder),
+        svdd_stage(config, encoder),
+    )
+    dynamic = dynamic_keys(AUTOENCODER) + dynamic_keys(SVDD)
+    return Method("deep_svdd", stages, score, (DISTANCE,), dynamic)
+
+
+def contrast_stage() -> Fit:
+    """Extremes of a normal class's images after contrast normalisation."""
+
+    def shapes(image_shape):
+        return {name: jax.ShapeDtypeStruct((), jnp.float32) for name in ("low", "high")}
+
+    def compute(images, frozen, settings):
+        low, high = extremes(images(_IMAGES))
+        return {"low": np.float32(low), "high": np.float32(high)}
+
+    return Fit(CONTRAST, ("data",), shapes, compute)
+
+
+def autoencoder_stage(config, model: LeNetAutoencoder) -> Stage:
+    """Pre-training: squared error, summed over an image, of contrast-normalised images."""
+    settings = config[AUTOENCODER]
+    trained = model.copy(dtype=config.precision)
+
+    def objective(variables, frozen, batch, key, member):
+        image = _scaled(frozen, batch["image"])
+        (reconstruction, _), model_state = trained.apply(
+            variables, image, train=True, mutable=["batch_stats"]
+        )
+        return _squared_sum(image, reconstruction).mean(), ({}, model_state)
+
+    def validate(variables, frozen, image):
+        image = _scaled(frozen, image)
+        return _squared_sum(image, model.apply(variables, image)[0])
+
+    return _stage(AUTOENCODER, settings, model, objective, validate, ("data", AUTOENCODER))
+
+
+def centre_stage(encoder: LeNet) -> Fit:
+    """Mean of the pre-trained encoder's codes of the training images.
+
+    Coordinates nearer to zero than 0.1 are moved to that, with their sign: zero weights map all
+    images to zero.
+    """
+
+    @jax.jit
+    def codes(frozen, image):
+        return _code(encoder, _pre_trained(frozen), _scaled(frozen, image))
+
+    def shapes(image_shape):
+        return {"centre": jax.ShapeDtypeStruct((encoder.code_size,), jnp.float32)}
+
+    def compute(images, frozen, settings):
+        total, count = np.zeros(encoder.code_size), 0
+        for image in images(_IMAGES):
+            total += np.asarray(codes(frozen, image), np.float64).sum(0)
+            count += len(image)
+        return {"centre": away_from_zero(total / count).astype(np.float32)}
+
+    return Fit(CENTRE, ("data", AUTOENCODER), shapes, compute)
+
+
+def away_from_zero(centre: np.ndarray) -> np.ndarray:
+    """Coordinates within 0.1 of zero moved to -0.1, or to 0.1 if they are not negative."""
+    return np.where(np.abs(centre) < _MARGIN, np.where(centre < 0, -_MARGIN, _MARGIN), centre)
+
+
+def svdd_stage(config, encoder: LeNet) -> Stage:
+    """Training of the encoder, from the pre-trained one, by `config.svdd.objective`."""
+    settings = config[SVDD]
+    trained = encoder.copy(dtype=config.precision)
+    soft = settings.objective == "soft_boundary"
+
+    def loss(distance, variables):
+        """Of each image, without weight decay."""
+        if not soft:
+            return distance
+        square = jnp.square(variables[_RADIUS]["value"])
+        return square + jnp.maximum(distance - square, 0) / settings.nu
+
+    def objective(variables, frozen, batch, key, member):
+        (code, _), model_state = trained.apply(
+            variables, _scaled(frozen, batch["image"]), train=True, mutable=["batch_stats"]
+        )
+        distance = _distance(code, frozen)
+        if soft:
+            radius = batch_radius(distance, settings.nu)
+            model_state = {**model_state, _RADIUS: {"value": radius}}
+        return loss(distance, variables).mean(), ({}, model_state)
+
+    def validate(variables, frozen, image):
+        code = _code(encoder, variables, _scaled(frozen, image))
+        return loss(_distance(code, frozen), variables)
+
+    def begin(state, frozen):
+        start = dict(_pre_trained(frozen))
+        params = start.pop("params")
+        return state.replace(params=params, model_state={**state.model_state, **start})
+
+    sections = ("data", AUTOENCODER, SVDD)
+    stage = _stage(SVDD, settings, encoder, objective, validate, sections, begin=begin)
+    if not soft:
+        return stage
+    return dataclasses.replace(
+        stage, init=_with_radius(stage.init), update=_keep_radius(stage.update, settings)
+    )
+
+
+def batch_radius(distance: jax.Array, nu: float) -> jax.Array:
+    """R of the soft boundary: the (1 - nu)-quantile of sqrt(d) over the batch of all devices.
+
+    Args:
+      distance: d of this device's images, `[B]`.
+      nu: part of the images that may lie outside.
+
+    """
+    whole = lax.all_gather(lax.stop_gradient(distance), DATA_AXIS, tiled=True)
+    return jnp.quantile(jnp.sqrt(whole), 1 - nu)
+
+
+def _with_radius(init):
+    """`Stage.init` with a radius of zero."""
+
+    def with_radius(key: jax.Array, image: jax.Array) -> TrainState:
+        state = init(key, image)
+        radius = {"value": jnp.zeros((), jnp.float32)}
+        return state.replace(model_state={**state.model_state, _RADIUS: radius})
+
+    return with_radius
+
+
+def _keep_radius(update, settings):
+    """`Stage.update` whose radius stays as it is while the encoder warms up."""
+
+    def keeping(state, frozen, batch, key, member):
+        new, metrics = update(state, frozen, batch, key, member)
+        old_radius, radius = (s.model_state[_RADIUS]["value"] for s in (state, new))
+        radius = jnp.where(state.step < settings.warm_up_steps, old_radius, radius)
+        model_state = {**new.model_state, _RADIUS: {"value": radius}}
+        return new.replace(model_state=model_state), {**metrics, "radius": radius}
+
+    return keeping
+
+
+def _stage(name, settings, model, objective, validate, sections, begin=None) -> Stage:
+    """A stage of this method: Adam, whose weight decay is part of the gradient as in the paper."""
+    optimizer = optax.scale_by_adam()
+    curve = learning_curve(settings.schedule, settings.steps, settings.milestones)
+    return Stage(
+        name=name,
+        steps=settings.steps,
+        batch_size=settings.batch_size,
+        images_per_update=settings.batch_size,
+        auxiliary=None,
+        sections=sections,
+        init=init_with(model, optimizer),
+        update=minimise(name, objective, optimizer, curve, decoupled=False),
+        validate=validate,
+        begin=begin,
+    )
+
+
+def _scaled(frozen: Frozen, image: jax.Array) -> jax.Array:
+    """Images as the networks see them: contrast normalised, training images in [0, 1]."""
+    return normalise(image, **frozen[CONTRAST]["params"])
+
+
+def _pre_trained(frozen: Frozen) -> Variables:
+    """The autoencoder's encoder as variables of a `LeNet`."""
+    return {collection: tree[_ENCODER] for collection, tree in frozen[AUTOENCODER].items()}
+
+
+def _code(encoder: LeNet, variables: Variables, image: jax.Array) -> jax.Array:
+    variables = {name: variables[name] for name in ("params", "batch_stats")}
+    return encoder.apply(variables, image)[0]
+
+
+def _distance(code: jax.Array, frozen: Frozen) -> jax.Array:
+    """||code - c||^2: `[B, code_size]` -> `[B]`."""
+    return jnp.square(code - frozen[CENTRE]["params"]["centre"][None]).sum(-1)
+
+
+def _squared_sum(a: jax.Array, b: jax.Array) -> jax.Array:
+    """Squared error summed over pixels and channels: `[B, H, W, C]` twice -> `[B]`."""
+    return losses.squared_error(a, b).sum((1, 2, 3))
