@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: install native native-if-possible demo test test-all lint bench bench-torch
+.PHONY: install native native-if-possible demo test test-all lint bench bench-torch bench-pyod
 
 install: .venv/installed
 
@@ -37,12 +37,19 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-# The tables of docs/performance.md: adjax alone, and in turns with PyTorch.
+# The tables of docs/performance.md: adjax alone, and in turns with PyTorch or with PyOD.
 bench: install
 	$(BIN)/python launch.py --mode=benchmark --precision=float32,bfloat16 --output=docs/performance.md
 
 bench-torch: .venv/torch
 	$(BIN)/python launch.py --mode=benchmark --precision=float32,bfloat16 --against=torch --output=docs/performance.md
+
+bench-pyod: .venv/torch .venv/pyod
+	$(BIN)/python launch.py --mode=benchmark --against=pyod --repeats=3 --output=docs/performance.md
+
+.venv/pyod: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.txt -e ".[pyod]"
+	touch $@
 
 .venv/torch: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.txt -e ".[torch]"

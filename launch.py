@@ -21,7 +21,7 @@ flags.DEFINE_list("cases", [], "benchmark: networks of the zoo, metrics, anogan_
 flags.DEFINE_list("precision", ["float32"], "benchmark: of training, float32 or bfloat16 or both.")
 flags.DEFINE_list("convolution", [], "benchmark: xla or onednn; without it all installed.")
 flags.DEFINE_list("sections", [], "benchmark: speed, load, pipeline, population; else all.")
-flags.DEFINE_enum("against", None, ["torch"], "benchmark: what the zoo is compared with.")
+flags.DEFINE_enum("against", None, ["torch", "pyod"], "benchmark: what is compared with.")
 flags.DEFINE_integer("repeats", 7, "benchmark: blocks of each program.", 1)
 flags.DEFINE_bool("dry_run", False, "sweep: say what would be done, and its cost.")
 flags.DEFINE_enum("engine", "inline", ["inline", "ray"], "sweep: what executes it.")

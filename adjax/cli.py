@@ -121,7 +121,13 @@ def report(flags) -> None:
 
 
 def benchmark(flags) -> None:
-    """Measure the networks of the zoo, or with --config the speed of that config's programs."""
+    """Measure the networks of the zoo, or with --config the speed of that config's programs.
+
+    Against PyOD it is the detectors that it has too, or the config's.
+    """
+    if flags.against == "pyod":
+        _against_pyod(flags)
+        return
     if flags.config is not None:
         for name in ("cases", "precision", "convolution", "sections", "against", "output"):
             if flags[name].present:
@@ -152,6 +158,22 @@ def benchmark(flags) -> None:
         command=_command(),
         sections=flags.sections,
     )
+
+
+def _against_pyod(flags) -> None:
+    for name in ("precision", "convolution", "sections"):
+        if flags[name].present:
+            raise UserError(f"--{name} is for the zoo: leave --against=pyod out, or --{name}")
+    if flags.config is not None and flags.cases:
+        raise UserError("--cases=METHOD ... is of MNIST: leave it out, or --config")
+    _quiet()
+    from adjax.benchmark import classical
+
+    configs = [flags.config]
+    if flags.config is None:
+        get_config = runpy.run_path("configs/mnist.py")["get_config"]
+        configs = [get_config(name) for name in classical.choose(flags.cases)]
+    classical.run(configs, flags.repeats, flags.output, _command())
 
 
 def gallery(flags) -> None:

@@ -76,7 +76,6 @@ _FRACTION = {
     "image_quantile",
     "feature_weight",
 }
-_OPEN_FRACTION = {"variance"}
 _NOT_NEGATIVE = {
     *("learning_rate", "weight_decay", "ssim_weight", "squared_weight", "member"),
     *("patch", "samples", "extra_layers", "k", "warm_up_steps", "beta"),
@@ -165,8 +164,6 @@ def _check_number(key: str, value) -> None:
         raise _wrong(key, value, "must be at least 1")
     if name in _FRACTION and not 0 <= value < 1 + (name == "loss_weight") * 1e-9:
         raise _wrong(key, value, "must lie between 0 and 1")
-    if name in _OPEN_FRACTION and not 0 < value < 1:
-        raise _wrong(key, value, "must lie between 0 and 1, neither of them")
     if name in _NOT_NEGATIVE and value < 0:
         raise _wrong(key, value, "must not be negative")
     if name == "sigma" and value <= 0:
@@ -175,6 +172,8 @@ def _check_number(key: str, value) -> None:
         raise _wrong(key, value, "give numbers of steps, or none")
     if name == "nu" and not 0 < value <= 1:
         raise _wrong(key, value, "must be above 0 and at most 1")
+    if name == "variance" and not 0 < value < 1:
+        raise _wrong(key, value, "must be above 0 and below 1")
     if name == "widths" and (len(value) < 2 or min(value) < 1):
         raise _wrong(key, value, "give at least two positive widths")
     if name == "seed" and not 0 <= value < 2**31:

@@ -22,6 +22,7 @@ IMAGE_SCORES: dict[str, str] = {
 }
 METHODS = tuple(IMAGE_SCORES)
 
+# Of both OC-SVMs; the code of Ruff et al. 2018 is what is meant by published.
 _OCSVM = {
     "nu": 0.1,  # published beside 0.01
     "variance": 0.95,  # that principal components keep, published

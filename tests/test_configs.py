@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from adjax.errors import UserError
+from adjax.evaluation import ORACLE
 from adjax.methods import create_method
 from adjax.reports.published import TABLE_3
 from adjax.settings import check_config, config_hash, members_of, stage_hash
@@ -29,7 +30,7 @@ def test_config_describes_a_run(name, argument):
     method = create_method(config)
     assert method.name == config.method
     assert len(members_of(config, method.dynamic)) == 1
-    choices = (*method.image_scores, *(["oracle"] if method.oracle else []))
+    choices = (*method.image_scores, *([ORACLE] if method.oracle else []))
     assert config.image_score in choices
 
 

@@ -10,6 +10,7 @@ import statistics
 from pathlib import Path
 
 from adjax.benchmark.cases import PRECISIONS, ZOO
+from adjax.benchmark.classical_table import pyod_table
 from adjax.errors import UserError
 from adjax.reports.places import fill, has_place, markers
 from adjax.reports.rendering import ABSENT, Table, to_markdown, to_text
@@ -22,6 +23,7 @@ TABLES = {
     "population": ("population",),
     "pipeline": ("pipeline",),
     "torch": ("torch",),
+    "pyod": ("pyod",),
 }
 
 
@@ -330,6 +332,7 @@ _MAKERS = {
     "population": _population,
     "pipeline": _pipeline,
     "torch": _torch,
+    "pyod": pyod_table,
 }
 
 
