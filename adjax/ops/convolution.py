@@ -342,8 +342,8 @@ def _add_bias(y: jax.Array, bias: jax.Array) -> jax.Array:
 def _add_bias_backward(_, y):
     # A product with ones: XLA's CPU backend fuses a sum over positions into the loop that makes
     # its operand, where it runs column by column.
-    ones = jnp.ones((1, y.size // y.shape[-1]), y.dtype)
-    return y, (ones @ y.reshape(-1, y.shape[-1]))[0]
+    columns = y.reshape(-1, y.shape[-1])
+    return y, (jnp.ones((1, columns.shape[0]), y.dtype) @ columns)[0]
 
 
 _add_bias.defvjp(lambda y, bias: (_add_bias(y, bias), None), _add_bias_backward)

@@ -73,7 +73,7 @@ def _sum(x: jax.Array) -> jax.Array:
 
     def cpu(x):
         x = x.reshape(-1, x.shape[-1]).astype(jnp.float32)
-        return (jnp.ones((1, len(x)), jnp.float32) @ x)[0]
+        return (jnp.ones((1, x.shape[0]), jnp.float32) @ x)[0]
 
     def default(x):
         return x.sum(tuple(range(x.ndim - 1)), dtype=jnp.float32)

@@ -11,6 +11,7 @@ import pytest
 from adjax.methods import create_method
 from adjax.methods.anogan import search_latents
 from adjax.models import DCDiscriminator, DCGenerator
+from adjax.ops import convolution_backend
 
 RATE, SIZE = 0.01, 5
 MEMBER = {"anogan.learning_rate": np.float32(RATE), "anogan.weight_decay": np.float32(0)}
@@ -206,3 +207,13 @@ def test_search_of_no_steps_stays_and_of_many_arrives():
     start = jnp.zeros((2, 2))
     np.testing.assert_array_equal(search_latents(loss, start, 0, 0.1), start)
     np.testing.assert_allclose(search_latents(loss, start, 500, 0.05), target, atol=1e-3)
+
+
+def test_score_is_exported_for_any_batch(method, state):
+    def score(image):
+        return method.score({"anogan": state.variables}, image, jax.random.key(0)).image_score
+
+    shape = jax.export.symbolic_shape("b, 8, 8, 1")
+    with convolution_backend("xla"):
+        exported = jax.export.export(jax.jit(score))(jax.ShapeDtypeStruct(shape, jnp.float32))
+    assert str(exported.out_avals[0].shape) == "(b,)"
