@@ -12,7 +12,7 @@ import optax
 from jax import lax
 
 from adjax.methods.networks import relative_spread
-from adjax.methods.stage import DATA_AXIS, Limit, TrainState, Variables, descend
+from adjax.methods.stage import Limit, TrainState, Variables, descend
 
 SPREAD = "spread"
 _FLAT = 1e-12  # added to a squared norm, whose root has no derivative at zero
@@ -68,22 +68,6 @@ def gradient_penalty(
     gradient = jax.grad(lambda image: critic(image).sum())(between)
     norm = jnp.sqrt(jnp.square(gradient).sum((1, 2, 3)) + _FLAT)
     return jnp.square(norm - 1)
-
-
-def drawn_share(
-    draw: Callable[[jax.Array, tuple[int, ...]], jax.Array], key: jax.Array, shape: tuple[int, ...]
-) -> jax.Array:
-    """A device's share of what is drawn for a batch: the same numbers as on one device.
-
-    Args:
-      draw: `(key, shape) -> array`, as `jax.random.normal`.
-      key: the same on all devices that share the batch.
-      shape: of the share, its images first.
-
-    """
-    images = shape[0]
-    whole = draw(key, (lax.axis_size(DATA_AXIS) * images, *shape[1:]))
-    return lax.dynamic_slice_in_dim(whole, lax.axis_index(DATA_AXIS) * images, images)
 
 
 def split_batch(image: jax.Array, parts: int) -> jax.Array:

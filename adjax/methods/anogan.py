@@ -18,7 +18,7 @@ from jax import lax
 
 from adjax.methods import adversarial
 from adjax.methods.networks import Network, init_networks, variables_of, with_state
-from adjax.methods.stage import DATA_AXIS, Method, Scores, Stage, dynamic_keys
+from adjax.methods.stage import DATA_AXIS, Method, Scores, Stage, drawn_share, dynamic_keys
 from adjax.models import DCDiscriminator, DCGenerator
 
 ANOGAN = "anogan"
@@ -164,7 +164,7 @@ def _update(config, generator, discriminator, optimizer):
 
     def make(variables, image, key):
         """Images of fresh latents, and the generator's new statistics."""
-        z = adversarial.drawn_share(draw_latents, key, (len(image), latent_size))
+        z = drawn_share(draw_latents, key, (len(image), latent_size))
         model = generator(image.shape[1:], dtype=config.precision)
         own = variables_of(variables, _GENERATOR)
         (made, _), statistics = model.apply(own, z, train=True, mutable=["batch_stats"])

@@ -24,6 +24,7 @@ from adjax.methods.stage import (
     Method,
     Scores,
     Stage,
+    drawn_share,
     dynamic_keys,
     init_with,
     learning_curve,
@@ -162,7 +163,7 @@ def _wgan_update(config, networks: _Networks, optimizer):
 
     def make(variables, image, key):
         """Images of fresh latents, and the generator's new statistics."""
-        z = adversarial.drawn_share(jax.random.normal, key, (len(image), settings.latent_size))
+        z = drawn_share(jax.random.normal, key, (len(image), settings.latent_size))
         model = networks.generator(image.shape[1:], dtype=config.precision)
         own = variables_of(variables, _GENERATOR)
         (made, _), statistics = model.apply(own, z, train=True, mutable=["batch_stats"])
@@ -175,7 +176,7 @@ def _wgan_update(config, networks: _Networks, optimizer):
             latent_key, mix_key = jax.random.split(key)
             fake, _ = make(state.variables, image, latent_key)
             real = adversarial.to_signed(image)
-            mix = adversarial.drawn_share(jax.random.uniform, mix_key, (len(image),))
+            mix = drawn_share(jax.random.uniform, mix_key, (len(image),))
 
             def objective(variables):
                 own = variables_of(variables, _CRITIC)

@@ -273,3 +273,19 @@ def descend(
         direction, opt_state = optimizer.update(grads, opt_state, params)
     params = jax.tree.map(lambda p, u: p - rate * (u + weight_decay * p), params, direction)
     return params, opt_state, value, optax.tree.norm(grads)
+
+
+def drawn_share(
+    draw: Callable[[jax.Array, tuple[int, ...]], jax.Array], key: jax.Array, shape: tuple[int, ...]
+) -> jax.Array:
+    """A device's share of what is drawn for a batch: the same numbers as on one device.
+
+    Args:
+      draw: `(key, shape) -> array`, as `jax.random.normal`.
+      key: the same on all devices that share the batch.
+      shape: of the share, its images first.
+
+    """
+    images = shape[0]
+    whole = draw(key, (jax.lax.axis_size(DATA_AXIS) * images, *shape[1:]))
+    return jax.lax.dynamic_slice_in_dim(whole, jax.lax.axis_index(DATA_AXIS) * images, images)

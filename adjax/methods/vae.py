@@ -30,6 +30,7 @@ from adjax.methods.stage import (
     Method,
     Scores,
     Stage,
+    drawn_share,
     dynamic_keys,
     init_with,
     learning_curve,
@@ -96,7 +97,7 @@ def _stage(config, model: VAE) -> Stage:
 
     def objective(variables, frozen, batch, key, member):
         image = batch["image"]
-        noise = _noise(key, (image.shape[0], settings.code_size))
+        noise = drawn_share(jax.random.normal, key, (len(image), settings.code_size))
         (reconstruction, out), model_state = trained.apply(
             variables, image, noise, train=True, mutable=["batch_stats"]
         )
@@ -119,13 +120,6 @@ def _stage(config, model: VAE) -> Stage:
         update=minimise(STAGE, objective, optimizer, curve),
         validate=validate,
     )
-
-
-def _noise(key: jax.Array, shape: tuple[int, int]) -> jax.Array:
-    """This device's share of the noise of a batch: the same numbers as on one device."""
-    images, size = shape
-    whole = jax.random.normal(key, (lax.axis_size(DATA_AXIS) * images, size))
-    return lax.dynamic_slice_in_dim(whole, lax.axis_index(DATA_AXIS) * images, images)
 
 
 def kl_divergence(mean: jax.Array, log_variance: jax.Array) -> jax.Array:

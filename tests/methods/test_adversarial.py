@@ -9,7 +9,7 @@ import pytest
 from scipy.special import log_expit
 
 from adjax.methods import DATA_AXIS, adversarial
-from adjax.methods.stage import TrainState
+from adjax.methods.stage import TrainState, drawn_share
 from adjax.ops import Conv, ConvTranspose
 
 RNG = np.random.default_rng(0)
@@ -118,7 +118,7 @@ def test_devices_draw_what_one_would(shares):
     key = jax.random.key(3)
 
     def draw(_):
-        return adversarial.drawn_share(jax.random.normal, key, (8 // shares, 5))
+        return drawn_share(jax.random.normal, key, (8 // shares, 5))
 
     found = on_devices(draw, shares)(np.zeros(shares))
     np.testing.assert_array_equal(found.reshape(8, 5), jax.random.normal(key, (8, 5)))
