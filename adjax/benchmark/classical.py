@@ -256,5 +256,5 @@ class _Theirs:
 
 def _test_split(config, trainer):
     """The test images, and which are anomalous, bool `[1, N]`."""
-    test = load_test(config, trainer.settings)
+    test = load_test(config, trainer.settings).table
     return test, (test.label != trainer.settings[0]["data.normal_class"])[None]

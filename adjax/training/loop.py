@@ -85,6 +85,8 @@ class Loop:
         rate = images / (now - self.mark)
         self.mark = now
         means = {k: np.mean([m[k] for m in metrics], axis=0) for k in metrics[0]}
+        for value in means.values():
+            value[list(self.failed)] = np.nan
         self.log.write(self.stage.name, steps[-1], {**means, "images_per_second": rate})
         self.check_limits(steps[-1], means)
         progress.show(steps[-1], {"loss": np.nanmean(means["loss"]), "images/s": rate})

@@ -66,20 +66,22 @@ def train_stage(
             saved = saved_as(stage.steps, chrono, record)
             cache.store(hashes, trainer.owners, tree, log.of_stage(stage.name), saved)
 
-    if step < stage.steps:
-        log.rewind(names, step)
-        tree = initial_tree(trainer, index, frozen) if tree is None else tree
-        try:
+    try:  # whatever ends this, what is being saved is saved whole
+        if step < stage.steps:
+            log.rewind(names, step)
+            tree = initial_tree(trainer, index, frozen) if tree is None else tree
             parts = trainer, index, frozen, log, checkpoints, chrono, record
-            if isinstance(stage, Fit):
-                tree = fit_stage(*parts, tree)
-            else:
-                tree = Loop(*parts).run(tree, step)
-        except DivergedError:
-            store(None)
-            raise
-    store(tree)
-    checkpoints.close()
+            try:
+                if isinstance(stage, Fit):
+                    tree = fit_stage(*parts, tree)
+                else:
+                    tree = Loop(*parts).run(tree, step)
+            except DivergedError:
+                store(None)
+                raise
+        store(tree)
+    finally:
+        checkpoints.close()
     return selected(trainer.select, tree), _with_rates(record, chrono, stage, len(trainer.settings))
 
 

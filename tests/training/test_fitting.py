@@ -5,6 +5,7 @@ import json
 
 import jax
 import numpy as np
+import optax
 import pytest
 from training_helpers import assert_trees_close, industrial_config, member, tiny_config, train
 
@@ -114,3 +115,24 @@ def test_member_below_a_limit_is_left_behind(tmp_path):
         DivergedError, match=r"step 6.* below 1e\+09: it learns nothing; the checkpoint of step 4"
     ):
         train(config, tmp_path / "ill", limited(1e9, after=4))
+
+
+def test_numbers_of_a_member_below_a_limit_are_null_from_then_on(tmp_path):
+    # The second member's rate is far too small for the limit on what it moves.
+    members = ({"seed": 0}, {"seed": 0, "teacher.learning_rate": 0.0})
+    config = tiny_config("ae", members=members)
+    method = create_method(config)
+    (stage,) = method.stages
+    lazy = Limit("moved", 1e-6, 2, "it does not move")
+
+    def update(state, *others):
+        new, metrics = stage.update(state, *others)
+        moved = jax.tree.map(lambda a, b: a - b, new.params, state.params)
+        return new, metrics | {"moved": optax.tree.norm(moved)}
+
+    stages = (dataclasses.replace(stage, update=update, limits=(lazy,)),)
+    train(config, tmp_path, dataclasses.replace(method, stages=stages))
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    moved = {line["step"]: line["moved"] for line in map(json.loads, lines) if "moved" in line}
+    assert [None not in moved[step] for step in (2, 4)] == [True, True]
+    assert [value[1] for step, value in moved.items() if step > 4] == [None, None]
