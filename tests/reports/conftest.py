@@ -63,6 +63,7 @@ def _write_config(workdir, method, changes):
     config = {
         "method": method,
         "note": "<b>",
+        "data.name": "mnist",
         "precision": "float32",
         "teacher.steps": 1200,
         "student.steps": 800,

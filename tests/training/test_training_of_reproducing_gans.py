@@ -1,6 +1,8 @@
 """GANomaly, whose stage is Skip-GANomaly's too, through the trainer: populations, interruptions,
 collapse."""
 
+import time
+
 import pytest
 from training_helpers import assert_trees_close, member, tiny_config, train
 
@@ -37,6 +39,8 @@ def test_resumed_run_equals_the_uninterrupted_one(alone, tmp_path, monkeypatch):
     def failing(trainer, stage, steps):
         for number, batch in enumerate(batches(trainer, stage, steps), steps.start):
             if number == 6:
+                while not (tmp_path / "checkpoints/ganomaly/4").exists():
+                    time.sleep(0.01)  # it is written beside the training
                 raise KeyboardInterrupt
             yield batch
 
