@@ -44,7 +44,7 @@ def test_docstring_gives_a_command_that_parses(name):
 @pytest.mark.parametrize(
     ("argument", "says"),
     [
-        ("vgg", "'vgg' is none of oe_sdn, sdn, ae, demo"),
+        ("vgg", "'vgg' is none of oe_sdn, sdn, ae, "),
         ("ae,huge", "'huge' is none of light, faithful, smoke"),
         ("ae,classes=1", "'classes' is none of light"),
         ("table1,digits=1", "'digits' is none of classes, seeds"),
