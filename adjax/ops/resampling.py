@@ -9,12 +9,18 @@ from jax import lax
 def max_pool(x: jax.Array) -> jax.Array:
     """The largest of every 2 x 2 pixels: `[B, H, W, C]` -> `[B, H // 2, W // 2, C]`.
 
-    Where pixels are equally large, the gradient is shared among them. Maxima of slices, because the
-    gradient of a windowed maximum is slow on CPU.
+    Where pixels are equally large, the gradient goes to one of them. Choices among slices, because
+    the gradient of a windowed maximum is slow on CPU. That of `jnp.maximum` halves where operands
+    are equal; compiled in a loop, each operand's half is decided by values that are computed anew,
+    which may differ in rounding: the halves then do not sum to one.
     """
     height, width = (size - size % 2 for size in x.shape[1:3])
-    x = jnp.maximum(x[:, 0:height:2], x[:, 1:height:2])
-    return jnp.maximum(x[:, :, 0:width:2], x[:, :, 1:width:2])
+    x = _larger(x[:, 0:height:2], x[:, 1:height:2])
+    return _larger(x[:, :, 0:width:2], x[:, :, 1:width:2])
+
+
+def _larger(a: jax.Array, b: jax.Array) -> jax.Array:
+    return jnp.where(a >= b, a, b)
 
 
 def upsample_nearest(x: jax.Array, factor: int = 2) -> jax.Array:
