@@ -23,14 +23,13 @@ from ml_collections import ConfigDict
 
 from adjax import settings
 from adjax.benchmark import page
-from adjax.benchmark.measure import Repeats
+from adjax.benchmark.measure import PAUSE_SECONDS, Repeats
 from adjax.benchmark.zoo import circumstances, is_installed
 from adjax.errors import UserError
 from adjax.evaluation import auroc, collect_scores
 from adjax.experiment import create_trainer, load_test, train_stages
 from adjax.methods import create_method
-from adjax.methods.contrast import extremes
-from adjax.methods.ocsvm import as_rows, principal_components
+from adjax.methods.components import features, learn_features
 from adjax.methods.stage import Images
 from adjax.training import score_program
 from adjax.training.fitting import member_images
@@ -137,43 +136,44 @@ def _comparison(ours: list[dict], theirs: list[dict], name: str) -> dict:
 
 
 def _learn_components(config, images):
-    """Principal components, of contrast-normalised images if the config says so."""
-    scale = extremes(images(512)) if config.ocsvm.contrast else None
-    pixels = as_rows(images, scale)
-    found = principal_components(pixels, config.ocsvm.variance)
-    return found.transform(pixels), lambda image: found.transform(as_rows(lambda _: [image], scale))
+    """The features of OC-SVM and forest; what is padded with zeros is left out."""
+    settings = config[config.method]
+    params, train = learn_features(config.method, settings, images, config.data.normal_class)
+    project = jax.jit(features)
+    return train, lambda image: np.asarray(project(params, image))[:, : train.shape[1]]
 
 
 def _learn_contrast(config, images):
     """Contrast-normalised pixels."""
-    scale = extremes(images(512))
-    return as_rows(images, scale), lambda image: as_rows(lambda _: [image], scale)
+    seen = {"contrast": True, "pca": False}
+    params, train = learn_features("", ConfigDict(seen), images, config.data.normal_class)
+    return train, lambda image: np.asarray(features(params, image))
 
 
-def _ocsvm(config, features):
+def _ocsvm(config, train):
     from pyod.models.ocsvm import OCSVM
 
     return OCSVM(kernel="rbf", gamma="scale", nu=config.ocsvm.nu)
 
 
-def _isolation_forest(config, features):
+def _isolation_forest(config, train):
     from pyod.models.iforest import IForest
 
     own = config.isolation_forest
-    subsample = min(own.subsample, len(features))
+    subsample = min(own.subsample, len(train))
     return IForest(n_estimators=own.trees, max_samples=subsample, random_state=config.seed)
 
 
-def _deep_svdd(config, features):
+def _deep_svdd(config, train):
     """Dense layers, PyOD has no others, and no pre-training: as many epochs of the last stage."""
     from pyod.models.deep_svdd import DeepSVDD
 
     own = config.svdd
     np.random.seed(config.seed)  # noqa: NPY002 - PyOD shuffles by NumPy's own state
     return DeepSVDD(
-        n_features=features.shape[1],
+        n_features=train.shape[1],
         hidden_neurons=[64, config.svdd_autoencoder.code_size],
-        epochs=max(1, round(own.steps * own.batch_size / len(features))),
+        epochs=max(1, round(own.steps * own.batch_size / len(train))),
         batch_size=own.batch_size,
         learning_rate=own.learning_rate,
         l2_regularizer=own.weight_decay,
@@ -185,7 +185,7 @@ def _deep_svdd(config, features):
 
 RIVALS = {
     "ocsvm": Rival(_learn_components, _ocsvm),
-    "isolation_forest": Rival(_learn_contrast, _isolation_forest),
+    "isolation_forest": Rival(_learn_components, _isolation_forest),
     "deep_svdd": Rival(_learn_contrast, _deep_svdd, ("torch",)),
 }
 
@@ -201,6 +201,7 @@ def _open(name: str, config: dict) -> None:
 
 
 def _turn() -> dict:
+    time.sleep(PAUSE_SECONDS)
     return _side.turn()
 
 

@@ -1,12 +1,12 @@
-"""The isolation forest: Liu, Ting and Zhou 2008, on contrast-normalised images.
+"""The isolation forest of Liu, Ting and Zhou 2008, on principal components of images.
 
-A tree splits a random pixel at a random value until the images of its subsample are alone; what is
-anomalous is alone soon. With h the depth at which an image ends, plus the mean depth c(n) of an
+A tree splits a random feature at a random value until the images of its subsample are alone; what
+is anomalous is alone soon. With h the depth at which an image ends, plus the mean depth c(n) of an
 unfinished leaf's n images, the score is
 
     s(x) = 2 ** (-mean h(x) / c(subsample)),
 
-from 0 to 1, which is minus scikit-learn's `score_samples`.
+from 0 to 1, which is minus scikit-learn's `score_samples`. The features are those of `components`.
 """
 
 import jax
@@ -14,70 +14,64 @@ import jax.numpy as jnp
 import numpy as np
 from sklearn.ensemble import IsolationForest
 
-from adjax.methods.contrast import extremes, normalise
-from adjax.methods.ocsvm import as_rows, spread_scores
+from adjax.methods.components import feature_shapes, features, learn_features
+from adjax.methods.ocsvm import spread_scores
 from adjax.methods.stage import Fit, Method
 
 NAME = "isolation_forest"
-_BATCH = 512  # images that are read at once
 
 
 def isolation_forest(config) -> Method:
-    """`method = "isolation_forest"`: L1 contrast, extremes of the training images to [0, 1]."""
+    """`method = "isolation_forest"`."""
     settings = config[NAME]
     depth = _depth(settings.subsample)
     nodes = settings.trees, 2 ** (depth + 1) - 1
 
     def shapes(image_shape):
-        whole, real = np.int32, np.float32
-        found = dict.fromkeys(("pixel", "left", "right"), (nodes, whole))
-        found |= dict.fromkeys(("threshold", "path"), (nodes, real))
-        found |= dict.fromkeys(("low", "high", "normal_path"), ((), real))
-        return {key: jax.ShapeDtypeStruct(*shape) for key, shape in found.items()}
+        arrays = feature_shapes(settings, image_shape) | {"normal_path": ()}
+        arrays |= dict.fromkeys(("threshold", "path"), nodes)
+        found = {key: jax.ShapeDtypeStruct(shape, np.float32) for key, shape in arrays.items()}
+        whole = jax.ShapeDtypeStruct(nodes, np.int32)
+        return found | dict.fromkeys(("feature", "left", "right"), whole)
 
     def compute(images, frozen, member):
-        low, high = extremes(images(_BATCH))
-        pixels = as_rows(images, (low, high))
+        params, points = learn_features(NAME, settings, images, member["data.normal_class"])
         forest = IsolationForest(
             n_estimators=settings.trees,
-            max_samples=min(settings.subsample, len(pixels)),
+            max_samples=min(settings.subsample, len(points)),
             random_state=member["seed"],
-        ).fit(pixels)
+        ).fit(points)
         trees = [flat_tree(estimator.tree_, nodes[1]) for estimator in forest.estimators_]
         # A subsample of one image has a depth of 0 whatever this is.
         normal_path = mean_path(forest.max_samples_) or 1.0
-        return {key: np.stack([tree[key] for tree in trees]) for key in trees[0]} | {
-            "low": low,
-            "high": high,
-            "normal_path": np.float32(normal_path),
-        }
+        params["normal_path"] = np.float32(normal_path)
+        return params | {key: np.stack([tree[key] for tree in trees]) for key in trees[0]}
 
     def score(variables, image, key):
         params = variables[NAME]["params"]
-        seen = normalise(image, params["low"], params["high"])
-        return spread_scores({"isolation": isolation(params, seen, depth)}, image)
+        found = isolation(params, features(params, image), depth)
+        return spread_scores({"isolation": found}, image)
 
     return Method(NAME, (Fit(NAME, ("data", NAME), shapes, compute),), score, ("isolation",), ())
 
 
-def isolation(params: dict[str, jax.Array], image: jax.Array, depth: int) -> jax.Array:
+def isolation(params: dict[str, jax.Array], point: jax.Array, depth: int) -> jax.Array:
     """How soon images are alone, in (0, 1): float32 `[B]`.
 
     Args:
       params: arrays `[trees, nodes]` as `flat_tree` makes them, and `normal_path`.
-      image: float32 `[B, ...]`, contrast-normalised.
+      point: their features, float32 `[B, K]`.
       depth: of the deepest tree.
 
     """
-    pixels = image.reshape(image.shape[0], -1)
-    tree = jnp.arange(len(params["pixel"]))[None]
+    tree = jnp.arange(len(params["feature"]))[None]
 
     def descend(_, node):  # node [B, trees]; a leaf leads to itself
-        value = jnp.take_along_axis(pixels, params["pixel"][tree, node], 1)
+        value = jnp.take_along_axis(point, params["feature"][tree, node], 1)
         goes_left = value <= params["threshold"][tree, node]
         return jnp.where(goes_left, params["left"][tree, node], params["right"][tree, node])
 
-    root = jnp.zeros((image.shape[0], tree.shape[1]), jnp.int32)
+    root = jnp.zeros((point.shape[0], tree.shape[1]), jnp.int32)
     leaf = jax.lax.fori_loop(0, depth, descend, root)
     return jnp.exp2(-params["path"][tree, leaf].mean(1) / params["normal_path"])
 
@@ -86,8 +80,8 @@ def flat_tree(tree, nodes: int) -> dict[str, np.ndarray]:
     """A tree of scikit-learn as arrays `[nodes]`, zeros after its own.
 
     Returns:
-      `pixel`, `left`, `right` int32, `threshold` and `path` float32: the length of the path that
-      ends in a leaf. Images go left if their pixel is at most the threshold.
+      `feature`, `left`, `right` int32, `threshold` and `path` float32: the length of the path that
+      ends in a leaf. Images go left if their feature is at most the threshold.
 
     """
     own = np.arange(tree.node_count)
@@ -96,10 +90,10 @@ def flat_tree(tree, nodes: int) -> dict[str, np.ndarray]:
     for node in own[~is_leaf]:  # parents come before their children
         depth[[tree.children_left[node], tree.children_right[node]]] = depth[node] + 1
     threshold = tree.threshold.astype(np.float32)
-    # Pixels are float32: at most a float64 threshold is at most the float32 one below it.
+    # Features are float32: at most a float64 threshold is at most the float32 one below it.
     threshold = np.where(threshold > tree.threshold, np.nextafter(threshold, -np.inf), threshold)
     arrays = {
-        "pixel": np.where(is_leaf, 0, tree.feature).astype(np.int32),
+        "feature": np.where(is_leaf, 0, tree.feature).astype(np.int32),
         "left": np.where(is_leaf, own, tree.children_left).astype(np.int32),
         "right": np.where(is_leaf, own, tree.children_right).astype(np.int32),
         "threshold": np.where(is_leaf, 0, threshold).astype(np.float32),

@@ -5,10 +5,10 @@ score is how far an image falls on the wrong side,
 
     s(x) = rho - sum_i alpha_i exp(-gamma |z(x) - z_i|^2),
 
-which is minus scikit-learn's `decision_function`. z are the principal components that keep 95 % of
-the variance, as in the code of Ruff et al. 2018 ("Deep One-Class Classification"), from where the
-published numbers come: there gamma is chosen by the labels of a tenth of the test images. That is
-`ocsvm_oracle`, one machine a gamma; `ocsvm` knows training images only.
+which is minus scikit-learn's `decision_function`. z are the features of `components`. In the code
+of Ruff et al. 2018 ("Deep One-Class Classification"), from where the published numbers come, gamma
+is chosen by the labels of a tenth of the test images: that is `ocsvm_oracle`, one machine a gamma.
+`ocsvm` knows training images only.
 """
 
 from typing import Any, NamedTuple
@@ -16,19 +16,23 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from sklearn.decomposition import PCA
 from sklearn.svm import OneClassSVM
 
-from adjax.errors import UserError
-from adjax.methods.contrast import extremes, normalise
-from adjax.methods.stage import Fit, Images, Method, Scores
+from adjax.methods.components import (
+    check_room,
+    feature_shapes,
+    features,
+    learn_features,
+    padded,
+    width,
+)
+from adjax.methods.stage import Fit, Method, Scores
 
 OCSVM, ORACLE = "ocsvm", "ocsvm_oracle"
-_BATCH = 512  # images that are read at once
 
 
 def ocsvm(config) -> Method:
-    """`method = "ocsvm"`: gamma is one over the variance of all projections together."""
+    """`method = "ocsvm"`: gamma is one over the summed variance of the features."""
     stage = Fit(OCSVM, ("data", OCSVM), **_machines(config, OCSVM, [None]))
 
     def score(variables, image, key):
@@ -69,8 +73,7 @@ def spread_scores(image_score: dict[str, jax.Array], image: jax.Array) -> Scores
 
 def decisions(params: dict[str, jax.Array], image: jax.Array) -> jax.Array:
     """What the machines say about images: `-decision_function`, float32 `[G, B]`."""
-    point = project(params, image)
-    vectors = params["support_vectors"]
+    point, vectors = features(params, image), params["support_vectors"]
     product = jnp.matmul(point, vectors.T, precision="highest")
     norms = jnp.square(point).sum(1)[:, None] + jnp.square(vectors).sum(1)[None]
     distance = jnp.maximum(norms - 2 * product, 0)  # squared, [B, M]
@@ -83,76 +86,35 @@ def decisions(params: dict[str, jax.Array], image: jax.Array) -> jax.Array:
     return jax.lax.map(decide, (params["gamma"], params["coefficients"], params["rho"]))
 
 
-def project(params: dict[str, jax.Array], image: jax.Array) -> jax.Array:
-    """The features that the machines see: principal components, float32 `[B, components]`."""
-    if "low" in params:
-        image = normalise(image, params["low"], params["high"])
-    centred = image.reshape(image.shape[0], -1) - params["mean"][None]
-    return jnp.matmul(centred, params["components"].T, precision="highest")
-
-
 def _machines(config, name: str, gammas: list[float | None]) -> dict[str, Any]:
     """`shapes` and `compute` of a `Fit` of one machine a gamma; None is scikit-learn's "scale"."""
-    settings = config[name]
-    size = settings.components, settings.support_vectors
+    settings, count = config[name], len(gammas)
+    room = settings.support_vectors
 
     def shapes(image_shape):
-        (components, vectors), pixels, count = size, int(np.prod(image_shape)), len(gammas)
-        sizes = {
-            "mean": (pixels,),
-            "components": (components, pixels),
-            "support_vectors": (vectors, components),
-            "coefficients": (count, vectors),
+        sizes = feature_shapes(settings, image_shape) | {
+            "support_vectors": (room, width(settings, image_shape)),
+            "coefficients": (count, room),
             "gamma": (count,),
             "rho": (count,),
-            **({"low": (), "high": ()} if settings.contrast else {}),
         }
         return {key: jax.ShapeDtypeStruct(shape, np.float32) for key, shape in sizes.items()}
 
     def compute(images, frozen, member):
-        scale = extremes(images(_BATCH)) if settings.contrast else None
-        pixels = as_rows(images, scale)
-        if (pixels == pixels[0]).all():
-            raise UserError(f"{name}: there are no two training images that differ")
-        found = principal_components(pixels, settings.variance)
-        points = found.transform(pixels)
+        normal_class = member["data.normal_class"]
+        params, points = learn_features(name, settings, images, normal_class)
         fitted = fit_machines(points, settings.nu, gammas)
-        needs = {"components": points.shape[1], "support_vectors": len(fitted.vectors)}
-        for key, needed in needs.items():
-            if needed > settings[key]:
-                raise UserError(
-                    f"config.{name}.{key}={settings[key]}: these images need {needed} (of "
-                    f"data.normal_class={member['data.normal_class']}); set a larger maximum"
-                )
-        scalars = {} if scale is None else dict(zip(("low", "high"), scale, strict=True))
-        return scalars | {
-            "mean": np.float32(found.mean_),
-            "components": _padded(found.components_, size[0], pixels.shape[1]),
-            "support_vectors": _padded(fitted.vectors, size[1], size[0]),
-            "coefficients": _padded(fitted.coefficients, len(gammas), size[1]),
+        check_room(name, settings, "support_vectors", len(fitted.vectors), normal_class)
+        columns = settings.components if settings.pca else points.shape[1]
+        # Padded vectors have coefficients of zero.
+        return params | {
+            "support_vectors": padded(fitted.vectors, room, columns),
+            "coefficients": padded(fitted.coefficients, count, room),
             "gamma": np.float32(fitted.gamma),
             "rho": np.float32(fitted.rho),
         }
 
     return {"shapes": shapes, "compute": compute}
-
-
-def as_rows(images: Images, scale: tuple[np.float32, np.float32] | None = None) -> np.ndarray:
-    """All training images, float32 `[n, H * W * C]`, contrast-normalised by `scale` if given."""
-    return np.concatenate(
-        [
-            np.asarray(batch if scale is None else normalise(batch, *scale)).reshape(len(batch), -1)
-            for batch in images(_BATCH)
-        ]
-    )
-
-
-def principal_components(pixels: np.ndarray, variance: float) -> PCA:
-    """As few components as keep more than this part of the variance of float32 `[n, D]`."""
-    # An eigenproblem of D x D where there are more images than pixels, else an SVD of n x D.
-    is_tall = pixels.shape[0] >= pixels.shape[1]
-    solver = "covariance_eigh" if is_tall else "full"
-    return PCA(n_components=variance, svd_solver=solver).fit(pixels)
 
 
 class Machines(NamedTuple):
@@ -180,9 +142,3 @@ def fit_machines(points: np.ndarray, nu: float, gammas: list[float | None]) -> M
         rho.append(-float(machine.intercept_[0]))
     used = np.flatnonzero(coefficients.any(0))
     return Machines(points[used], coefficients[:, used], gammas, rho)
-
-
-def _padded(array: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """A float32 matrix with zeros below and to the right, which change no score."""
-    missing = rows - array.shape[0], columns - array.shape[1]
-    return np.pad(array.astype(np.float32), [(0, count) for count in missing])

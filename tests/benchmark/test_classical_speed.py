@@ -8,7 +8,7 @@ import pytest
 from adjax.benchmark import classical, page
 from adjax.errors import UserError
 from adjax.methods import create_method
-from adjax.methods.ocsvm import project
+from adjax.methods.components import features
 from adjax.reports.places import markers
 from configs import mnist
 
@@ -72,7 +72,7 @@ def test_features_are_those_of_our_method():
         (stage,) = create_method(config).stages
         params = stage.compute(lambda size: iter([images]), {}, {"data.normal_class": 3})
         train, features_of = classical.RIVALS["ocsvm"].learn(config, lambda size: iter([images]))
-        seen = np.asarray(project(params, images))[:, : train.shape[1]]
+        seen = np.asarray(features(params, images))[:, : train.shape[1]]
         np.testing.assert_allclose(train, seen, atol=1e-4)
         np.testing.assert_allclose(features_of(images[:5]), seen[:5], atol=1e-4)
 

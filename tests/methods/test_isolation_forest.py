@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from fit_helpers import assert_exports, fitted, scored, smooth_images
+from fit_helpers import assert_exports, fitted, scored, smooth_images, stream
 from sklearn.ensemble import IsolationForest
 
 from adjax.methods import create_method
-from adjax.methods.contrast import extremes, normalise
+from adjax.methods.components import features, learn_features
 from adjax.methods.isolation_forest import flat_tree, mean_path
 
 TRAIN = smooth_images(150)
@@ -17,23 +17,30 @@ TEST = np.concatenate([smooth_images(20, 1), NOISE])
 @pytest.fixture
 def config(config_of):
     config = config_of("isolation_forest")
-    config.isolation_forest.update(trees=30, subsample=100)
+    config.isolation_forest.update(trees=30, subsample=100, components=40)
     return config
 
 
-def oracle(train, test, subsample):
-    scale = extremes([train])
-    train, test = (np.asarray(normalise(x, *scale)).reshape(len(x), -1) for x in (train, test))
-    forest = IsolationForest(n_estimators=30, max_samples=subsample, random_state=3).fit(train)
-    return -forest.score_samples(test)
+def oracle(settings, train, test):
+    """Minus scikit-learn's scores of the features that our forest sees."""
+    params, points = learn_features("", settings, stream(train), 3)
+    others = np.asarray(features(params, test))[:, : points.shape[1]]
+    subsample = min(settings.subsample, len(train))
+    forest = IsolationForest(n_estimators=30, max_samples=subsample, random_state=3).fit(points)
+    return -forest.score_samples(others)
 
 
-def test_score_is_scikit_learns(config):
+@pytest.mark.parametrize("pca", [True, False])
+def test_score_is_scikit_learns(config, pca):
+    config.isolation_forest.pca = pca
     method = create_method(config)
     variables = fitted(method, TRAIN)
     (score,) = scored(method, variables, TEST).values()
-    np.testing.assert_allclose(score, oracle(TRAIN, TEST, 100), rtol=0, atol=1e-5)
-    assert score[20:].mean() > score[:20].mean() + 0.02
+    np.testing.assert_allclose(
+        score, oracle(config.isolation_forest, TRAIN, TEST), rtol=0, atol=1e-5
+    )
+    if not pca:  # few components keep little of white noise
+        assert score[20:].mean() > score[:20].mean() + 0.02
     assert_exports(method, variables, TEST)
 
 
@@ -43,7 +50,7 @@ def test_few_images_or_small_subsamples(config, count, subsample):
     method = create_method(config)
     (score,) = scored(method, fitted(method, TRAIN[:count]), TEST).values()
     if subsample > 1:  # scikit-learn makes 0.5 of nothing to divide by
-        expected = oracle(TRAIN[:count], TEST, min(count, subsample))
+        expected = oracle(config.isolation_forest, TRAIN[:count], TEST)
         np.testing.assert_allclose(score, expected, rtol=0, atol=1e-5)
     else:
         np.testing.assert_array_equal(score, 1)

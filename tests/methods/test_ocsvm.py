@@ -8,7 +8,7 @@ from sklearn.svm import OneClassSVM
 
 from adjax.errors import UserError
 from adjax.methods import create_method
-from adjax.methods.ocsvm import principal_components
+from adjax.methods.components import features, learn_features
 from adjax.settings import check_config
 from configs import cifar10, mnist
 
@@ -25,13 +25,17 @@ def config(config_of):
     return config
 
 
-def oracle(train, test, gamma, components=None):
-    """Minus the decision function of scikit-learn; the components in float64 if not given."""
-    train, test = (x.reshape(len(x), -1) for x in (train, test))
-    components = components or PCA(0.95).fit(train.astype(float))
-    points, others = components.transform(train), components.transform(test)
+def components_of(train, test):
+    """Features of both, in float64."""
+    train, test = (x.reshape(len(x), -1).astype(float) for x in (train, test))
+    found = PCA(0.95).fit(train)
+    assert 3 < found.n_components_ < 30
+    return found.transform(train), found.transform(test)
+
+
+def oracle(points, others, gamma):
+    """Minus the decision function of scikit-learn."""
     machine = OneClassSVM(kernel="rbf", nu=0.1, gamma=gamma).fit(points)
-    assert 3 < points.shape[1] < 30
     return -machine.decision_function(others)
 
 
@@ -39,7 +43,7 @@ def test_score_is_scikit_learns(config):
     method = create_method(config)
     variables = fitted(method, TRAIN)
     (score,) = scored(method, variables, TEST).values()
-    np.testing.assert_allclose(score, oracle(TRAIN, TEST, "scale"), rtol=0, atol=1e-4)
+    np.testing.assert_allclose(score, oracle(*components_of(TRAIN, TEST), "scale"), atol=1e-4)
     assert score[20:].mean() > score[:20].mean() + 0.5
     assert_exports(method, variables, TEST)
 
@@ -51,7 +55,16 @@ def test_contrast_is_normalised_by_the_extremes_of_training_images(config):
     train, test = (x - x.mean((1, 2, 3), keepdims=True) for x in (TRAIN, TEST))
     train, test = (x / abs(x).mean((1, 2, 3), keepdims=True) for x in (train, test))
     low, high = train.min(), train.max()
-    expected = oracle((train - low) / (high - low), (test - low) / (high - low), "scale")
+    train, test = (train - low) / (high - low), (test - low) / (high - low)
+    expected = oracle(*components_of(train, test), "scale")
+    np.testing.assert_allclose(score, expected, rtol=0, atol=1e-4)
+
+
+def test_pixels_are_features_if_so_asked(config):
+    config.ocsvm.pca = False
+    method = create_method(config)
+    (score,) = scored(method, fitted(method, TRAIN), TEST).values()
+    expected = oracle(*(x.reshape(len(x), -1) for x in (TRAIN, TEST)), "scale")
     np.testing.assert_allclose(score, expected, rtol=0, atol=1e-4)
 
 
@@ -62,10 +75,11 @@ def test_oracle_has_a_machine_for_each_published_gamma(config):
     variables = fitted(method, TRAIN)
     score = scored(method, variables, TEST)
     assert method.image_scores == tuple(f"gamma_2^{exponent}" for exponent in range(-10, 0))
+    # The solver stops at a tolerance of 1e-3: rounding of its points may move what it finds.
+    params, train = learn_features("", config.ocsvm_oracle, stream(TRAIN), 3)
+    points = train, np.asarray(features(params, TEST))[:, : train.shape[1]]
     for name, gamma in zip(method.image_scores, np.logspace(-10, -1, 10, base=2), strict=True):
-        # The solver stops at a tolerance of 1e-3: rounding of its points may move what it finds.
-        components = principal_components(TRAIN.reshape(len(TRAIN), -1), 0.95)
-        expected = oracle(TRAIN, TEST, gamma, components)
+        expected = oracle(*points, gamma)
         np.testing.assert_allclose(score[name], expected, rtol=0, atol=1e-4, err_msg=name)
     assert_exports(method, variables, TEST)
 
@@ -73,8 +87,14 @@ def test_oracle_has_a_machine_for_each_published_gamma(config):
 @pytest.mark.parametrize(
     ("key", "says"),
     [
-        ("components", r"config.ocsvm.components=2: these images need \d+ \(of data.normal_class"),
-        ("support_vectors", r"config.ocsvm.support_vectors=2: these images need \d\d \(of"),
+        (
+            "components",
+            r"config.ocsvm.components=2: the images of data.normal_class=7 need \d+; set",
+        ),
+        (
+            "support_vectors",
+            r"config.ocsvm.support_vectors=2: the images of data.normal_class=7 need \d\d",
+        ),
     ],
 )
 def test_images_that_need_more_than_there_is_room_for(config, key, says):
