@@ -43,6 +43,7 @@ def test_students_see_auxiliary_images_too():
     }
 
 
+@pytest.mark.slow
 def test_adjax_alone(tiny, tmp_path, capsys):
     path = tmp_path / "page.md"
     places = [markers("table", name) for names in page.TABLES.values() for name in names]
@@ -89,6 +90,7 @@ def check_speed(row):
     assert row["in_loop"] > 0
 
 
+@pytest.mark.slow
 def test_beside_a_busy_process(tiny):
     row = zoo._load(TINY, "xla", repeats=1)
     for when in ("alone", "loaded"):
@@ -97,6 +99,7 @@ def test_beside_a_busy_process(tiny):
         assert measured["gain"] == pytest.approx(gain)  # of the only repeat
 
 
+@pytest.mark.slow
 def test_input_pipeline(tiny, monkeypatch):
     monkeypatch.setattr(zoo, "PIPELINE_MEMBERS", (1, 2))
     monkeypatch.setattr(zoo, "AESC", dataclasses.replace(cases.AESC, size=64, batch_size=2))

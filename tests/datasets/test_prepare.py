@@ -243,6 +243,7 @@ def test_sheets_need_pillow(tmp_path, monkeypatch):
         import_arrays("cifar10", source, str(tmp_path))
 
 
+@pytest.mark.slow
 def test_real_cifar10(tmp_path, repository):
     outside = Path(os.environ.get("ADJAX_DATA_DIR") or repository.parent / "shared" / "data")
     source = outside / "cifar10" / "cifar10_webp.npz"

@@ -129,6 +129,7 @@ def plain_wgan_update(state, image, key):
     return metrics, new["batch_stats"]
 
 
+@pytest.mark.slow
 def test_update_on_two_devices_equals_plain_steps(method, states, on_two_devices):
     wgan, _ = method.stages
     image, key = images(8), jax.random.key(2)
