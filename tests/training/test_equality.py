@@ -35,7 +35,7 @@ def test_teacher_is_frozen_while_the_student_trains(alone, tmp_path):
     assert_trees_close(alone["teacher"], train(config, tmp_path)["teacher"], atol=0)
 
 
-@pytest.mark.parametrize("axis", ["map", "vmap", "unroll"])
+@pytest.mark.parametrize("axis", ["map", "vmap", pytest.param("unroll", marks=pytest.mark.slow)])
 def test_member_of_a_population_equals_it_alone(alone, tmp_path, axis):
     members = (
         {"seed": 5, "data.normal_class": 1},
@@ -50,7 +50,7 @@ def test_member_of_a_population_equals_it_alone(alone, tmp_path, axis):
     assert all(abs(kernels[k] - kernels[1]).max() > 1e-3 for k in (0, 2, 3))
 
 
-@pytest.mark.parametrize("mesh", [(1, 8), (2, 4), (1, 2)])
+@pytest.mark.parametrize("mesh", [(1, 8), (2, 4), pytest.param((1, 2), marks=pytest.mark.slow)])
 def test_one_device_equals_many(tmp_path, mesh):
     members = ({"seed": 0}, {"seed": 1})
     on_one = train(tiny_config("oe_sdn", members=members, **ONE_DEVICE), tmp_path / "one")
