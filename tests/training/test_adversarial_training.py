@@ -1,16 +1,15 @@
 """Adversarial methods through the trainer: populations, devices, interruptions, collapse."""
 
 import json
-import time
 
 import jax
 import pytest
-from training_helpers import assert_trees_close, member, tiny_config, train
+from training_helpers import assert_trees_close, member, tiny_config, train, train_interrupted
 
 from adjax import experiment, workdir
 from adjax.errors import DivergedError
 from adjax.methods import create_method
-from adjax.training import MetricsLog, loop, train_stage
+from adjax.training import MetricsLog, train_stage
 
 ONE_DEVICE = {"mesh.member": 1, "mesh.data": 1}
 LIMIT = {"anogan.spread_after": 4}
@@ -31,22 +30,9 @@ def alone(tmp_path_factory):
     return train(tiny_config("anogan", **LIMIT, **ONE_DEVICE), tmp_path_factory.mktemp("alone"))
 
 
-def test_resumed_training_equals_the_uninterrupted_one(alone, tmp_path, monkeypatch):
+def test_resumed_training_equals_the_uninterrupted_one(alone, tmp_path):
     config = tiny_config("anogan", **LIMIT, **ONE_DEVICE)
-    batches = loop.stage_batches
-
-    def failing(trainer, stage, steps):
-        for number, batch in enumerate(batches(trainer, stage, steps), steps.start):
-            while number == 6:
-                if (tmp_path / "checkpoints" / "anogan" / "4").exists():
-                    raise KeyboardInterrupt
-                time.sleep(0.01)
-            yield batch
-
-    monkeypatch.setattr(loop, "stage_batches", failing)
-    with pytest.raises(KeyboardInterrupt):
-        train(config, tmp_path)
-    monkeypatch.setattr(loop, "stage_batches", batches)
+    train_interrupted(config, tmp_path, "anogan")
     assert_trees_close(train(config, tmp_path), alone, atol=0)
 
 

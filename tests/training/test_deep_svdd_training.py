@@ -1,15 +1,12 @@
 """Deep SVDD in training: a stage that starts from an earlier one, in a population and resumed."""
 
-import time
-
 import jax
 import numpy as np
 import pytest
-from training_helpers import assert_trees_close, member, tiny_config, train
+from training_helpers import assert_trees_close, member, tiny_config, train, train_interrupted
 
 from adjax.methods import create_method
 from adjax.preparation import create_trainer
-from adjax.training import loop
 from adjax.training.trainer import initial_tree
 
 ONE_DEVICE = {"mesh.member": 1, "mesh.data": 1}
@@ -17,10 +14,6 @@ MEMBERS = ({"seed": 4, "data.normal_class": 1}, {"seed": 0})
 STEPS = {"svdd_autoencoder.steps": 4, "svdd.steps": 8, "svdd.warm_up_steps": 2}
 # Adam divides by the root of the second moment: rounding of a gradient near zero is amplified.
 ROUNDING = 2e-4
-
-
-class Interrupted(Exception):
-    """Stands for a crash between two steps."""
 
 
 def config_of(**values):
@@ -57,19 +50,6 @@ def test_begins_with_the_encoder_that_its_member_has_pre_trained(population, tmp
     assert abs(kernel[0] - kernel[1]).max() > 0.01
 
 
-def test_resumed_run_equals_the_uninterrupted_one(alone, tmp_path, monkeypatch):
-    batches = loop.stage_batches
-
-    def failing(trainer, stage, steps):
-        for number, batch in enumerate(batches(trainer, stage, steps), steps.start):
-            if stage.name == "svdd" and number == 6:
-                while not (tmp_path / "checkpoints/svdd/4").exists():
-                    time.sleep(0.01)  # it is written meanwhile
-                raise Interrupted
-            yield batch
-
-    monkeypatch.setattr(loop, "stage_batches", failing)
-    with pytest.raises(Interrupted):
-        train(config_of(), tmp_path)
-    monkeypatch.setattr(loop, "stage_batches", batches)
+def test_resumed_run_equals_the_uninterrupted_one(alone, tmp_path):
+    train_interrupted(config_of(), tmp_path, "svdd")
     assert_trees_close(train(config_of(), tmp_path), alone, atol=0)

@@ -2,12 +2,11 @@
 their numbers agree, and a run that goes on is the run that was never stopped."""
 
 import json
-import time
 
 import jax
 import numpy as np
 import pytest
-from training_helpers import assert_trees_close, industrial_config, member, train
+from training_helpers import assert_trees_close, industrial_config, member, train, train_interrupted
 
 from adjax.training import loop
 
@@ -15,10 +14,6 @@ ONE_DEVICE = {"mesh.member": 1, "mesh.data": 1}
 STEPS = {"autoencoder.steps": 8, "checkpoint_every": 4}
 SLOW = pytest.mark.slow  # to compile
 METHODS = ("aesc_residual", *(pytest.param(m, marks=SLOW) for m in ("unet_ae", "ssim_ae")))
-
-
-class Interrupted(Exception):
-    """Stands for a crash between two steps."""
 
 
 def decided(variables):
@@ -110,23 +105,10 @@ def test_one_device_equals_many(alone, parallel, devices):
     assert_same_training(folder / parallel, config, found, expected)
 
 
-def test_resumed_run_equals_the_uninterrupted_one(alone, monkeypatch):
+def test_resumed_run_equals_the_uninterrupted_one(alone):
     folder, config_of, expected = alone
     config, directory = config_of(**ONE_DEVICE), folder / "cut"
-    batches = loop.stage_batches
-
-    def failing(trainer, stage, steps):
-        for number, batch in enumerate(batches(trainer, stage, steps), steps.start):
-            if number == 6:
-                while not (directory / "checkpoints/autoencoder/4").exists():
-                    time.sleep(0.01)  # it is written meanwhile
-                raise Interrupted
-            yield batch
-
-    monkeypatch.setattr(loop, "stage_batches", failing)
-    with pytest.raises(Interrupted):
-        train(config, directory)
-    monkeypatch.setattr(loop, "stage_batches", batches)
+    train_interrupted(config, directory, "autoencoder")
     assert_trees_close(train(config, directory)["autoencoder"], expected, atol=0)
     lines = [
         [{k: v for k, v in line.items() if k != "images_per_second"} for line in records(d)]

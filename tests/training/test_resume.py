@@ -12,14 +12,10 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 import pytest
-from training_helpers import assert_trees_close, member, tiny_config, train
+from training_helpers import assert_trees_close, member, tiny_config, train, train_interrupted
 
 from adjax.errors import DivergedError
 from adjax.training import loop
-
-
-class Interrupted(Exception):
-    """Stands for a crash between two steps."""
 
 
 def records(workdir):
@@ -30,22 +26,11 @@ def without_rates(lines):
     return [{k: v for k, v in line.items() if k != "images_per_second"} for line in lines]
 
 
-def test_resumed_run_equals_the_uninterrupted_one(tmp_path, monkeypatch):
+def test_resumed_run_equals_the_uninterrupted_one(tmp_path):
     config = tiny_config("oe_sdn", **{"student.steps": 8})
     whole = train(config, tmp_path / "whole")
 
-    batches = loop.stage_batches
-
-    def failing(trainer, stage, steps):
-        for number, batch in enumerate(batches(trainer, stage, steps), steps.start):
-            if stage.name == "student" and number == 6:
-                raise Interrupted
-            yield batch
-
-    monkeypatch.setattr(loop, "stage_batches", failing)
-    with pytest.raises(Interrupted):
-        train(config, tmp_path / "cut")
-    monkeypatch.setattr(loop, "stage_batches", batches)
+    train_interrupted(config, tmp_path / "cut", "student")
     assert_trees_close(train(config, tmp_path / "cut"), whole, atol=0)
     assert without_rates(records(tmp_path / "cut")) == without_rates(records(tmp_path / "whole"))
 

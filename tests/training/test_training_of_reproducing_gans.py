@@ -1,15 +1,12 @@
 """GANomaly, whose stage is Skip-GANomaly's too, through the trainer: populations, interruptions,
 collapse."""
 
-import time
-
 import pytest
-from training_helpers import assert_trees_close, member, tiny_config, train
+from training_helpers import assert_trees_close, member, tiny_config, train, train_interrupted
 
 from adjax.errors import DivergedError
 from adjax.methods import reproducing_gan
 from adjax.methods.adversarial import spread_limit
-from adjax.training import loop
 
 ONE_DEVICE = {"mesh.member": 1, "mesh.data": 1}
 # As for the other methods: Adam amplifies the rounding of a gradient near zero.
@@ -33,21 +30,8 @@ def test_members_of_a_population_equal_them_alone(alone, tmp_path):
         assert_trees_close(member(population, 0), alone, 1e-2)
 
 
-def test_resumed_run_equals_the_uninterrupted_one(alone, tmp_path, monkeypatch):
-    batches = loop.stage_batches
-
-    def failing(trainer, stage, steps):
-        for number, batch in enumerate(batches(trainer, stage, steps), steps.start):
-            if number == 6:
-                while not (tmp_path / "checkpoints/ganomaly/4").exists():
-                    time.sleep(0.01)  # it is written beside the training
-                raise KeyboardInterrupt
-            yield batch
-
-    monkeypatch.setattr(loop, "stage_batches", failing)
-    with pytest.raises(KeyboardInterrupt):
-        train(config_of(), tmp_path)
-    monkeypatch.setattr(loop, "stage_batches", batches)
+def test_resumed_run_equals_the_uninterrupted_one(alone, tmp_path):
+    train_interrupted(config_of(), tmp_path, "ganomaly")
     assert_trees_close(train(config_of(), tmp_path), alone, atol=0)
 
 

@@ -1,18 +1,10 @@
 """The variational autoencoder in training: its noise on any devices, in a population, resumed."""
 
-import time
-
 import pytest
-from training_helpers import assert_trees_close, member, tiny_config, train
-
-from adjax.training import loop
+from training_helpers import assert_trees_close, member, tiny_config, train, train_interrupted
 
 # Adam divides by the root of the second moment: rounding of a gradient near zero is amplified.
 ROUNDING = 5e-4
-
-
-class Interrupted(Exception):
-    """Stands for a crash between two steps."""
 
 
 def config_of(**values):
@@ -33,19 +25,6 @@ def test_member_on_two_devices_equals_it_alone(alone, tmp_path):
     assert abs(kernel[0] - kernel[1]).max() > 1e-3
 
 
-def test_resumed_run_equals_the_uninterrupted_one(alone, tmp_path, monkeypatch):
-    batches = loop.stage_batches
-
-    def failing(trainer, stage, steps):
-        for number, batch in enumerate(batches(trainer, stage, steps), steps.start):
-            if number == 6:
-                while not (tmp_path / "checkpoints/vae/4").exists():
-                    time.sleep(0.01)  # it is written meanwhile
-                raise Interrupted
-            yield batch
-
-    monkeypatch.setattr(loop, "stage_batches", failing)
-    with pytest.raises(Interrupted):
-        train(config_of(), tmp_path)
-    monkeypatch.setattr(loop, "stage_batches", batches)
+def test_resumed_run_equals_the_uninterrupted_one(alone, tmp_path):
+    train_interrupted(config_of(), tmp_path, "vae")
     assert_trees_close(train(config_of(), tmp_path), alone, atol=0)

@@ -2,11 +2,12 @@
 
 import jax
 import numpy as np
+import pytest
 from PIL import Image
 
 from adjax.experiment import create_trainer
 from adjax.methods import create_method
-from adjax.training import MetricsLog, train_stage
+from adjax.training import MetricsLog, loop, train_stage
 from configs import folder, industrial, mnist
 
 
@@ -37,6 +38,26 @@ def train(config, workdir, method=None):
         for index, stage in enumerate(method.stages):
             variables[stage.name], _ = train_stage(trainer, index, variables, log)
     return jax.device_get(variables)
+
+
+class Interrupted(Exception):
+    """Stands for a crash between two steps."""
+
+
+def train_interrupted(config, workdir, stage):
+    """Train until the seventh step of a stage is about to begin, and no further."""
+    batches = loop.stage_batches
+
+    def failing(trainer, current, steps):
+        for number, batch in enumerate(batches(trainer, current, steps), steps.start):
+            if current.name == stage and number == 6:
+                raise Interrupted
+            yield batch
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(loop, "stage_batches", failing)
+        with pytest.raises(Interrupted):
+            train(config, workdir)
 
 
 def assert_trees_close(a, b, atol):
