@@ -8,15 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-
-def window_starts(size: int, patch: int, stride: int) -> tuple[int, ...]:
-    """Where windows begin along an axis: every `stride`, and one flush with the border."""
-    if not 1 <= stride <= patch <= size:
-        raise ValueError(
-            f"windows of {patch} px at stride {stride} do not cover {size} px: needs "
-            "1 <= stride <= window <= image"
-        )
-    return *range(0, size - patch, stride), size - patch
+from adjax.ops import window_starts
 
 
 def windowed(score: Callable, patch: int, stride: int, at_once: int = 1) -> Callable:

@@ -20,6 +20,7 @@ from adjax.methods.pretrained import efficientnet_lite0
 from adjax.methods.stage import Fit, Images, Method, Scores
 from adjax.models import EfficientNetLite0
 from adjax.models.efficientnet_lite import FEATURES
+from adjax.ops import window_starts
 
 NETWORK = "features"
 DICTIONARY = "dictionary"
@@ -166,21 +167,6 @@ def nearest(dictionary: dict[str, jax.Array], features: jax.Array) -> jax.Array:
         return jnp.square(code - entry[None]).sum(-1)
 
     return jnp.sqrt(lax.map(to_entry, dictionary["entries"]).min(0))
-
-
-def window_starts(size: int, window: int, stride: int) -> tuple[int, ...]:
-    """Where windows begin along an axis: every `stride`, and one flush with the border.
-
-    Raises:
-      ValueError: if they do not fit or do not cover it.
-
-    """
-    if not 1 <= stride <= window <= size:
-        raise ValueError(
-            f"patches of {window} px at stride {stride} do not cover {size} px: needs "
-            "1 <= stride <= patch <= image"
-        )
-    return *range(0, size - window, stride), size - window
 
 
 def window_scores(

@@ -8,6 +8,7 @@ from adjax.ops.depthwise import depthwise
 from adjax.ops.flops import count_flops
 from adjax.ops.normalization import BatchNorm
 from adjax.ops.resampling import max_pool, upsample_bilinear, upsample_nearest
+from adjax.ops.windows import window_starts
 
 __all__ = [
     "CONVOLUTIONS",
@@ -26,4 +27,5 @@ __all__ = [
     "native_library",
     "upsample_bilinear",
     "upsample_nearest",
+    "window_starts",
 ]

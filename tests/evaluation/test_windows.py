@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from flax import struct
 
-from adjax.evaluation.windows import window_starts, windowed
+from adjax.evaluation.windows import windowed
+from adjax.ops import window_starts
 
 PATCH = 6
 

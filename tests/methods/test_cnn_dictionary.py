@@ -24,7 +24,6 @@ from adjax.methods.cnn_dictionary import (
     draw_patches,
     nearest,
     window_scores,
-    window_starts,
 )
 from adjax.models import EfficientNetLite0
 from adjax.ops import convolution_backend
@@ -81,21 +80,12 @@ def test_stages(method):
 
 
 def test_impossible_settings_are_refused(method, config_of):
-    with pytest.raises(ValueError, match="patches of 6 px at stride 4 do not cover 5 px"):
+    with pytest.raises(ValueError, match="windows of 6 px at stride 4 do not cover 5 px"):
         method.stages[1].shapes((8, 5, 1))
     config = config_of("cnn_dictionary")
     config.dictionary.update(patches=9, entries=10)
     with pytest.raises(UserError, match=r"dictionary.patches=9: .* config.dictionary.entries=10"):
         create_method(config)
-
-
-def test_window_starts():
-    assert window_starts(28, 16, 6) == (0, 6, 12)
-    assert window_starts(28, 16, 5) == (0, 5, 10, 12)
-    assert window_starts(16, 16, 16) == (0,)
-    for stride in (0, 5):
-        with pytest.raises(ValueError, match="do not cover"):
-            window_starts(9, 4, stride)
 
 
 def test_patches_are_cut_out_of_the_images():
