@@ -17,20 +17,20 @@ import optax
 from jax import lax
 
 from adjax.methods import adversarial
-from adjax.methods.networks import Network, init_networks, variables_of, with_state
-from adjax.methods.stage import DATA_AXIS, Method, Scores, Stage, drawn_share, dynamic_keys
+from adjax.methods.latent_gan import LatentGAN
+from adjax.methods.networks import variables_of, with_state
+from adjax.methods.stage import DATA_AXIS, Method, Scores, Stage, dynamic_keys
 from adjax.models import DCDiscriminator, DCGenerator
 
 ANOGAN = "anogan"
 SEARCH = "anogan_search"
 IMAGE_SCORES = ("loss", "residual", "features")
-_GENERATOR, _DISCRIMINATOR = "generator", "discriminator"
+_DISCRIMINATOR = "discriminator"
 _BETAS = {"b1": 0.5, "b2": 0.999}  # DCGAN's
 
 
 def anogan(config) -> Method:
     """`method = "anogan"`: score L(z) after `config.anogan_search.steps` steps, map |x - G(z)|."""
-    _, _, stage = _networks(config)
     found_in = latent_loss(config)
     latent_size, settings = config.anogan.latent_size, config[SEARCH]
 
@@ -48,7 +48,7 @@ def anogan(config) -> Method:
             reconstruction={"AnoGAN": made},
         )
 
-    return Method(ANOGAN, (stage,), score, IMAGE_SCORES, dynamic_keys(ANOGAN))
+    return Method(ANOGAN, (_stage(config),), score, IMAGE_SCORES, dynamic_keys(ANOGAN))
 
 
 def latent_loss(config):
@@ -57,20 +57,19 @@ def latent_loss(config):
     `found` is `(scores, G(z) in [0, 1])`, the scores L(z) as `loss` and its two sums without their
     weights, `[B]`.
     """
-    generator, discriminator, _ = _networks(config)
+    gan = _gan(config)
     weight = config[SEARCH].feature_weight
 
     def features_of(variables, signed):
         own = variables_of(variables, _DISCRIMINATOR)
-        return discriminator.apply(own, signed)[1]["features"]
+        return gan.judge.apply(own, signed)[1]["features"]
 
     def image_scores_of(variables, image):
         signed = adversarial.to_signed(image)
         wanted = features_of(variables, signed)
-        model, own = generator(image.shape[1:]), variables_of(variables, _GENERATOR)
 
         def image_scores(z):
-            made, _ = model.apply(own, z)
+            made = gan.generate(variables, z, image)
             residual = jnp.abs(signed - made).sum((1, 2, 3))
             features = jnp.abs(wanted - features_of(variables, made)).sum((1, 2, 3))
             loss = (1 - weight) * residual + weight * features
@@ -110,75 +109,62 @@ def search_latents(loss_of, start: jax.Array, steps: int, rate: float) -> jax.Ar
     return found
 
 
-def _networks(config):
-    """The generator for images of a shape, the discriminator, and their training."""
-    settings = config.anogan
+def _gan(config) -> LatentGAN:
+    settings = config[ANOGAN]
     widths, kernel = tuple(settings.widths), settings.kernel
     generator = functools.partial(DCGenerator, widths=widths, kernel=kernel, batch_axis=DATA_AXIS)
     discriminator = DCDiscriminator(widths[::-1], kernel, DATA_AXIS)
     optimizer = optax.scale_by_adam(**_BETAS)
-
-    def init(key, image):
-        networks = {
-            _GENERATOR: Network(
-                generator(image.shape[1:]),
-                lambda image: jnp.zeros((1, settings.latent_size)),
-                optimizer,
-            ),
-            _DISCRIMINATOR: Network(discriminator, lambda image: image, optimizer),
-        }
-        return init_networks(networks)(key, image)
-
-    def validate(variables, frozen, image):
-        own = variables_of(variables, _DISCRIMINATOR)
-        logit, _ = discriminator.apply(own, adversarial.to_signed(image))
-        return adversarial.binary_cross_entropy(logit, 1.0)
-
-    return (
-        generator,
-        discriminator,
-        Stage(
-            name=ANOGAN,
-            steps=settings.steps,
-            batch_size=settings.batch_size,
-            images_per_update=settings.batch_size,
-            auxiliary=None,
-            sections=("data", ANOGAN),
-            init=init,
-            update=_update(config, generator, discriminator, optimizer),
-            validate=validate,
-            limits=(adversarial.spread_limit(settings.least_spread, settings.spread_after),),
-        ),
+    return LatentGAN(
+        *(generator, discriminator, _DISCRIMINATOR),
+        *(settings.latent_size, draw_latents, optimizer),
     )
 
 
-def _update(config, generator, discriminator, optimizer):
+def _stage(config) -> Stage:
+    settings, gan = config[ANOGAN], _gan(config)
+
+    def validate(variables, frozen, image):
+        own = variables_of(variables, _DISCRIMINATOR)
+        logit, _ = gan.judge.apply(own, adversarial.to_signed(image))
+        return adversarial.binary_cross_entropy(logit, 1.0)
+
+    return Stage(
+        name=ANOGAN,
+        steps=settings.steps,
+        batch_size=settings.batch_size,
+        images_per_update=settings.batch_size,
+        auxiliary=None,
+        sections=("data", ANOGAN),
+        init=gan.init,
+        update=_update(gan, config.precision),
+        validate=validate,
+        limits=(adversarial.spread_limit(settings.least_spread, settings.spread_after),),
+    )
+
+
+def _update(gan: LatentGAN, dtype: str):
     """A step of the discriminator, then one of the generator.
 
     Real and made images go through the discriminator apart, each with their own batch statistics;
     its running ones follow both. Those of a network follow in its own steps only.
     """
-    latent_size = config.anogan.latent_size
-    judge = discriminator.copy(dtype=config.precision)
+    judge = gan.judge.copy(dtype=dtype)
     rate, weight_decay = dynamic_keys(ANOGAN)
-
-    def make(variables, image, key):
-        """Images of fresh latents, and the generator's new statistics."""
-        z = drawn_share(draw_latents, key, (len(image), latent_size))
-        model = generator(image.shape[1:], dtype=config.precision)
-        own = variables_of(variables, _GENERATOR)
-        (made, _), statistics = model.apply(own, z, train=True, mutable=["batch_stats"])
-        return made, statistics
 
     def judged(own, image):
         (logit, _), statistics = judge.apply(own, image, train=True, mutable=["batch_stats"])
         return logit, {**own, **statistics}
 
+    def generator_loss(variables, made):
+        logit, _ = judged(variables_of(variables, _DISCRIMINATOR), made)
+        return adversarial.generator_loss(logit)
+
     def update(state, frozen, batch, key, member):
         rates = member[rate], member[weight_decay]
 
         def discriminator_turn(state, image, key):
-            fake, _ = make(state.variables, image, key)
+            fake, _ = gan.make(state.variables, image, key, dtype)
 
             def objective(variables):
                 own = variables_of(variables, _DISCRIMINATOR)
@@ -187,18 +173,9 @@ def _update(config, generator, discriminator, optimizer):
                 loss = adversarial.discriminator_loss(on_real, on_fake)
                 return loss, ({}, with_state(state.model_state, _DISCRIMINATOR, own))
 
-            return adversarial.step_network(state, _DISCRIMINATOR, objective, optimizer, *rates)
+            return adversarial.step_network(state, _DISCRIMINATOR, objective, gan.optimizer, *rates)
 
-        def generator_turn(state, image, key):
-            def objective(variables):
-                fake, statistics = make(variables, image, key)
-                logit, _ = judged(variables_of(variables, _DISCRIMINATOR), fake)
-                metrics = adversarial.spread_of(fake, adversarial.to_signed(image))
-                model_state = with_state(state.model_state, _GENERATOR, statistics)
-                return adversarial.generator_loss(logit), (metrics, model_state)
-
-            return adversarial.step_network(state, _GENERATOR, objective, optimizer, *rates)
-
+        generator_turn = gan.generator_turn(generator_loss, dtype, *rates)
         turns = adversarial.in_turns(discriminator_turn, generator_turn)
         state, metrics = turns(state, batch["image"], key)
         return state, {**metrics, "loss": metrics["discriminator_loss"]}

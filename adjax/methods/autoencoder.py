@@ -4,19 +4,8 @@ Trained on normal images to reproduce them; what it cannot reproduce is anomalou
 training are defaults of ours (the paper shows a figure only), calibrated on MNIST.
 """
 
-import optax
-
 from adjax import losses
-from adjax.methods.stage import (
-    DATA_AXIS,
-    Method,
-    Scores,
-    Stage,
-    dynamic_keys,
-    init_with,
-    learning_curve,
-    minimise,
-)
+from adjax.methods.stage import DATA_AXIS, Method, Scores, Stage, dynamic_keys, network_stage
 from adjax.models import ConvAutoencoder
 
 TEACHER = "teacher"
@@ -40,8 +29,6 @@ def teacher_stage(config) -> tuple[ConvAutoencoder, Stage]:
     distance = losses.Distance(**config.distance)
     model = ConvAutoencoder(settings.code_size, settings.widths, batch_axis=DATA_AXIS)
     trained = model.copy(dtype=config.precision)
-    optimizer = optax.scale_by_adam()
-    curve = learning_curve(settings.schedule, settings.steps)
 
     def objective(variables, frozen, batch, key, member):
         (reconstruction, _), model_state = trained.apply(
@@ -52,17 +39,8 @@ def teacher_stage(config) -> tuple[ConvAutoencoder, Stage]:
     def validate(variables, frozen, image):
         return distance(image, model.apply(variables, image)[0])
 
-    return model, Stage(
-        name=TEACHER,
-        steps=settings.steps,
-        batch_size=settings.batch_size,
-        images_per_update=settings.batch_size,
-        auxiliary=None,
-        sections=("data", "distance", TEACHER),
-        init=init_with(model, optimizer),
-        update=minimise(TEACHER, objective, optimizer, curve),
-        validate=validate,
-    )
+    sections = ("data", "distance", TEACHER)
+    return model, network_stage(config, TEACHER, model, objective, validate, sections)
 
 
 IMAGE_SCORES = ("d", "mse", "mae")

@@ -16,7 +16,6 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jax import lax
 
 from adjax import losses
@@ -26,14 +25,13 @@ from adjax.methods.stage import (
     Fit,
     Frozen,
     Method,
-    Scores,
     Stage,
     TrainState,
     Variables,
     dynamic_keys,
-    init_with,
     learning_curve,
-    minimise,
+    network_stage,
+    spread_scores,
 )
 from adjax.models import LeNet, LeNetAutoencoder
 
@@ -62,11 +60,7 @@ def deep_svdd(config) -> Method:
         distance = _distance(_code(encoder, own, _scaled(variables, image)), variables)
         if soft:
             distance -= jnp.square(own[_RADIUS]["value"])
-        return Scores(
-            image_score={DISTANCE: distance},
-            anomaly_map=jnp.broadcast_to(distance[:, None, None], image.shape[:3]),
-            reconstruction={},
-        )
+        return spread_scores({DISTANCE: distance}, image)
 
     stages = (
         contrast_stage(),
@@ -93,7 +87,6 @@ def contrast_stage() -> Fit:
 
 def autoencoder_stage(config, model: LeNetAutoencoder) -> Stage:
     """Pre-training: squared error, summed over an image, of contrast-normalised images."""
-    settings = config[AUTOENCODER]
     trained = model.copy(dtype=config.precision)
 
     def objective(variables, frozen, batch, key, member):
@@ -107,7 +100,7 @@ def autoencoder_stage(config, model: LeNetAutoencoder) -> Stage:
         image = _scaled(frozen, image)
         return _squared_sum(image, model.apply(variables, image)[0])
 
-    return _stage(AUTOENCODER, settings, model, objective, validate, ("data", AUTOENCODER))
+    return _stage(config, AUTOENCODER, model, objective, validate, ("data", AUTOENCODER))
 
 
 def centre_stage(encoder: LeNet) -> Fit:
@@ -172,7 +165,7 @@ def svdd_stage(config, encoder: LeNet) -> Stage:
         return state.replace(params=params, model_state={**state.model_state, **start})
 
     sections = ("data", AUTOENCODER, SVDD)
-    stage = _stage(SVDD, settings, encoder, objective, validate, sections, begin=begin)
+    stage = _stage(config, SVDD, encoder, objective, validate, sections, begin=begin)
     if not soft:
         return stage
     return dataclasses.replace(
@@ -216,21 +209,14 @@ def _keep_radius(update, settings):
     return keeping
 
 
-def _stage(name, settings, model, objective, validate, sections, begin=None) -> Stage:
+def _stage(config, name, model, objective, validate, sections, **others) -> Stage:
     """A stage of this method: Adam, whose weight decay is part of the gradient as in the paper."""
-    optimizer = optax.scale_by_adam()
-    curve = learning_curve(settings.schedule, settings.steps, settings.milestones)
-    return Stage(
-        name=name,
-        steps=settings.steps,
-        batch_size=settings.batch_size,
-        images_per_update=settings.batch_size,
-        auxiliary=None,
-        sections=sections,
-        init=init_with(model, optimizer),
-        update=minimise(name, objective, optimizer, curve, decoupled=False),
-        validate=validate,
-        begin=begin,
+    settings = config[name]
+    return network_stage(
+        *(config, name, model, objective, validate, sections),
+        curve=learning_curve(settings.schedule, settings.steps, settings.milestones),
+        decoupled=False,
+        **others,
     )
 
 

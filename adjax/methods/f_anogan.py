@@ -10,48 +10,41 @@ with f the critic's features and images of [-1, 1]. L is the score too; nothing 
 """
 
 import functools
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
-from flax import linen as nn
 
 from adjax.methods import adversarial
-from adjax.methods.networks import Network, init_networks, variables_of, with_state
+from adjax.methods.latent_gan import LatentGAN
+from adjax.methods.networks import variables_of
 from adjax.methods.stage import (
     DATA_AXIS,
     Method,
     Scores,
     Stage,
+    Variables,
     drawn_share,
     dynamic_keys,
-    init_with,
     learning_curve,
-    minimise,
+    network_stage,
 )
 from adjax.models import ResNetCritic, ResNetEncoder, ResNetGenerator
 
 F_ANOGAN, WGAN, ENCODER = "f_anogan", "wgan", "izi_encoder"
 IMAGE_SCORES = ("loss", "residual", "features")
-_GENERATOR, _CRITIC = "generator", "critic"
+_CRITIC = "critic"
 _BETAS = {"b1": 0.0, "b2": 0.9}
 _RMSPROP = {"decay": 0.9, "eps": 1e-10, "initial_scale": 1.0}  # TensorFlow's
 
 
-class _Networks(NamedTuple):
-    generator: functools.partial  # of the shape of an image
-    critic: nn.Module
-    encoder: nn.Module
-
-
 def f_anogan(config) -> Method:
     """`method = "f_anogan"`: score L, map |x - G(E(x))|."""
-    networks = _networks(config)
+    gan, encoder = _gan(config), _encoder(config)
 
     def score(variables, image, key):
-        z, _ = networks.encoder.apply(variables[ENCODER], adversarial.to_signed(image))
-        terms, made = _terms(networks, variables[WGAN], image, z)
+        z, _ = encoder.apply(variables[ENCODER], adversarial.to_signed(image))
+        terms, made = _terms(gan, variables[WGAN], image, z)
         made = adversarial.to_unit(made)
         return Scores(
             image_score=_with_loss(terms, config[ENCODER].kappa),
@@ -59,26 +52,32 @@ def f_anogan(config) -> Method:
             reconstruction={"f-AnoGAN": made},
         )
 
-    stages = _wgan_stage(config, networks), _encoder_stage(config, networks)
+    stages = _wgan_stage(config, gan), _encoder_stage(config, gan, encoder)
     dynamic = dynamic_keys(WGAN) + dynamic_keys(ENCODER)
     return Method(F_ANOGAN, stages, score, IMAGE_SCORES, dynamic)
 
 
-def _networks(config) -> _Networks:
+def _gan(config) -> LatentGAN:
     settings = config[WGAN]
     widths = tuple(settings.widths)
     generator = functools.partial(ResNetGenerator, widths=widths, batch_axis=DATA_AXIS)
-    encoder = ResNetEncoder(settings.latent_size, widths, DATA_AXIS)
-    return _Networks(generator, ResNetCritic(widths), encoder)
+    optimizer = optax.scale_by_adam(**_BETAS)
+    return LatentGAN(
+        *(generator, ResNetCritic(widths), _CRITIC),
+        *(settings.latent_size, jax.random.normal, optimizer),
+    )
 
 
-def _terms(networks: _Networks, gan, image: jax.Array, z: jax.Array):
+def _encoder(config) -> ResNetEncoder:
+    settings = config[WGAN]
+    return ResNetEncoder(settings.latent_size, tuple(settings.widths), DATA_AXIS)
+
+
+def _terms(gan: LatentGAN, variables: Variables, image: jax.Array, z: jax.Array):
     """Both mean squares, `[B]` by name, of images and what is made of `z`, and that in [-1, 1]."""
-    signed = adversarial.to_signed(image)
-    generator, own = networks.generator(image.shape[1:]), variables_of(gan, _GENERATOR)
-    made, _ = generator.apply(own, z)
-    own = variables_of(gan, _CRITIC)
-    wanted, found = (networks.critic.apply(own, x)[1]["features"] for x in (signed, made))
+    signed, made = adversarial.to_signed(image), gan.generate(variables, z, image)
+    own = variables_of(variables, _CRITIC)
+    wanted, found = (gan.judge.apply(own, x)[1]["features"] for x in (signed, made))
     return {
         "residual": jnp.square(signed - made).mean((1, 2, 3)),
         "features": jnp.square(wanted - found).mean(1),
@@ -89,56 +88,36 @@ def _with_loss(terms: dict[str, jax.Array], kappa: float) -> dict[str, jax.Array
     return {"loss": terms["residual"] + kappa * terms["features"], **terms}
 
 
-def _encoder_stage(config, networks: _Networks) -> Stage:
+def _encoder_stage(config, gan: LatentGAN, encoder: ResNetEncoder) -> Stage:
     settings = config[ENCODER]
-    trained = networks.encoder.copy(dtype=config.precision)
-    optimizer = optax.scale_by_rms(**_RMSPROP)
+    trained = encoder.copy(dtype=config.precision)
 
     def objective(variables, frozen, batch, key, member):
         signed = adversarial.to_signed(batch["image"])
         (z, _), statistics = trained.apply(variables, signed, train=True, mutable=["batch_stats"])
-        terms, _ = _terms(networks, frozen[WGAN], batch["image"], z)
+        terms, _ = _terms(gan, frozen[WGAN], batch["image"], z)
         means = {name: value.mean() for name, value in terms.items()}
         loss = _with_loss(means, settings.kappa)["loss"]
         return loss, (means, statistics)
 
     def validate(variables, frozen, image):
-        z, _ = networks.encoder.apply(variables, adversarial.to_signed(image))
-        return _with_loss(_terms(networks, frozen[WGAN], image, z)[0], settings.kappa)["loss"]
+        z, _ = encoder.apply(variables, adversarial.to_signed(image))
+        return _with_loss(_terms(gan, frozen[WGAN], image, z)[0], settings.kappa)["loss"]
 
-    return Stage(
-        name=ENCODER,
-        steps=settings.steps,
-        batch_size=settings.batch_size,
-        images_per_update=settings.batch_size,
-        auxiliary=None,
-        sections=("data", WGAN, ENCODER),
-        init=init_with(networks.encoder, optimizer),
-        update=minimise(ENCODER, objective, optimizer, learning_curve("constant", settings.steps)),
-        validate=validate,
+    sections = ("data", WGAN, ENCODER)
+    return network_stage(
+        *(config, ENCODER, encoder, objective, validate, sections),
+        optimizer=optax.scale_by_rms(**_RMSPROP),
+        curve=learning_curve("constant", settings.steps),
     )
 
 
-def _wgan_stage(config, networks: _Networks) -> Stage:
+def _wgan_stage(config, gan: LatentGAN) -> Stage:
     settings = config[WGAN]
-    optimizer = optax.scale_by_adam(**_BETAS)
-
-    def init(key, image):
-        of_stage = {
-            _GENERATOR: Network(
-                networks.generator(image.shape[1:]),
-                lambda image: jnp.zeros((1, settings.latent_size)),
-                optimizer,
-            ),
-            _CRITIC: Network(networks.critic, lambda image: image, optimizer),
-        }
-        return init_networks(of_stage)(key, image)
 
     def validate(variables, frozen, image):
-        value, _ = networks.critic.apply(
-            variables_of(variables, _CRITIC), adversarial.to_signed(image)
-        )
-        return -value
+        own = variables_of(variables, _CRITIC)
+        return -gan.judge.apply(own, adversarial.to_signed(image))[0]
 
     images = settings.critic_steps * settings.batch_size
     return Stage(
@@ -148,33 +127,28 @@ def _wgan_stage(config, networks: _Networks) -> Stage:
         images_per_update=images,
         auxiliary=None,
         sections=("data", WGAN),
-        init=init,
-        update=_wgan_update(config, networks, optimizer),
+        init=gan.init,
+        update=_wgan_update(config, gan),
         validate=validate,
         limits=(adversarial.spread_limit(settings.least_spread, settings.spread_after),),
     )
 
 
-def _wgan_update(config, networks: _Networks, optimizer):
+def _wgan_update(config, gan: LatentGAN):
     """`critic_steps` of the critic, each on images and latents of its own, then one of G."""
-    settings = config[WGAN]
-    critic = networks.critic.copy(dtype=config.precision)
+    settings, dtype = config[WGAN], config.precision
+    critic = gan.judge.copy(dtype=dtype)
     rate, weight_decay = dynamic_keys(WGAN)
 
-    def make(variables, image, key):
-        """Images of fresh latents, and the generator's new statistics."""
-        z = drawn_share(jax.random.normal, key, (len(image), settings.latent_size))
-        model = networks.generator(image.shape[1:], dtype=config.precision)
-        own = variables_of(variables, _GENERATOR)
-        (made, _), statistics = model.apply(own, z, train=True, mutable=["batch_stats"])
-        return made, statistics
+    def generator_loss(variables, made):
+        return -critic.apply(variables_of(variables, _CRITIC), made)[0].mean()
 
     def update(state, frozen, batch, key, member):
         rates = member[rate], member[weight_decay]
 
         def critic_turn(state, image, key):
             latent_key, mix_key = jax.random.split(key)
-            fake, _ = make(state.variables, image, latent_key)
+            fake, _ = gan.make(state.variables, image, latent_key, dtype)
             real = adversarial.to_signed(image)
             mix = drawn_share(jax.random.uniform, mix_key, (len(image),))
 
@@ -189,18 +163,9 @@ def _wgan_update(config, networks: _Networks, optimizer):
                 metrics = {"distance": distance, "penalty": penalty}
                 return settings.gp_weight * penalty - distance, (metrics, state.model_state)
 
-            return adversarial.step_network(state, _CRITIC, objective, optimizer, *rates)
+            return adversarial.step_network(state, _CRITIC, objective, gan.optimizer, *rates)
 
-        def generator_turn(state, image, key):
-            def objective(variables):
-                fake, statistics = make(variables, image, key)
-                value, _ = critic.apply(variables_of(variables, _CRITIC), fake)
-                metrics = adversarial.spread_of(fake, adversarial.to_signed(image))
-                model_state = with_state(state.model_state, _GENERATOR, statistics)
-                return -value.mean(), (metrics, model_state)
-
-            return adversarial.step_network(state, _GENERATOR, objective, optimizer, *rates)
-
+        generator_turn = gan.generator_turn(generator_loss, dtype, *rates)
         turns = adversarial.in_turns(critic_turn, generator_turn, settings.critic_steps)
         state, metrics = turns(state, batch["image"], key)
         return state, {**metrics, "loss": metrics["critic_loss"]}

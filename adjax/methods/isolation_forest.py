@@ -15,8 +15,7 @@ import numpy as np
 from sklearn.ensemble import IsolationForest
 
 from adjax.methods.components import feature_shapes, features, learn_features
-from adjax.methods.ocsvm import spread_scores
-from adjax.methods.stage import Fit, Method
+from adjax.methods.stage import Fit, Method, spread_scores
 
 NAME = "isolation_forest"
 

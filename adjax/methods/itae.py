@@ -10,6 +10,8 @@ training images after that rotation, averaged over rotations.
 Restored images lie as the image does, so errors of different rotations are of the same pixels.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,16 +19,16 @@ import optax
 from jax import lax
 
 from adjax import losses
+from adjax.methods.adversarial import to_signed, to_unit
 from adjax.methods.reconstruction import NORMS, map_scores
 from adjax.methods.stage import (
     DATA_AXIS,
     Fit,
     Method,
     Stage,
+    drawn_share,
     dynamic_keys,
-    init_with,
-    learning_curve,
-    minimise,
+    network_stage,
 )
 from adjax.models import ITAEUNet
 
@@ -43,7 +45,7 @@ def itae(config) -> Method:
 
     def errors(variables, image):
         """Absolute errors after each rotation, of [-1, 1], `[4, B, H, W]`, and the restored."""
-        target = 2 * image - 1
+        target = to_signed(image)
         restored = lax.map(lambda x: model.apply(variables, x)[0], rotations(target))
         return losses.absolute_error(target[None], restored).mean(-1), restored
 
@@ -61,7 +63,7 @@ def itae(config) -> Method:
         error, restored = errors(variables[STAGE], image)
         normal = variables[NORMALISATION]["params"]["mean_error"]
         anomaly_map = (error / normal.reshape(-1, 1, 1, 1)).mean(0)
-        return map_scores(anomaly_map, {"ITAE": (restored[0] + 1) / 2})
+        return map_scores(anomaly_map, {"ITAE": to_unit(restored[0])})
 
     shapes = {"mean_error": jax.ShapeDtypeStruct((ROTATIONS,), jnp.float32)}
     stage = _stage(config, model)
@@ -73,38 +75,29 @@ def _stage(config, model: ITAEUNet) -> Stage:
     settings = config[STAGE]
     trained = model.copy(dtype=config.precision)
     optimizer = {"sgd": optax.identity, "adam": optax.scale_by_adam}[settings.optimizer]()
-    curve = learning_curve(settings.schedule, settings.steps)
 
     def objective(variables, frozen, batch, key, member):
-        target = 2 * batch["image"] - 1
+        target = to_signed(batch["image"])
         mirrors, turns = jax.random.split(key)
         if settings.mirror:
-            is_mirrored = draw(mirrors, 2, len(target)).reshape(-1, 1, 1, 1)
+            is_mirrored = _below(2, mirrors, len(target)).reshape(-1, 1, 1, 1)
             target = jnp.where(is_mirrored == 1, target[:, :, ::-1], target)
-        turned = turn(target, draw(turns, ROTATIONS, len(target)))
+        turned = turn(target, _below(ROTATIONS, turns, len(target)))
         (restored, _), model_state = trained.apply(
             variables, turned, train=True, mutable=["batch_stats"]
         )
         return losses.mean_squared_error(target, restored).mean(), ({}, model_state)
 
     def validate(variables, frozen, image):
-        target = 2 * image - 1
+        target = to_signed(image)
 
         def loss(turned):
             return losses.mean_squared_error(target, model.apply(variables, turned)[0])
 
         return lax.map(loss, rotations(target)).mean(0)
 
-    return Stage(
-        name=STAGE,
-        steps=settings.steps,
-        batch_size=settings.batch_size,
-        images_per_update=settings.batch_size,
-        auxiliary=None,
-        sections=("data", STAGE),
-        init=init_with(model, optimizer),
-        update=minimise(STAGE, objective, optimizer, curve),
-        validate=validate,
+    return network_stage(
+        config, STAGE, model, objective, validate, ("data", STAGE), optimizer=optimizer
     )
 
 
@@ -125,7 +118,6 @@ def turn(image: jax.Array, quarters: jax.Array) -> jax.Array:
     return rotations(image)[quarters, jnp.arange(len(image))]
 
 
-def draw(key: jax.Array, number: int, images: int) -> jax.Array:
-    """Integers below `number` for this device's images: the same as if one device had them all."""
-    whole = jax.random.randint(key, (lax.axis_size(DATA_AXIS) * images,), 0, number)
-    return lax.dynamic_slice_in_dim(whole, lax.axis_index(DATA_AXIS) * images, images)
+def _below(number: int, key: jax.Array, images: int) -> jax.Array:
+    """Integers from 0 to below `number`, one for each image of this device."""
+    return drawn_share(partial(jax.random.randint, minval=0, maxval=number), key, (images,))

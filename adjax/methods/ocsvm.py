@@ -26,7 +26,7 @@ from adjax.methods.components import (
     padded,
     width,
 )
-from adjax.methods.stage import Fit, Method, Scores
+from adjax.methods.stage import Fit, Method, spread_scores
 
 OCSVM, ORACLE = "ocsvm", "ocsvm_oracle"
 
@@ -57,18 +57,6 @@ def ocsvm_oracle(config) -> Method:
         return spread_scores(dict(zip(names, found, strict=True)), image)
 
     return Method(ORACLE, (stage,), score, names, (), oracle=True)
-
-
-def spread_scores(image_score: dict[str, jax.Array], image: jax.Array) -> Scores:
-    """Scores of a method that has no map of its own: every pixel has the image's score.
-
-    Args:
-      image_score: `[B]` each, by name; of several the map is their mean.
-      image: `[B, H, W, C]`.
-
-    """
-    mean = sum(image_score.values()) / len(image_score)
-    return Scores(image_score, jnp.broadcast_to(mean[:, None, None], image.shape[:3]), {})
 
 
 def decisions(params: dict[str, jax.Array], image: jax.Array) -> jax.Array:

@@ -13,19 +13,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from adjax import losses
 from adjax.errors import UserError
-from adjax.methods.stage import (
-    Method,
-    Scores,
-    Stage,
-    dynamic_keys,
-    init_with,
-    learning_curve,
-    minimise,
-)
+from adjax.methods.stage import Method, Scores, Stage, dynamic_keys, network_stage
 from adjax.models import SSIMAutoencoder
 
 AUTOENCODER = "autoencoder"
@@ -74,9 +65,7 @@ def autoencoder_stage(
       sections: what else of the config the result depends on.
 
     """
-    settings = config[AUTOENCODER]
     trained = model.copy(dtype=config.precision)
-    optimizer = optax.scale_by_adam()
     corruption = corruption_of(config)
     source = "image" if corruption is None else "corrupted"
     if corruption is not None:
@@ -91,18 +80,9 @@ def autoencoder_stage(
     def validate(variables, frozen, image):
         return loss(image, model.apply(variables, image)[0])
 
-    curve = learning_curve(settings.schedule, settings.steps)
-    return Stage(
-        name=AUTOENCODER,
-        steps=settings.steps,
-        batch_size=settings.batch_size,
-        images_per_update=settings.batch_size,
-        auxiliary=None,
-        sections=("data", AUTOENCODER, f"network={network}", *sections),
-        init=init_with(model, optimizer),
-        update=minimise(AUTOENCODER, objective, optimizer, curve),
-        validate=validate,
-        corruption=corruption,
+    sections = ("data", AUTOENCODER, f"network={network}", *sections)
+    return network_stage(
+        config, AUTOENCODER, model, objective, validate, sections, corruption=corruption
     )
 
 

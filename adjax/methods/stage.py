@@ -158,6 +158,18 @@ class Scores:
     reconstruction: dict[str, jax.Array]  # label -> [B, H, W, C], for figures
 
 
+def spread_scores(image_score: dict[str, jax.Array], image: jax.Array) -> Scores:
+    """Scores of a method that has no map of its own: every pixel has the image's score.
+
+    Args:
+      image_score: `[B]` each, by name; of several the map is their mean.
+      image: `[B, H, W, C]`.
+
+    """
+    mean = sum(image_score.values()) / len(image_score)
+    return Scores(image_score, jnp.broadcast_to(mean[:, None, None], image.shape[:3]), {})
+
+
 def dynamic_keys(stage_name: str) -> tuple[str, ...]:
     """Config keys of a stage built by `init_with` and `minimise` that a member may set."""
     return f"{stage_name}.learning_rate", f"{stage_name}.weight_decay"
@@ -190,6 +202,50 @@ def learning_curve(schedule: str, steps: int, milestones: Sequence[int] = ()) ->
             return curve(step)
 
     return at
+
+
+def network_stage(
+    config,
+    name: str,
+    model,
+    objective,
+    validate,
+    sections: tuple[str, ...],
+    *,
+    optimizer: optax.GradientTransformation | None = None,
+    curve: optax.Schedule | None = None,
+    decoupled: bool = True,
+    **others,
+) -> Stage:
+    """The training of one network by one optimiser, on `config[name]`.
+
+    Args:
+      config: of the run.
+      name: of the stage and of its section.
+      model: as validated and scored.
+      objective: see `minimise`.
+      validate: see `Stage`.
+      sections: see `Stage`.
+      optimizer: gives the direction of descent for a learning rate of one; None: Adam.
+      curve: the learning rate over the steps; None: by the section's `schedule`.
+      decoupled: how weights decay, see `descend`.
+      **others: of `Stage`, where they are not its defaults.
+
+    """
+    settings = config[name]
+    optimizer = optimizer or optax.scale_by_adam()
+    curve = curve or learning_curve(settings.schedule, settings.steps)
+    others = {"images_per_update": settings.batch_size, "auxiliary": None} | others
+    return Stage(
+        name=name,
+        steps=settings.steps,
+        batch_size=settings.batch_size,
+        sections=sections,
+        init=init_with(model, optimizer),
+        update=minimise(name, objective, optimizer, curve, decoupled),
+        validate=validate,
+        **others,
+    )
 
 
 def init_with(model, optimizer: optax.GradientTransformation):

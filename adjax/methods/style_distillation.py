@@ -14,12 +14,11 @@ what the teacher cannot reproduce remains. SDN is the ablation without auxiliary
 from functools import partial
 
 import jax.numpy as jnp
-import optax
 
 from adjax import losses
 from adjax.methods.autoencoder import IMAGE_SCORES, TEACHER, difference_scores, teacher_stage
 from adjax.methods.auxiliary import MADE_IN_STEP, auxiliary_images, auxiliary_set
-from adjax.methods.stage import Method, Stage, dynamic_keys, init_with, learning_curve, minimise
+from adjax.methods.stage import Method, dynamic_keys, network_stage
 from adjax.models import RNAN
 
 STUDENT = "student"
@@ -41,8 +40,6 @@ def _style_distillation(name: str, config, exposure: tuple[str, dict] | None = N
     teacher, first_stage = teacher_stage(config)
     student = RNAN(settings.groups, settings.nonlocal_groups, settings.features)
     trained = student.copy(dtype=config.precision)
-    optimizer = optax.scale_by_adam()
-    curve = learning_curve(settings.schedule, settings.steps)
 
     def teach(frozen, image):
         return teacher.apply(frozen[TEACHER], image)[0]
@@ -73,15 +70,9 @@ def _style_distillation(name: str, config, exposure: tuple[str, dict] | None = N
     if exposure is not None:
         sections += (f"auxiliary.{exposure[0]}",)
         dynamic += (f"{STUDENT}.loss_weight",)
-    second_stage = Stage(
-        name=STUDENT,
-        steps=settings.steps,
-        batch_size=settings.batch_size,
+    second_stage = network_stage(
+        *(config, STUDENT, student, objective, validate, sections),
         images_per_update=settings.batch_size * (1 if exposure is None else 2),
         auxiliary=None if exposure is None or exposure[0] in MADE_IN_STEP else exposure,
-        sections=sections,
-        init=init_with(student, optimizer),
-        update=minimise(STUDENT, objective, optimizer, curve),
-        validate=validate,
     )
     return Method(name, (first_stage, second_stage), score, IMAGE_SCORES, dynamic)

@@ -20,7 +20,6 @@ import math
 
 import jax
 import jax.numpy as jnp
-import optax
 from jax import lax
 from jax.nn import logsumexp
 
@@ -32,9 +31,7 @@ from adjax.methods.stage import (
     Stage,
     drawn_share,
     dynamic_keys,
-    init_with,
-    learning_curve,
-    minimise,
+    network_stage,
 )
 from adjax.models import VAE, conv_vae, ssim_vae
 
@@ -86,8 +83,6 @@ def _network(settings, dtype: str = "float32") -> VAE:
 def _stage(config, model: VAE) -> Stage:
     settings = config[STAGE]
     trained = _network(settings, config.precision)
-    optimizer = optax.scale_by_adam()
-    curve = learning_curve(settings.schedule, settings.steps)
 
     def loss(image, reconstruction, out):
         """Negative bound, up to a constant, and divergence of each image."""
@@ -109,17 +104,7 @@ def _stage(config, model: VAE) -> Stage:
         """With the mean of the code in place of a draw."""
         return loss(image, *model.apply(variables, image))[0]
 
-    return Stage(
-        name=STAGE,
-        steps=settings.steps,
-        batch_size=settings.batch_size,
-        images_per_update=settings.batch_size,
-        auxiliary=None,
-        sections=("data", STAGE),
-        init=init_with(model, optimizer),
-        update=minimise(STAGE, objective, optimizer, curve),
-        validate=validate,
-    )
+    return network_stage(config, STAGE, model, objective, validate, ("data", STAGE))
 
 
 def kl_divergence(mean: jax.Array, log_variance: jax.Array) -> jax.Array:
