@@ -231,7 +231,7 @@ def as_json(config) -> dict:
 def essential(config_json: dict) -> dict[str, Any]:
     """Dotted key -> value of everything that decides a run's numbers."""
     execution = set(EXECUTION_KEYS)
-    if config_json.get("data", {}).get("name") == "folder":  # else nothing says whose images
+    if config_json["data"]["name"] == "folder":  # else nothing says whose images
         execution.remove("data.dir")
     return {k: v for k, v in _leaves(config_json) if not _in_sections(k, execution)}
 
