@@ -15,6 +15,7 @@ from PIL import Image
 from adjax import experiment, preparation, reports, workdir
 from adjax.training.checkpoints import Checkpoints
 from adjax.training.trainer import initial_tree
+from configs import folder as own_folder
 from configs import industrial, mnist
 
 
@@ -52,6 +53,20 @@ def uncertain() -> Path:
     config.data.update(name="folder", dir=str(photographs), normal_class="")
     config.data.update(size=32, channels=3, samples=20)
     _start(config, folder / "run")
+    shutil.rmtree(photographs)
+    return folder / "run"
+
+
+@functools.cache
+def forest() -> Path:
+    """An isolation forest on photographs, with the thresholds that it chose: nothing descends."""
+    folder = _new_folder()
+    photographs = folder / "photographs"
+    write_photographs(photographs, 12)
+    config = own_folder.get_config("isolation_forest,smoke")
+    config.data.update(dir=str(photographs), size=32)
+    (folder / "run").mkdir()
+    _run(config, folder / "run")
     shutil.rmtree(photographs)
     return folder / "run"
 

@@ -9,7 +9,7 @@ import sys
 
 import numpy as np
 import pytest
-from detector_helpers import digits, random_images, uncertain
+from detector_helpers import digits, forest, random_images, uncertain
 from PIL import Image
 
 from adjax.datasets.industrial import resize_image
@@ -17,7 +17,7 @@ from adjax.detector import load_detector
 from adjax.errors import UserError
 from adjax.export import export
 
-RUNS = {"digits": digits, "uncertain": uncertain}
+RUNS = {"digits": digits, "forest": forest, "uncertain": uncertain}
 
 # Runs in a folder of exports, of which each holds what the live detector was given and said.
 WITHOUT_ADJAX = """

@@ -77,6 +77,24 @@ def test_auroc_is_of_each_member_s_own_test_images(run, label):
         assert abnormal[0].tolist() == [False] * 8 + [True] * 8
 
 
+def test_an_oracle_chooses_among_the_images_that_a_member_is_tested_on(label, tmp_path):
+    config = mnist.get_config("ocsvm_oracle,smoke")
+    config.data.update(train_split=SPLITS[0], test_split=SPLITS[1], protocol="leave_one_out")
+    config.members = MEMBERS
+    results = experiment.train_and_evaluate(config, tmp_path)
+    trainer = create_trainer(config, create_method(config), Path("nowhere"))
+    with np.load(tmp_path / "scores.npz") as arrays:
+        scores = dict(arrays)
+    for p, member in enumerate(results["members"]):
+        tested = len(label) - len(trainer.streams[p].rows) - len(trainer.validation_rows[p])
+        judged = scores["counted"][p]
+        assert member["oracle"]["images"] == int(0.1 * tested)
+        assert judged.sum() == tested - member["oracle"]["images"]
+        value = scores[f"image_score/{member['oracle']['chosen']}"][p][judged]
+        expected = roc_auc_score(scores["anomalous"][p][judged], value)
+        assert member["image_auroc"] == pytest.approx(expected, abs=1e-9)
+
+
 def test_reports_see_what_is_anomalous_and_say_what_the_class_is(run):
     folder, results = run
     found = reports.read_run(folder)
