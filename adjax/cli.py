@@ -137,17 +137,12 @@ def benchmark(flags) -> None:
 
         print(stages.run(flags.config, flags.repeats))
         return
+    if len(flags.cases) == 1 and flags.cases[0] in ("metrics", "anogan_search"):
+        _of_sides(flags)
+        return
     _quiet()
-    from adjax.benchmark import metrics, zoo
+    from adjax.benchmark import zoo
 
-    if flags.cases == ["metrics"]:
-        print(metrics.run(flags.repeats))
-        return
-    if flags.cases == ["anogan_search"]:
-        from adjax.benchmark import search
-
-        print(search.run(flags.repeats))
-        return
     zoo.run(
         flags.cases,
         flags.precision,
@@ -158,6 +153,18 @@ def benchmark(flags) -> None:
         command=_command(),
         sections=flags.sections,
     )
+
+
+def _of_sides(flags) -> None:
+    (case,) = flags.cases
+    for name in ("precision", "convolution", "sections", "against"):
+        if flags[name].present:
+            raise UserError(f"--{name} is for the zoo: leave --cases={case} out, or --{name}")
+    _quiet()
+    from adjax.benchmark import metrics, search
+
+    sides = {"metrics": metrics, "anogan_search": search}[case]
+    sides.run(flags.repeats, flags.output, _command())
 
 
 def _against_pyod(flags) -> None:

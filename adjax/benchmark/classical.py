@@ -73,10 +73,7 @@ def run(configs: Sequence, repeats: int, output: str | None, command: str) -> No
         page.check(output)
     rows = [measure(config, repeats) for config in configs]
     section = {"command": command, **circumstances("pyod"), "rows": rows}
-    print(page.console({"pyod": section}))
-    if output is not None:
-        page.write(output, {"pyod": section})
-        print(f"tables: {output}")
+    page.publish({"pyod": section}, output)
 
 
 def check(config) -> None:

@@ -7,15 +7,17 @@ is left out: scikit-learn is always there, torchmetrics and anomalib come with P
 import dataclasses
 import importlib.util
 import multiprocessing
-import os
-import statistics
 import time
 import tracemalloc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 from scipy import ndimage
+
+from adjax.benchmark import page
+from adjax.benchmark.measure import Repeats
+from adjax.benchmark.zoo import circumstances
 
 IMAGES, SIZE = 100, 256
 PRO_LIMIT = 0.3
@@ -30,6 +32,7 @@ class Side:
       computes: what, in words.
       create: maps and masks `[N, H, W]` -> a function without arguments that gives the metrics.
       needs: a module without which it is left out.
+      package: that brings the module.
 
     """
 
@@ -37,17 +40,35 @@ class Side:
     computes: str
     create: Callable[[np.ndarray, np.ndarray], Callable[[], dict[str, float]]]
     needs: str = "numpy"
+    package: str = "numpy"
 
 
-def run(repeats: int = 5, images: int = IMAGES) -> str:
-    """Measure all sides whose library is there; returns a table for the console.
+def run(repeats: int, output: str | None, command: str) -> None:
+    """Measure, print the table and put it into a page.
 
     Args:
       repeats: turns; in each every side computes once.
-      images: number of maps.
+      output: the page, see `adjax.benchmark.page`, or None.
+      command: how to do the same again.
+
+    Raises:
+      UserError: before any measurement, if the page has no place for it.
 
     """
-    sides = [side for side in SIDES if importlib.util.find_spec(side.needs)]
+    if output is not None:
+        page.check(output)
+    packages = dict.fromkeys(side.package for side in _sides())
+    section = {"command": command, **circumstances(*packages), "rows": measure(repeats)}
+    page.publish({"metrics": section}, output)
+
+
+def _sides() -> list[Side]:
+    return [side for side in SIDES if importlib.util.find_spec(side.needs)]
+
+
+def measure(repeats: int, images: int = IMAGES) -> list[dict]:
+    """A row for each side whose library is there, of as many maps as `images`."""
+    sides = _sides()
     pools = [ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) for _ in sides]
     try:
         for side, pool in zip(sides, pools, strict=True):
@@ -58,7 +79,25 @@ def run(repeats: int = 5, images: int = IMAGES) -> str:
     finally:
         for pool in pools:
             pool.shutdown()
-    return _table(f"{images} maps of {SIZE} x {SIZE} px", sides, turns, memory)
+    ours = Repeats(tuple(turn[0][0] for turn in turns))
+    rows = []
+    for side, results in zip(sides, zip(*turns, strict=True), strict=True):
+        seconds, found = Repeats(tuple(s for s, _ in results)), results[0][1]
+        rows.append(
+            {
+                "case": side.name,
+                "computes": side.computes,
+                "maps": images,
+                "size": SIZE,
+                "seconds": seconds.median,
+                "spread": seconds.spread,
+                "times": seconds.over(ours).median,
+                "pixel_auroc": found.get("pixel_auroc"),
+                "aupro": found.get("aupro"),
+                "memory": None if rows else memory,
+            }
+        )
+    return rows
 
 
 def generated(images: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -162,30 +201,10 @@ SIDES = (
     Side("adjax", "AUROC, AP, best F1, AUPRO: exact", _adjax),
     Side("loop, 200 thresholds", "AUROC, AUPRO", _loop(200)),
     Side("loop, 1,000 thresholds", "AUROC, AUPRO", _loop(1000)),
-    Side("scikit-learn", "AUROC, AP: exact", _scikit_learn, "sklearn"),
-    Side("torchmetrics", "AUROC: exact", _torchmetrics, "torchmetrics"),
-    Side("anomalib", "AUPRO", _anomalib, "anomalib"),
+    Side("scikit-learn", "AUROC, AP: exact", _scikit_learn, "sklearn", "scikit-learn"),
+    Side("torchmetrics", "AUROC: exact", _torchmetrics, "torchmetrics", "torchmetrics"),
+    Side("anomalib", "AUPRO", _anomalib, "anomalib", "anomalib"),
 )
-
-
-def _table(head: str, sides: Sequence[Side], turns: Sequence[Sequence], memory: float) -> str:
-    lines = [
-        f"{head}, {os.cpu_count()} cores, numpy {np.__version__}",
-        "",
-        f"{'':24}{'seconds':>9}{'spread':>8}{'times':>8}{'AUROC':>11}{'AUPRO':>11}  computes",
-    ]
-    for side, results in zip(sides, zip(*turns, strict=True), strict=True):
-        seconds = [result[0] for result in results]
-        median = statistics.median(seconds)
-        ratio = statistics.median(s / turn[0][0] for s, turn in zip(seconds, turns, strict=True))
-        metrics = [results[0][1].get(name) for name in ("pixel_auroc", "aupro")]
-        shown = "".join(" " * 11 if value is None else f"{value:11.7f}" for value in metrics)
-        spread = (max(seconds) - min(seconds)) / median
-        lines.append(
-            f"{side.name:24}{median:9.3f}{spread:8.1%}{ratio:8.1f}{shown}  {side.computes}"
-        )
-    lines += ["", f"adjax: peak memory beside the maps {memory:.2f} times theirs"]
-    return "\n".join(lines)
 
 
 # What runs in the process of a side.

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from adjax.benchmark.cases import PRECISIONS, ZOO
 from adjax.benchmark.classical_table import pyod_table
+from adjax.benchmark.side_tables import metrics_table, search_table
 from adjax.errors import UserError
 from adjax.reports.places import fill, has_place, markers
 from adjax.reports.rendering import ABSENT, Table, to_markdown, to_text
@@ -24,6 +25,8 @@ TABLES = {
     "pipeline": ("pipeline",),
     "torch": ("torch",),
     "pyod": ("pyod",),
+    "metrics": ("metrics",),
+    "search": ("search",),
 }
 
 
@@ -40,6 +43,20 @@ def check(path: str | Path) -> None:
                     f"--output={path}: it has no place for the table {name}; add the lines "
                     + " and ".join(markers(_KIND, name))
                 )
+
+
+def publish(sections: dict[str, dict], output: str | Path | None) -> None:
+    """Print the tables of measured rows and put them into a page, if one is given.
+
+    Args:
+      sections: see `write`.
+      output: the page, which `check` has seen, or None.
+
+    """
+    print(console(sections))
+    if output is not None:
+        write(output, sections)
+        print(f"tables: {output}")
 
 
 def write(path: str | Path, sections: dict[str, dict]) -> None:
@@ -333,6 +350,8 @@ _MAKERS = {
     "pipeline": _pipeline,
     "torch": _torch,
     "pyod": pyod_table,
+    "metrics": metrics_table,
+    "search": search_table,
 }
 
 

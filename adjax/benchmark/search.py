@@ -4,10 +4,8 @@ The sides share one process, networks of random weights (the work is the same) a
 are noise: the batched side searches each of them once, the others the first few of every turn.
 """
 
-import os
-import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -16,7 +14,10 @@ import numpy as np
 import optax
 from ml_collections import ConfigDict
 
+from adjax.benchmark import page
 from adjax.benchmark.batches import random_images
+from adjax.benchmark.measure import Repeats
+from adjax.benchmark.zoo import circumstances
 from adjax.methods import create_method
 from adjax.methods.anogan import draw_latents, latent_loss
 
@@ -54,10 +55,28 @@ class Side(NamedTuple):
     images: int | None
 
 
-def run(
-    repeats: int = 5, images: int = IMAGES, batch: int = BATCH, steps: int | None = None
-) -> str:
-    """Measure all sides; returns a table for the console.
+def run(repeats: int, output: str | None, command: str) -> None:
+    """Measure, print the table and put it into a page.
+
+    Args:
+      repeats: see `measure`.
+      output: the page, see `adjax.benchmark.page`, or None.
+      command: how to do the same again.
+
+    Raises:
+      UserError: before any measurement, if the page has no place for it.
+
+    """
+    if output is not None:
+        page.check(output)
+    section = {"command": command, **circumstances(), "rows": measure(repeats)}
+    page.publish({"search": section}, output)
+
+
+def measure(
+    repeats: int, images: int = IMAGES, batch: int = BATCH, steps: int | None = None
+) -> list[dict]:
+    """A row for each side.
 
     Args:
       repeats: turns; in each a side searches its part of the images.
@@ -73,11 +92,27 @@ def run(
     for side in sides:
         side.score(parts[0][: side.images and 1])  # to compile
     turns = [[_measure(side, part[: side.images]) for side in sides] for part in parts]
-    head = (
-        f"AnoGAN's search of {images} images of {SHAPE[0]} x {SHAPE[1]} px, "
-        f"{config.anogan_search.steps} steps, {os.cpu_count()} cores, jax {jax.__version__}"
-    )
-    return _table(head, sides, turns)
+    batched = [turn[0] for turn in turns]
+    rows = []
+    for side, results in zip(sides, zip(*turns, strict=True), strict=True):
+        rates = Repeats(tuple(rate for rate, _ in results))
+        # The sides' losses of an image differ by rounding, which a search amplifies.
+        difference = max(
+            float(np.max(np.abs(losses / all_losses[: len(losses)] - 1)))
+            for (_, losses), (_, all_losses) in zip(results, batched, strict=True)
+        )
+        rows.append(
+            {
+                "case": side.name,
+                "steps": config.anogan_search.steps,
+                "searched": sum(len(losses) for _, losses in results),
+                "images_per_second": rates.median,
+                "spread": rates.spread,
+                "times": Repeats(tuple(rate for rate, _ in batched)).over(rates).median,
+                "difference": difference,
+            }
+        )
+    return rows
 
 
 def create_sides(config, batch: int) -> tuple[Side, ...]:
@@ -137,28 +172,3 @@ def _measure(side: Side, image: np.ndarray) -> tuple[float, np.ndarray]:
     start = time.perf_counter()
     losses = side.score(image)
     return len(image) / (time.perf_counter() - start), losses
-
-
-def _table(head: str, sides: Sequence[Side], turns: Sequence[Sequence]) -> str:
-    lines = [
-        head,
-        "",
-        f"{'':32}{'images/s':>10}{'spread':>8}{'times':>8}{'difference':>12}{'images':>8}",
-    ]
-    batched = [turn[0] for turn in turns]
-    for number, side in enumerate(sides):
-        results = [turn[number] for turn in turns]
-        rates = [rate for rate, _ in results]
-        median = statistics.median(rates)
-        times = statistics.median(b / r for (b, _), r in zip(batched, rates, strict=True))
-        # The sides' losses of an image differ by rounding, which a search amplifies.
-        difference = max(
-            float(np.max(np.abs(losses / all_losses[: len(losses)] - 1)))
-            for (_, losses), (_, all_losses) in zip(results, batched, strict=True)
-        )
-        spread = (max(rates) - min(rates)) / median
-        count = sum(len(losses) for _, losses in results)
-        lines.append(
-            f"{side.name:32}{median:10.2f}{spread:8.1%}{times:8.1f}{difference:12.1e}{count:8}"
-        )
-    return "\n".join(lines)

@@ -83,12 +83,9 @@ def run(
         rows = measure_against_torch(chosen, precisions, convolutions, repeats)
     else:
         rows = measure_alone(chosen, precisions, convolutions, repeats, sections or SECTIONS)
-    origin = {"command": command, **circumstances(against)}
+    origin = {"command": command, **circumstances(*([against] if against else []))}
     sections = {name: {**origin, "rows": found} for name, found in rows.items() if found}
-    print(page.console(sections))
-    if output is not None:
-        page.write(output, sections)
-        print(f"tables: {output}")
+    page.publish(sections, output)
 
 
 def check(
@@ -158,9 +155,9 @@ def measure_against_torch(
     return {"torch": rows}
 
 
-def circumstances(against: str | None) -> dict:
-    """When, with which versions and on what."""
-    packages = ("jax", "jaxlib", "flax", "optax", *([against] if against else []))
+def circumstances(*others: str) -> dict:
+    """When, with which versions, of other packages too, and on what."""
+    packages = ("jax", "jaxlib", "flax", "optax", *others)
     return {
         "date": datetime.date.today().isoformat(),
         "versions": {

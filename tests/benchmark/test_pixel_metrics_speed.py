@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from adjax.benchmark import metrics
+from adjax.benchmark import metrics, page
 from adjax.evaluation import pixel_metrics
 
 
@@ -40,8 +40,21 @@ def test_maps_are_hard_enough_to_be_of_interest():
 
 
 @pytest.mark.slow
-def test_table_has_a_row_for_each_side():
-    head, _, _, *rows, _, memory = metrics.run(repeats=2, images=3).splitlines()
-    assert head.startswith("3 maps of 256 x 256 px")
-    assert [row[:24].strip() for row in rows][:4] == [side.name for side in metrics.SIDES[:4]]
-    assert "times theirs" in memory
+def test_there_is_a_row_for_each_side():
+    rows = metrics.measure(repeats=2, images=3)
+    assert [row["case"] for row in rows][:4] == [side.name for side in metrics.SIDES[:4]]
+    assert rows[0]["times"] == 1
+    assert rows[0]["memory"] > 0
+    assert all(row["memory"] is None for row in rows[1:])
+
+
+def test_table_of_rows():
+    row = {"computes": "AUPRO", "maps": 100, "size": 256, "seconds": 0.5, "spread": 0.1}
+    rows = [
+        {"case": "adjax", **row, "times": 1.0, "pixel_auroc": 0.9, "aupro": 0.8, "memory": 2.5},
+        {"case": "loop", **row, "times": 3.0, "pixel_auroc": None, "aupro": 0.8, "memory": None},
+    ]
+    text = page.console({"metrics": {"rows": rows}})
+    assert "Metrics of 100 maps of 256 x 256 px" in text
+    assert "0.900000" in text
+    assert "adjax's peak of memory, without the maps: 2.5 times theirs." in text

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from adjax.benchmark import search
+from adjax.benchmark import page, search
 from adjax.methods import create_method
 from configs import mnist
 
@@ -29,7 +29,22 @@ def test_what_is_measured_is_the_default_of_a_digit():
 
 
 @pytest.mark.slow
-def test_table_has_a_row_for_each_side():
-    head, _, _, *rows = search.run(repeats=2, images=8, batch=4, steps=2).splitlines()
-    assert head.startswith("AnoGAN's search of 8 images of 28 x 28 px, 2 steps")
-    assert [row.split()[-1] for row in rows] == ["8", "8", "8"]
+def test_there_is_a_row_for_each_side():
+    first, *others = search.measure(repeats=2, images=8, batch=4, steps=2)
+    assert first["times"] == 1
+    assert first["difference"] == 0
+    assert [row["searched"] for row in (first, *others)] == [8, 8, 8]
+    assert all(row["images_per_second"] > 0 for row in others)
+    assert all(row["difference"] < 1e-3 for row in others)
+
+
+def test_table_of_rows():
+    row = {"images_per_second": 40.0, "spread": 0.1, "steps": 300, "searched": 1000}
+    rows = [
+        {"case": "at once", "times": 1.0, "difference": 0.0, **row},
+        {"case": "one by one", "times": 1.9, "difference": 2e-5, **row},
+    ]
+    text = page.console({"search": {"rows": rows}})
+    assert "AnoGAN's search, 300 steps" in text
+    assert "1,000" in text
+    assert "2e-05" in text

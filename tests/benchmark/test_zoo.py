@@ -159,6 +159,10 @@ def test_what_cannot_be_measured(monkeypatch, precisions, convolutions, against,
         (["--cases=vgg"], "--cases=vgg: choose among ssim_ae_128, "),
         (["--output=nowhere.md"], "--output=nowhere.md: there is no such page"),
         (["--repeats=0"], "--repeats=0: "),
+        (
+            ["--cases=metrics", "--precision=bfloat16"],
+            "--precision is for the zoo: leave --cases=metrics out, or --precision",
+        ),
         (["--sections=all"], "--sections=all: choose among speed, load, pipeline, population"),
         (
             ["--config=configs/mnist.py:ae", "--against=torch"],
