@@ -26,6 +26,7 @@ def _train(task: Training) -> None:
             if claimed := _without_failed(task, cache, claimed):
                 _train_claimed(task, cache, claimed)
         cache.wait_for(task.hashes)
+    cache.clear_stored(task.hashes)
 
 
 def _without_failed(task: Training, cache: StageCache, claimed: list[str]) -> list[str]:

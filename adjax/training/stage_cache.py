@@ -16,6 +16,8 @@ from flax import serialization
 from adjax import files, hosts
 from adjax.training.log import MetricsLog
 
+_MEMBERS = "members.json"  # whom a population's folder trains
+
 
 class StageCache:
     """A folder with an entry a trained member, named by a hash of all it depends on.
@@ -152,7 +154,7 @@ class StageCache:
         A population that was interrupted is taken up as it was, so that its checkpoints fit: with
         members that have entries by now, but only if those left are claimed and all are `wanted`.
         """
-        for path in sorted(self._root.glob(".training/*/members.json")):
+        for path in sorted(self._root.glob(f".training/*/{_MEMBERS}")):
             with contextlib.suppress(FileNotFoundError):  # finished by another process meanwhile
                 members = json.loads(path.read_text())
                 left = self.missing(members)
@@ -161,12 +163,36 @@ class StageCache:
         name = hashlib.sha256("".join(claimed).encode()).hexdigest()[:24]
         folder = self._root / ".training" / name
         folder.mkdir(parents=True, exist_ok=True)
-        files.write_json(folder / "members.json", list(claimed))
+        files.write_json(folder / _MEMBERS, list(claimed))
         return folder, list(claimed)
 
     def clear(self, workbench: Path) -> None:
-        """Remove the folder of a population whose members are stored."""
+        """Remove the folder of a population whose members are stored.
+
+        Its list of members goes last: `clear_stored` finds by it what is left of a removal that was
+        itself interrupted.
+        """
+        for path in workbench.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.name != _MEMBERS:
+                path.unlink()
         shutil.rmtree(workbench, ignore_errors=True)
+
+    def clear_stored(self, hashes: Sequence[str]) -> None:
+        """Remove what a process left that was killed after it had stored these members.
+
+        Populations that are being trained, or cleared, are left alone.
+        """
+        for path in sorted(self._root.glob(f".training/*/{_MEMBERS}")):
+            with contextlib.suppress(FileNotFoundError), contextlib.ExitStack() as stack:
+                members = json.loads(path.read_text())
+                if set(members) <= set(hashes) and not self.missing(members):
+                    locks = [self._lock(name) for name in members]
+                    if all(stack.enter_context(files.locked(lock)) for lock in locks):
+                        self.clear(path.parent)
+                        for lock in locks:
+                            lock.unlink(missing_ok=True)
 
     def _tree(self, name: str, like: Any) -> Any:
         return serialization.from_bytes(like, (self._root / name / "tree.msgpack").read_bytes())

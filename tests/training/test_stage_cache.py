@@ -70,3 +70,23 @@ def test_interrupted_population_is_taken_up_with_the_members_it_had(tmp_path):
     assert cache.workbench(["a", "b", "c"], ["c"])[1] == ["c"]  # b is not claimed
     cache.clear(folder)
     assert cache.workbench(["a", "b", "c"], ["b"])[1] == ["b"]
+
+
+def test_what_a_killed_process_left_of_stored_members_is_removed(tmp_path):
+    cache = StageCache(tmp_path)
+    failure = {"stage": "teacher", "step": 1, "reason": "loss is nan"}
+    folder, _ = cache.workbench(["a", "b"], ["a", "b"])
+    (folder / "checkpoints").mkdir()
+    (folder / "metrics.jsonl").write_text("")
+    cache.store_failure("a", "run", failure)
+    cache.clear_stored(["a", "b"])  # b is still to be trained
+    assert folder.exists()
+    with StageCache(tmp_path).claim(["b"]):
+        cache.store_failure("b", "run", failure)
+        cache.clear_stored(["a", "b"])  # its trainer is about to
+        assert folder.exists()
+    cache.clear_stored(["a"])  # another population's business
+    assert folder.exists()
+    cache.clear_stored(["a", "b"])
+    assert not folder.exists()
+    assert not list((tmp_path / ".locks").iterdir())
