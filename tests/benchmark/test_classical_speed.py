@@ -43,6 +43,7 @@ def small(method):
     return config
 
 
+@pytest.mark.slow
 def test_same_forest_on_both_sides(pyod, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", "")
     path = tmp_path / "page.md"

@@ -2,10 +2,13 @@
 
 import re
 
+import pytest
+
 from adjax.benchmark import stages
 from configs import mnist
 
 
+@pytest.mark.slow
 def test_table_has_a_row_for_each_program():
     text = stages.run(mnist.get_config("oe_sdn,smoke"), repeats=1, seconds=0.01)
     head, _, columns, *rows = text.splitlines()

@@ -10,6 +10,7 @@ DEFAULTS = {
     "method": "oe_sdn",
     "note": "<b>",
     "precision": "float32",
+    "data": {"name": "mnist"},
     "teacher": {"steps": 1200},
     "student": {"steps": 2000, "auxiliary": "rotation"},
 }

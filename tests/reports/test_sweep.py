@@ -93,7 +93,7 @@ def test_settings_that_are_not_the_defaults(write_workdir, tmp_path):
         "precision": "float32",
         "student": {"steps": 2000, "auxiliary": "shearing"},
         "teacher": {"steps": 1200, "widths": (8, 16)},
-        "data": {"dir": "elsewhere"},
+        "data": {"name": "mnist", "dir": "elsewhere"},
     }
     assert changed_settings(runs, defaults) == (
         "note <b> instead of absent, precision bfloat16 instead of float32, "

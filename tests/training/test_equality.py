@@ -50,7 +50,9 @@ def test_member_of_a_population_equals_it_alone(alone, tmp_path, axis):
     assert all(abs(kernels[k] - kernels[1]).max() > 1e-3 for k in (0, 2, 3))
 
 
-@pytest.mark.parametrize("mesh", [(1, 8), (2, 4), pytest.param((1, 2), marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "mesh", [(2, 4), *(pytest.param(mesh, marks=pytest.mark.slow) for mesh in ((1, 8), (1, 2)))]
+)
 def test_one_device_equals_many(tmp_path, mesh):
     members = ({"seed": 0}, {"seed": 1})
     on_one = train(tiny_config("oe_sdn", members=members, **ONE_DEVICE), tmp_path / "one")
