@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from model_helpers import random_variables, shapes_of
+from model_helpers import count, random_variables, shapes_of
 from scipy.signal import convolve2d, correlate2d
 
 from adjax.models import LeNet, LeNetAutoencoder
@@ -21,10 +21,6 @@ def image():
 @pytest.fixture(scope="module")
 def variables(image):
     return random_variables(MNIST, image.shape[1:])
-
-
-def count(model, image_shape):
-    return sum(x.size for x in jax.tree.leaves(shapes_of(model, image_shape)["params"]))
 
 
 # Kernels of 25 taps: 1 x 8 + 8 x 4 and 7 x 7 x 4 values to 32; back from 2 channels to 4, 8 and 1.

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from model_helpers import random_variables, shapes_of
+from model_helpers import count, random_variables, shapes_of
 
 from adjax.models import ConvAutoencoder, SSIMAutoencoder, conv_vae, ssim_vae
 
@@ -19,10 +19,6 @@ def image():
 @pytest.fixture(scope="module")
 def variables(image):
     return random_variables(MODEL, image.shape[1:])
-
-
-def count(model, image_shape):
-    return sum(x.size for x in jax.tree.leaves(shapes_of(model, image_shape)["params"]))
 
 
 def test_a_second_head_is_all_that_is_added():
