@@ -161,10 +161,16 @@ def _of_sides(flags) -> None:
         if flags[name].present:
             raise UserError(f"--{name} is for the zoo: leave --cases={case} out, or --{name}")
     _quiet()
-    from adjax.benchmark import metrics, search
+    from adjax.benchmark import metrics, page, search
 
-    sides = {"metrics": metrics, "anogan_search": search}[case]
-    sides.run(flags.repeats, flags.output, _command())
+    section, sides, packages = {
+        "metrics": ("metrics", metrics, metrics.packages()),
+        "anogan_search": ("search", search, []),
+    }[case]
+    page.measure(
+        *(section, lambda: sides.measure(flags.repeats), packages),
+        *(flags.output, _command()),
+    )
 
 
 def _against_pyod(flags) -> None:

@@ -23,8 +23,8 @@ from ml_collections import ConfigDict
 
 from adjax import settings
 from adjax.benchmark import page
-from adjax.benchmark.measure import PAUSE_SECONDS, Repeats
-from adjax.benchmark.zoo import circumstances, is_installed
+from adjax.benchmark.measure import PAUSE_SECONDS, Repeats, compare
+from adjax.benchmark.zoo import is_installed
 from adjax.errors import UserError
 from adjax.evaluation import auroc, collect_scores
 from adjax.experiment import create_trainer, load_test, train_stages
@@ -69,11 +69,10 @@ def run(configs: Sequence, repeats: int, output: str | None, command: str) -> No
     """
     for config in configs:
         check(config)
-    if output is not None:
-        page.check(output)
-    rows = [measure(config, repeats) for config in configs]
-    section = {"command": command, **circumstances("pyod"), "rows": rows}
-    page.publish({"pyod": section}, output)
+    page.measure(
+        *("pyod", lambda: [measure(config, repeats) for config in configs], ["pyod"]),
+        *(output, command),
+    )
 
 
 def check(config) -> None:
@@ -114,22 +113,18 @@ def measure(config, repeats: int) -> dict:
         "case": f"{config.method}, {config.data.name} {config.data.normal_class}",
         "seed": config.seed,
         "auroc": {"adjax": ours[0]["auroc"], "pyod": theirs[0]["auroc"]},
-        "feature_seconds": Repeats(tuple(turn["features"] for turn in theirs)).median,
+        "feature_seconds": _times(theirs, "features").median,
         "trained_on": ours[0]["trained_on"],
         "scored": ours[0]["scored"],
-        **{name: _comparison(ours, theirs, name) for name in ("train", "score")},
+        **{
+            name: compare("pyod", _times(ours, name), _times(theirs, name))
+            for name in ("train", "score")
+        },
     }
 
 
-def _comparison(ours: list[dict], theirs: list[dict], name: str) -> dict:
-    own, other = (Repeats(tuple(turn[name] for turn in turns)) for turns in (ours, theirs))
-    ratio = other.over(own)
-    return {
-        "adjax_seconds": own.median,
-        "pyod_seconds": other.median,
-        "ratio": ratio.median,
-        "spread": ratio.spread,
-    }
+def _times(turns: list[dict], name: str) -> Repeats:
+    return Repeats(tuple(turn[name] for turn in turns))
 
 
 def _learn_components(config, images):
@@ -208,7 +203,7 @@ class _Ours:
         trainer = create_trainer(config, create_method(config), Path())
         self.trainer = dataclasses.replace(trainer, cache=None)  # nothing is to be found
         self.reported = config.image_score
-        self.test, self.anomalous = _test_split(config, self.trainer)
+        self.test, self.anomalous, _ = load_test(config, self.trainer.settings)
         self.program = score_program(trainer.method, trainer.execution)
 
     def turn(self) -> dict:
@@ -234,7 +229,7 @@ class _Theirs:
     def __init__(self, config):
         self.config, self.rival = config, RIVALS[config.method]
         self.trainer = create_trainer(config, create_method(config), Path())
-        self.test, self.anomalous = _test_split(config, self.trainer)
+        self.test, self.anomalous, _ = load_test(config, self.trainer.settings)
 
     def turn(self) -> dict:
         start = time.perf_counter()
@@ -250,9 +245,3 @@ class _Theirs:
             "score": time.perf_counter() - trained,
             "auroc": float(auroc(np.asarray(score)[None], self.anomalous)[0]),
         }
-
-
-def _test_split(config, trainer):
-    """The test images, and which are anomalous, bool `[1, N]`."""
-    test = load_test(config, trainer.settings).table
-    return test, (test.label != trainer.settings[0]["data.normal_class"])[None]

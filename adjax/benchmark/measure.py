@@ -57,6 +57,17 @@ class Repeats:
         return Repeats(tuple(a / b for a, b in zip(self.values, other.values, strict=True)))
 
 
+def compare(name: str, ours: Repeats, theirs: Repeats) -> dict:
+    """The times of both sides, theirs under `name`, and how many times ours theirs is."""
+    ratio = theirs.over(ours)
+    return {
+        "adjax_seconds": ours.median,
+        f"{name}_seconds": theirs.median,
+        "ratio": ratio.median,
+        "spread": ratio.spread,
+    }
+
+
 class Worker:
     """A process that holds one side and times its programs when asked; a context manager.
 

@@ -15,9 +15,7 @@ from concurrent.futures import ProcessPoolExecutor
 import numpy as np
 from scipy import ndimage
 
-from adjax.benchmark import page
 from adjax.benchmark.measure import Repeats
-from adjax.benchmark.zoo import circumstances
 
 IMAGES, SIZE = 100, 256
 PRO_LIMIT = 0.3
@@ -43,23 +41,9 @@ class Side:
     package: str = "numpy"
 
 
-def run(repeats: int, output: str | None, command: str) -> None:
-    """Measure, print the table and put it into a page.
-
-    Args:
-      repeats: turns; in each every side computes once.
-      output: the page, see `adjax.benchmark.page`, or None.
-      command: how to do the same again.
-
-    Raises:
-      UserError: before any measurement, if the page has no place for it.
-
-    """
-    if output is not None:
-        page.check(output)
-    packages = dict.fromkeys(side.package for side in _sides())
-    section = {"command": command, **circumstances(*packages), "rows": measure(repeats)}
-    page.publish({"metrics": section}, output)
+def packages() -> list[str]:
+    """What is measured here, by the names of the packages."""
+    return list(dict.fromkeys(side.package for side in _sides()))
 
 
 def _sides() -> list[Side]:

@@ -7,9 +7,11 @@ earlier commands too.
 
 import json
 import statistics
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from adjax.benchmark.cases import PRECISIONS, ZOO
+from adjax.benchmark.circumstances import circumstances
 from adjax.benchmark.classical_table import pyod_table
 from adjax.benchmark.side_tables import metrics_table, search_table
 from adjax.errors import UserError
@@ -43,6 +45,32 @@ def check(path: str | Path) -> None:
                     f"--output={path}: it has no place for the table {name}; add the lines "
                     + " and ".join(markers(_KIND, name))
                 )
+
+
+def measure(
+    section: str,
+    rows_of: Callable[[], list[dict]],
+    packages: Iterable[str],
+    output: str | Path | None,
+    command: str,
+) -> None:
+    """Measure the rows of one section and `publish` them.
+
+    Args:
+      section: of `TABLES`.
+      rows_of: what measures them.
+      packages: whose versions belong beside them.
+      output: the page, or None.
+      command: how to do the same again.
+
+    Raises:
+      UserError: before any measurement, see `check`.
+
+    """
+    if output is not None:
+        check(output)
+    origin = {"command": command, **circumstances(*packages)}
+    publish({section: {**origin, "rows": rows_of()}}, output)
 
 
 def publish(sections: dict[str, dict], output: str | Path | None) -> None:

@@ -14,10 +14,8 @@ import numpy as np
 import optax
 from ml_collections import ConfigDict
 
-from adjax.benchmark import page
 from adjax.benchmark.batches import random_images
 from adjax.benchmark.measure import Repeats
-from adjax.benchmark.zoo import circumstances
 from adjax.methods import create_method
 from adjax.methods.anogan import draw_latents, latent_loss
 
@@ -53,24 +51,6 @@ class Side(NamedTuple):
     name: str
     score: Callable[[np.ndarray], np.ndarray]
     images: int | None
-
-
-def run(repeats: int, output: str | None, command: str) -> None:
-    """Measure, print the table and put it into a page.
-
-    Args:
-      repeats: see `measure`.
-      output: the page, see `adjax.benchmark.page`, or None.
-      command: how to do the same again.
-
-    Raises:
-      UserError: before any measurement, if the page has no place for it.
-
-    """
-    if output is not None:
-        page.check(output)
-    section = {"command": command, **circumstances(), "rows": measure(repeats)}
-    page.publish({"search": section}, output)
 
 
 def measure(

@@ -5,16 +5,10 @@ both in turns.
 """
 
 import contextlib
-import datetime
-import importlib.metadata
 import importlib.util
 import itertools
-import os
-import platform
-import re
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from adjax.benchmark import page
 from adjax.benchmark.cases import (
@@ -26,7 +20,8 @@ from adjax.benchmark.cases import (
     Program,
     choose,
 )
-from adjax.benchmark.measure import Repeats, Worker, alternate, competition
+from adjax.benchmark.circumstances import circumstances
+from adjax.benchmark.measure import Repeats, Worker, alternate, compare, competition
 from adjax.errors import UserError
 
 ADJAX, TORCH = "adjax.benchmark.adjax_side", "adjax.benchmark.torch_side"
@@ -153,19 +148,6 @@ def measure_against_torch(
             _announce(case, precision, *convolutions, "torch")
             rows += _against_torch(case, precision, convolutions, repeats)
     return {"torch": rows}
-
-
-def circumstances(*others: str) -> dict:
-    """When, with which versions, of other packages too, and on what."""
-    packages = ("jax", "jaxlib", "flax", "optax", *others)
-    return {
-        "date": datetime.date.today().isoformat(),
-        "versions": {
-            "python": platform.python_version(),
-            **{name: importlib.metadata.version(name) for name in packages},
-        },
-        "hardware": f"{os.cpu_count()} cores of {_processor()}",
-    }
 
 
 def _speed(case: Case, precision: str, convolution: str, repeats: int) -> dict:
@@ -310,21 +292,11 @@ def _against_torch(
             "torch_peak_bytes": peak_bytes[theirs],
         }
         | {
-            program.name: _comparison(times[worker, program], times[theirs, program])
+            program.name: compare("torch", times[worker, program], times[theirs, program])
             for program in used
         }
         for convolution, worker in zip(convolutions, ours, strict=True)
     ]
-
-
-def _comparison(ours: Repeats, theirs: Repeats) -> dict:
-    ratio = theirs.over(ours)
-    return {
-        "adjax_seconds": ours.median,
-        "torch_seconds": theirs.median,
-        "ratio": ratio.median,
-        "spread": ratio.spread,
-    }
 
 
 def is_installed(module: str) -> bool:
@@ -334,17 +306,3 @@ def is_installed(module: str) -> bool:
 
 def _announce(case: Case, *what: str) -> None:
     print(f"measuring {case.name} {' '.join(what)}", file=sys.stderr, flush=True)
-
-
-def _processor() -> str:
-    """Its name and the instructions that decide the speed of a product of matrices."""
-    path = Path("/proc/cpuinfo")
-    text = path.read_text() if path.exists() else ""
-    name = re.search(r"model name\s*: (.*)", text)
-    flags = re.search(r"flags\s*: (.*)", text)
-    flags = flags[1].split() if flags else []
-    named = {"avx512f": "AVX-512", "avx512_bf16": "AVX-512 bfloat16", "amx_tile": "AMX"}
-    instructions = [label for flag, label in named.items() if flag in flags]
-    return f"{name[1] if name else platform.processor() or platform.machine()}" + (
-        f" ({', '.join(instructions)})" if instructions else ""
-    )
