@@ -34,6 +34,24 @@ _OCSVM = {
     "nu": 0.1,  # of the code, whose scripts are given it
     "support_vectors": 1024,  # [D] the most that there is room for
 }
+_SVDD = {
+    "batch_size": 200,
+    "steps": 1200,  # [D] about 40 epochs of a digit; published: 150
+    "learning_rate": 1e-4,
+    "schedule": "step",
+    "milestones": (400,),  # [D] a third, as published: epoch 50 of 150
+}
+_GANOMALY = {  # and Skip-GANomaly: the released defaults
+    "code_size": 100,
+    "width": 64,
+    "batch_size": 64,
+    "steps": 1350,  # 15 epochs of a digit, published of GANomaly; [D] to count in steps
+    "learning_rate": 2e-4,
+    "weight_decay": 0.0,
+    "adversarial_weight": 1.0,
+    "reconstruction_weight": 50.0,
+    "latent_weight": 1.0,
+}
 SECTIONS: dict[str, dict[str, Any]] = {
     "ocsvm": _OCSVM,
     "ocsvm_oracle": {
@@ -48,26 +66,18 @@ SECTIONS: dict[str, dict[str, Any]] = {
         "subsample": 256,  # published
     },
     "svdd_autoencoder": {  # the pre-training of Deep SVDD
+        **_SVDD,
         "network": "mnist",  # which of the authors' LeNets: how it begins, and the code's scale
         "widths": (8, 4),
         "code_size": 32,
-        "batch_size": 200,
-        "steps": 1200,  # [D] about 40 epochs of a digit; published: 150
-        "learning_rate": 1e-4,
         "weight_decay": 0.5e-3,
-        "schedule": "step",
-        "milestones": (400,),  # [D] a third, as published: epoch 50 of 150
     },
     "svdd": {
+        **_SVDD,
         "objective": "one_class",  # or "soft_boundary"
         "nu": 0.1,  # of the soft boundary
         "warm_up_steps": 80,  # [D] of the soft boundary, in which R stays 0; published: 10 epochs
-        "batch_size": 200,
-        "steps": 1200,  # [D] about 40 epochs of a digit; published: 150
-        "learning_rate": 1e-4,
         "weight_decay": 0.5e-6,
-        "schedule": "step",
-        "milestones": (400,),  # [D] a third, as published: epoch 50 of 150
     },
     "vae": {  # all [D]: no table of ours has published numbers of one
         "network": "conv",  # the layers of the bottleneck autoencoder, or "ssim": of SSIM-AE
@@ -117,28 +127,8 @@ SECTIONS: dict[str, dict[str, Any]] = {
         "weight_decay": 0.0,
         "kappa": 1.0,
     },
-    "ganomaly": {
-        "code_size": 100,
-        "width": 64,
-        "batch_size": 64,
-        "steps": 1350,  # the published 15 epochs, of a digit; [D] to count in steps
-        "learning_rate": 2e-4,
-        "weight_decay": 0.0,
-        "adversarial_weight": 1.0,
-        "reconstruction_weight": 50.0,
-        "latent_weight": 1.0,
-    },
-    "skip_ganomaly": {
-        "code_size": 100,
-        "width": 64,
-        "batch_size": 64,
-        "steps": 1350,  # 15 epochs of a digit, the released default; [D] to count in steps
-        "learning_rate": 2e-4,
-        "weight_decay": 0.0,
-        "adversarial_weight": 1.0,
-        "reconstruction_weight": 50.0,
-        "latent_weight": 1.0,
-    },
+    "ganomaly": _GANOMALY,
+    "skip_ganomaly": _GANOMALY,
     "dictionary": {  # of `cnn_dictionary`
         "patch": 16,  # px, published
         "stride": 16,  # [D] on industrial images; published: 4
