@@ -167,7 +167,7 @@ def _aurocs(scores: dict[str, np.ndarray], anomalous, counted) -> dict[str, np.n
 
 def _by_label(config) -> bool:
     """Whether labels tell which images are anomalous, and every member is tested on all."""
-    return not datasets.leaves_one_out(config.data) and config.image_score != ORACLE
+    return not settings.leaves_one_out(config.data) and config.image_score != ORACLE
 
 
 def _oracle(choice: Choice, row: int) -> dict:

@@ -93,13 +93,23 @@ def get_value(config, key: str) -> Any:
     return config
 
 
+def leaves_one_out(data) -> bool:
+    """Whether `data.normal_class` names the one abnormal class, all others being normal.
+
+    Args:
+      data: that section of a config, or of its JSON.
+
+    """
+    return data.get("protocol") == "leave_one_out"
+
+
 def check_config(config) -> None:
     """Raise `UserError` for the first value that no run could have."""
     for key, choices in _CHOICES.items():
         section = key.rpartition(".")[0]
         if (not section or section in config) and get_value(config, key) not in choices:
             raise _wrong(key, get_value(config, key), f"choose one of {', '.join(choices)}")
-    if config.data.get("protocol", "one_class") not in _PROTOCOLS:
+    if config.data.get("protocol", _PROTOCOLS[0]) not in _PROTOCOLS:
         raise _wrong(
             "data.protocol", config.data.protocol, f"choose one of {', '.join(_PROTOCOLS)}"
         )
@@ -118,7 +128,7 @@ def check_config(config) -> None:
 def _check_images(config) -> None:
     """Check what is special to industrial images."""
     data = config.data
-    if data.get("protocol", "one_class") != "one_class":
+    if leaves_one_out(data):
         raise _wrong("data.protocol", data.protocol, f"{data.name} has no classes to leave out")
     if data.channels not in (1, 3):
         raise _wrong("data.channels", data.channels, "use 1 (grey) or 3 (colour)")
@@ -272,7 +282,7 @@ def _stage_keys(config, stage) -> dict[str, Any]:
     crops = config.data.get("crops", "")
     sections = (*stage.sections, *((f"crops.{crops}",) if crops else ()))
     keys = {k: v for k, v in essential(as_json(config)).items() if _in_sections(k, sections)}
-    if config.data.get("protocol", "one_class") == "one_class":  # else it is trained on, too
+    if not leaves_one_out(config.data):  # else it is trained on, too
         keys.pop("data.test_split", None)
     return keys | {k: config[k] for k in ("precision", "select", "log_every", "checkpoint_every")}
 

@@ -18,6 +18,7 @@ from adjax.datasets.one_class import (
 )
 from adjax.datasets.tables import Table, load_table
 from adjax.errors import UserError
+from adjax.settings import leaves_one_out
 
 IN_MEMORY = 4 << 30  # bytes of a training set that is held in memory; a larger one is streamed
 
@@ -25,11 +26,6 @@ IN_MEMORY = 4 << 30  # bytes of a training set that is held in memory; a larger 
 def is_industrial(name: str) -> bool:
     """Whether a data set is one of folders with normal and defective images of one kind."""
     return name in INDUSTRIAL
-
-
-def leaves_one_out(data) -> bool:
-    """Whether `config.data.normal_class` names the one abnormal class, all others being normal."""
-    return data.get("protocol", "one_class") == "leave_one_out"
 
 
 def industrial_index(data) -> Index:

@@ -134,7 +134,6 @@ def _stage(config) -> Stage:
         steps=settings.steps,
         batch_size=settings.batch_size,
         images_per_update=settings.batch_size,
-        auxiliary=None,
         sections=("data", ANOGAN),
         init=gan.init,
         update=_update(gan, config.precision),

@@ -125,7 +125,6 @@ def _wgan_stage(config, gan: LatentGAN) -> Stage:
         steps=settings.steps,
         batch_size=images,
         images_per_update=images,
-        auxiliary=None,
         sections=("data", WGAN),
         init=gan.init,
         update=_wgan_update(config, gan),

@@ -140,7 +140,6 @@ def reproducing_stage(config, name: str, players: Players, terms: Terms, loss: L
         steps=settings.steps,
         batch_size=settings.batch_size,
         images_per_update=settings.batch_size,
-        auxiliary=None,
         sections=("data", name),
         init=init_networks(networks),
         update=update,

@@ -67,7 +67,6 @@ class Stage:
       steps: number of updates.
       batch_size: normal images an update, over all devices.
       images_per_update: images that an update of one member sees, auxiliary ones included.
-      auxiliary: name and parameters of the auxiliary images that the input pipeline makes, or None.
       sections: config sections that its result depends on, its own included, and words that are no
         sections where the config does not tell two stages of one name apart: their networks.
       init: `(key, image [1, H, W, C]) -> TrainState`.
@@ -75,6 +74,7 @@ class Stage:
         `loss`. `batch` holds `image` and, if asked for, `auxiliary` and `corrupted`,
         `[B, H, W, C]`.
       validate: `(variables, frozen, image [B, H, W, C]) -> [B]`, the loss of unseen normal images.
+      auxiliary: name and parameters of the auxiliary images that the input pipeline makes, or None.
       corruption: name and parameters of the corruption of normal images that the input pipeline
         makes, `corrupted` beside the clean `image`, or None.
       limits: by which a member is told that collapsed, where no number says so by not being finite.
@@ -87,11 +87,11 @@ class Stage:
     steps: int
     batch_size: int
     images_per_update: int
-    auxiliary: tuple[str, dict[str, Any]] | None
     sections: tuple[str, ...]
     init: Callable[[jax.Array, jax.Array], TrainState]
     update: Callable[[TrainState, Frozen, Batch, jax.Array, Member], tuple[TrainState, dict]]
     validate: Callable[[Variables, Frozen, jax.Array], jax.Array]
+    auxiliary: tuple[str, dict[str, Any]] | None = None
     corruption: tuple[str, dict[str, Any]] | None = None
     limits: tuple[Limit, ...] = ()
     begin: Callable[[TrainState, Frozen], TrainState] | None = None
@@ -235,7 +235,7 @@ def network_stage(
     settings = config[name]
     optimizer = optimizer or optax.scale_by_adam()
     curve = curve or learning_curve(settings.schedule, settings.steps)
-    others = {"images_per_update": settings.batch_size, "auxiliary": None} | others
+    others = {"images_per_update": settings.batch_size} | others
     return Stage(
         name=name,
         steps=settings.steps,

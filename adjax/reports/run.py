@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from adjax.errors import UserError
+from adjax.settings import leaves_one_out
 
 _RESULT_KEYS = ("method", "dataset", "config_hash", "image_score", "members")
 _MEMBER_KEYS = ("normal_class", "class_name", "seed")
@@ -74,7 +75,7 @@ class Run:
     @property
     def leaves_one_out(self) -> bool:
         """Whether the class of a member is the abnormal one, all others being normal."""
-        return leaves_one_out(self.config)
+        return leaves_one_out(self.config.get("data", {}))
 
     @property
     def is_tested(self) -> bool:
@@ -111,14 +112,10 @@ def noun(config: dict) -> str:
 
     Of industrial images, which are read with `data.channels`, category.
     """
-    if leaves_one_out(config):
+    data = config.get("data", {})
+    if leaves_one_out(data):
         return "abnormal class"
-    return "category" if "channels" in config.get("data", {}) else "class"
-
-
-def leaves_one_out(config: dict) -> bool:
-    """Whether the normal class of a config is the abnormal one, all others being normal."""
-    return config.get("data", {}).get("protocol", "one_class") == "leave_one_out"
+    return "category" if "channels" in data else "class"
 
 
 def read_config(workdir: Path) -> dict:
