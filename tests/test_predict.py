@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 import numpy as np
 import pytest
-from detector_helpers import uncertain, write_photographs
+from detector_helpers import forest, uncertain, write_photographs
 from PIL import Image
 from skimage.measure import label
 
@@ -117,6 +117,19 @@ def test_sheet_of_many_goes_over_pages(folder, prediction, tmp_path, monkeypatch
     assert 'start="5"' in pages[1]
     assert ["Not read" in page for page in pages] == [False, True]
     assert not (tmp_path / "index-3.html").exists()
+
+
+def test_detector_that_was_fitted_predicts_too(folder, tmp_path):
+    found = predict(forest(), folder / "line 1", tmp_path, batch_size=2)
+    assert (found.images, found.failed) == (3, 0)
+    detector = load_detector(forest())
+    with (tmp_path / "predictions.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        photo = resize_image(decode(folder / "line 1" / row["path"]), 32, detector.channels)
+        live = detector.score(photo[None])
+        assert float(row["image_score"]) == pytest.approx(live["image_score"][0], rel=1e-5)
+        assert (row["decision"] == "anomalous") == live["is_anomalous"][0]
 
 
 def test_one_file_is_enough(folder, tmp_path):

@@ -127,7 +127,13 @@ def changed_settings(runs: Sequence[Run], defaults: Defaults) -> str:
 
 def _changes(runs: Sequence[Run], defaults: dict) -> list[str]:
     found = [settings.essential(run.config) for run in runs]
-    usual = settings.essential(defaults)
+    # A section that no run's config has is younger than they are: another method's, most likely.
+    sections = {section for run in runs for section in run.config}
+    usual = {
+        key: value
+        for key, value in settings.essential(defaults).items()
+        if "." not in key or key.partition(".")[0] in sections
+    }
     changes = []
     for key in dict.fromkeys(key for config in (*found, usual) for key in config):
         values = _distinct(setting_text(config.get(key)) for config in found)

@@ -94,6 +94,7 @@ def test_settings_that_are_not_the_defaults(write_workdir, tmp_path):
         "student": {"steps": 2000, "auxiliary": "shearing"},
         "teacher": {"steps": 1200, "widths": (8, 16)},
         "data": {"name": "mnist", "dir": "elsewhere"},
+        "anogan": {"steps": 4500},  # a section that the runs' configs do not have
     }
     assert changed_settings(runs, defaults) == (
         "note <b> instead of absent, precision bfloat16 instead of float32, "
