@@ -132,7 +132,7 @@ def one_class_sweep(add, argument: str, dataset: str) -> None:
     name, variants, chosen = parse(argument)
     columns = chosen.get("methods", TABLE1)
     for method in columns:
-        _check(method, METHODS)
+        check(method, METHODS)
     cut = baselines.SMOKE if "smoke" in variants else {}
     methods = {method: of_method(method, dataset) | cut for method in columns}
     exposures = {
@@ -174,11 +174,11 @@ def split(argument: str, names, variants, choices, words=()) -> tuple[str, list[
 
     """
     name, *parts = argument.split(",")
-    _check(name, names)
+    check(name, names)
     found, chosen = [], {}
     for word in parts:
         key, given, values = word.partition("=")
-        _check(key, choices if given and "table" in name else variants)
+        check(key, choices if given and "table" in name else variants)
         values = values.split("+")
         if not given:
             found.append(word)
@@ -191,6 +191,7 @@ def split(argument: str, names, variants, choices, words=()) -> tuple[str, list[
     return name, found, chosen
 
 
-def _check(word: str, known: tuple[str, ...]) -> None:
+def check(word: str, known: tuple[str, ...]) -> None:
+    """Raise `ValueError` for a word that is not among the known ones."""
     if word not in known:
         raise ValueError(f"{word!r} is none of {', '.join(known)}")

@@ -22,7 +22,7 @@ TABLES = {
     "loss_table": BERGMANN,
 }
 VARIANTS = ("texture", "smoke")
-CHOICES = ("categories", "seeds", "steps")
+CHOICES = ("categories", "seeds", "steps", "methods")
 TEXTURES = ("carpet", "grid", "leather", "tile", "wood")
 
 # Corruptions of training images, as in the code of the AESc's authors, where not marked.
@@ -233,13 +233,15 @@ def industrial_sweep(add, argument: str, tables: dict[str, tuple[str, ...]], cat
 
     Args:
       add: as the planner gives it.
-      argument: see `parse`: `categories` and `seeds` choose, `steps` shortens the autoencoders.
+      argument: see `parse`: `categories`, `seeds` and `methods` choose, the last among all of
+        `METHODS`; `steps` shortens the autoencoders.
       tables: for each table its methods.
       categories: all of them; a planner leaves out those that are not there.
 
     """
     name, variants, chosen = parse(argument, tuple(tables))
-    for method in tables.get(name, ()):
+    for method in chosen.get("methods", tables.get(name, ())):
+        base.check(method, METHODS)
         for category in chosen.get("categories", categories):
             own = of_method(method)
             if method in BERGMANN and (category in TEXTURES or "texture" in variants):
@@ -256,6 +258,5 @@ def industrial_sweep(add, argument: str, tables: dict[str, tuple[str, ...]], cat
 
 def parse(argument: str, tables: tuple[str, ...] = ()) -> tuple[str, list[str], dict]:
     """Split `NAME[,VARIANT ...][,CHOICE=A+B ...]`, the part of --config after the colon."""
-    return base.split(
-        argument or METHODS[0], (*METHODS, *tables), VARIANTS, CHOICES, words=("categories",)
-    )
+    words = ("categories", "methods")
+    return base.split(argument or METHODS[0], (*METHODS, *tables), VARIANTS, CHOICES, words)

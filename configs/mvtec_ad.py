@@ -14,7 +14,8 @@ path, whose numbers mean nothing.
 are the table of the AESc's poster (image AUROC by residual .89, by uncertainty .83 over all
 categories; pixel AUROC .82 and .86) and Table 2 of Chung et al. 2020 (pixel AUROC of AE .87 / .92,
 SDN .89 / .93, OE-SDN .89 / .93 over textures / objects), of whichever categories are there;
-`aesc_table,categories=bottle+screw,seeds=0+1,steps=1000` chooses.
+`aesc_table,categories=bottle+screw,seeds=0+1,steps=1000` chooses, and so does `methods=vae+itae`
+among all columns that there could be.
 
 What the papers state of the settings, and what not, is in docs/methods.md.
 """

@@ -90,6 +90,13 @@ def test_choices_of_a_table():
     assert {config.autoencoder.steps for config in runs.values()} == {1000}
     assert runs["ae_l2/screw/seed3"].seed == 3
     assert runs_of("mvtec_ad", "aesc_residual") == {}
+    other = runs_of("mvtec_ad", "aesc_table,methods=vae+itae,categories=screw")
+    assert {name: config.method for name, config in other.items()} == {
+        "vae/screw/seed0": "vae",
+        "itae/screw/seed0": "itae",
+    }
+    with pytest.raises(ValueError, match="'nothing' is none of aesc_residual, "):
+        runs_of("mvtec_ad", "aesc_table,methods=nothing")
     with pytest.raises(ValueError, match="'seeds=a' must look like seeds=0"):
         mvtec_ad.get_config("table2,seeds=a")
     with pytest.raises(ValueError, match="'categories' is none of texture, smoke"):
