@@ -213,7 +213,7 @@ def predict(flags) -> int:
     _quiet()
     from adjax.predict import predict
 
-    found = predict(directory, flags.images, flags.output)
+    found = predict(directory, flags.images, flags.output, member=flags.member)
     print(
         f"{found.images - found.failed} images, {found.anomalous} anomalous; "
         f"{found.images_per_second:.1f} images/s, "
@@ -237,7 +237,7 @@ def export(flags) -> None:
     _quiet()
     from adjax.export import export
 
-    print(f"detector: {export(directory, flags.output)}")
+    print(f"detector: {export(directory, flags.output, flags.member)}")
 
 
 def check_data(flags) -> int:

@@ -70,7 +70,11 @@ class _Photograph(NamedTuple):
 
 
 def predict(
-    directory: str | Path, images: str | Path, output: str | Path, batch_size: int = 0
+    directory: str | Path,
+    images: str | Path,
+    output: str | Path,
+    batch_size: int = 0,
+    member: int = 0,
 ) -> Prediction:
     """Score every image of a folder and its subfolders.
 
@@ -83,6 +87,7 @@ def predict(
       images: a folder, or one file.
       output: made if need be; what is there under these names is replaced.
       batch_size: images at a time; 0: as the run was evaluated.
+      member: which one of `config.members`.
 
     Raises:
       UserError: if there is no detector or there are no images.
@@ -90,7 +95,7 @@ def predict(
     """
     images, output = Path(images), Path(output)
     photographs, left_out = _find(images, output)
-    detector = load_detector(directory)
+    detector = load_detector(directory, member)
     size = min(batch_size or detector.config.evaluation.batch_size, len(photographs))
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -113,7 +118,7 @@ def predict(
             progress.show(done, {"anomalous": counts["anomalous"], "images/s": rate})
         progress.close()
     rate = len(photographs) / (time.perf_counter() - start)
-    reports.write_contact_sheet(output, _facts(detector, directory, images))
+    reports.write_contact_sheet(output, _facts(detector, directory, images, member))
     numbers = counts["anomalous"], counts["failed"], left_out
     return Prediction(output, len(photographs), *numbers, rate, model_rate)
 
@@ -279,13 +284,15 @@ def _areas(mask: np.ndarray, size: tuple[int, int]) -> dict[str, str | int]:
     }
 
 
-def _facts(detector: Detector, directory: str | Path, images: Path) -> dict[str, str]:
+def _facts(detector: Detector, directory: str | Path, images: Path, member: int) -> dict[str, str]:
     """What the contact sheet says of its making."""
     config = detector.config
-    kind = config.data.normal_class or config.data.name
+    which = [config.method, config.data.normal_class or config.data.name]
+    if config.members:
+        which.append(f"member {member}")
     return {
         "Photographs": str(images),
-        "Detector": f"{directory} ({config.method}, {kind})",
+        "Detector": f"{directory} ({', '.join(which)})",
         "Image threshold": f"{detector.image_threshold:.4g}",
         "Pixel threshold": f"{detector.pixel_threshold:.4g} ({config.threshold.rule})",
     }

@@ -191,12 +191,20 @@ def test_verb_says_what_could_not_be_read(folder, tmp_path, capsys):
         workdir=str(uncertain()),
         images=str(folder / "empty.png"),
         output=str(tmp_path / "found"),
+        member=0,
     )
     assert cli.predict(flags) == 1
     captured = capsys.readouterr()
     assert "0 images, 0 anomalous; " in captured.out
     *_, last = captured.err.splitlines()
     assert last == "error: 1 images could not be read: see the column error of predictions.csv"
-    flags.images = str(folder / "tall.png")
+    flags.images, flags.member = str(folder / "tall.png"), 1
     assert cli.predict(flags) == 0
     assert f"contact sheet: {tmp_path / 'found' / 'index.html'}" in capsys.readouterr().out
+    assert ", member 1)" in (tmp_path / "found" / "index.html").read_text()
+    with (tmp_path / "found" / "predictions.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    photo = resize_image(decode(folder / "tall.png"), 32, 3)[None]
+    first, second = (load_detector(uncertain(), k).score(photo)["image_score"][0] for k in (0, 1))
+    assert float(row["image_score"]) == pytest.approx(second, rel=1e-4)
+    assert first != pytest.approx(second, rel=1e-2)
