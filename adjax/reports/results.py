@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from adjax.errors import UserError
+from adjax.reports.decisions import decision_tables
 from adjax.reports.names import dataset_name, listing, method_name
 from adjax.reports.notes import unmeasured
 from adjax.reports.places import fill, has_place, place
@@ -52,13 +53,19 @@ def write_results(
 
 
 def section(sweep: Sweep, defaults: Defaults) -> str:
-    """A sweep in Markdown: its name, how its numbers came about, its tables, what they lack."""
+    """A sweep in Markdown: its name, how its numbers came about, its tables, what they lack.
+
+    Of a single run also its thresholds: those of many belong to their own reports.
+    """
     facts = [f"{name}: {text}" for name, text in provenance(sweep, defaults).items()]
+    tables = results_tables(sweep.runs)
+    if len(sweep.runs) == 1:
+        tables += decision_tables(sweep.runs[0])
     parts = [
         f"## {title(sweep)} (`{sweep.directory.as_posix()}`)",
         "\n".join(f"    {command}" for command in commands(sweep)),
         "\n".join(f"- {line}" for line in (*facts, *remarks(sweep))),
-        *map(to_markdown, results_tables(sweep.runs)),
+        *map(to_markdown, tables),
         "\n".join(f"- {sentence}" for sentence in unmeasured(sweep.runs)),
     ]
     return "\n\n".join(part.strip("\n") for part in parts if part)

@@ -113,6 +113,7 @@ def test_the_page_of_results(sweep, tmp_path):
     assert text.count("| category | image AUROC ours | image AUROC paper | ") == 1
     assert "| best F1 oracle |" in text
     assert "- parameters: autoencoder 300,000\n" in text
+    assert "Thresholds of the anomaly map" not in text
 
 
 def test_what_the_results_lack_is_told_in_markdown(write_industrial, tmp_path):
@@ -121,6 +122,7 @@ def test_what_the_results_lack_is_told_in_markdown(write_industrial, tmp_path):
     sweep = read_sweep(tmp_path / "sweep")
     text = write_results(tmp_path / "results.md", [sweep], [sweep.runs[0].config]).read_text()
     assert "- There are no anomalous test images" in text
+    assert "**Threshold of the image score, own images**" in text  # of a single run
 
 
 def test_settings_are_compared_with_those_of_the_method(write_industrial, tmp_path):
