@@ -5,8 +5,9 @@ import re
 import runpy
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from adjax.errors import UserError
 
@@ -84,7 +85,8 @@ def sweep(flags) -> int:
         engine = sweeps.RayEngine(flags.ray_address, flags.max_population, flags.cpus_per_task)
     else:
         engine = sweeps.InlineEngine(flags.max_population)
-    everything = sweeps.with_cache(sweeps.expand(path, argument, config), directory)
+    everything = sweeps.expand(path, argument, config, _overridden(flags))
+    everything = sweeps.with_cache(everything, directory)
     everything, absent = sweeps.split_absent(everything)
     if absent:
         print(f"not here, left out: {', '.join(absent)}")
@@ -318,6 +320,13 @@ def _raw_config(flags) -> str:
     from ml_collections import config_flags
 
     return config_flags.get_config_filename(flags["config"])
+
+
+def _overridden(flags) -> Mapping[str, Any]:
+    """What the command line sets in the config, by dotted keys."""
+    from ml_collections import config_flags
+
+    return config_flags.get_override_values(flags["config"])
 
 
 def _command() -> str:

@@ -21,6 +21,9 @@ TABLES = {
     "corruption_table": ("aesc_residual", "aesc_uncertainty", "ae_d6_residual"),
     "loss_table": BERGMANN,
 }
+# Whose steps `steps=` is, where it is not `autoencoder`.
+TRAINED = {name: name for name in ("vae", "anogan", "ganomaly", "skip_ganomaly", "itae")}
+TRAINED["f_anogan"] = "wgan"
 VARIANTS = ("texture", "smoke")
 CHOICES = ("categories", "seeds", "steps", "methods")
 TEXTURES = ("carpet", "grid", "leather", "tile", "wood")
@@ -234,7 +237,7 @@ def industrial_sweep(add, argument: str, tables: dict[str, tuple[str, ...]], cat
     Args:
       add: as the planner gives it.
       argument: see `parse`: `categories`, `seeds` and `methods` choose, the last among all of
-        `METHODS`; `steps` shortens the autoencoders.
+        `METHODS`; `steps` is that of `TRAINED`.
       tables: for each table its methods.
       categories: all of them; a planner leaves out those that are not there.
 
@@ -249,7 +252,7 @@ def industrial_sweep(add, argument: str, tables: dict[str, tuple[str, ...]], cat
             if "smoke" in variants:
                 own |= smoke(method, "data.patch" in own)
             if "steps" in chosen:
-                own["autoencoder.steps"] = chosen["steps"][0]
+                own[f"{TRAINED.get(method, 'autoencoder')}.steps"] = chosen["steps"][0]
             for seed in chosen.get("seeds", (0,)):
                 run = {"data.normal_class": category, "seed": seed}
                 parts = method, category, f"seed{seed}"

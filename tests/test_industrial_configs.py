@@ -90,7 +90,8 @@ def test_choices_of_a_table():
     assert {config.autoencoder.steps for config in runs.values()} == {1000}
     assert runs["ae_l2/screw/seed3"].seed == 3
     assert runs_of("mvtec_ad", "aesc_residual") == {}
-    other = runs_of("mvtec_ad", "aesc_table,methods=vae+itae,categories=screw")
+    other = runs_of("mvtec_ad", "aesc_table,methods=vae+itae,categories=screw,steps=30")
+    assert [other[f"{method}/screw/seed0"][method].steps for method in ("vae", "itae")] == [30, 30]
     assert {name: config.method for name, config in other.items()} == {
         "vae/screw/seed0": "vae",
         "itae/screw/seed0": "itae",

@@ -11,7 +11,7 @@ import dataclasses
 import importlib.util
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -87,16 +87,20 @@ class Resources:
     max_population: int = 0
 
 
-def expand(path: str, argument: str, config: ConfigDict) -> list[PlannedRun]:
+def expand(
+    path: str, argument: str, config: ConfigDict, given: Mapping[str, Any] = {}
+) -> list[PlannedRun]:
     """The runs that the config file's `sweep(add, argument)` adds.
 
     Args:
       path: of the config file. Its `sweep` calls `add(name, {dotted key: value, ...})` once a run.
       argument: what followed the colon in `--config=path:argument`.
       config: what the runs' values are set in, command-line overrides included.
+      given: these overrides, by dotted keys.
 
     Raises:
-      UserError: if the file has no sweep, the sweep is empty, or a key or value does not fit.
+      UserError: if the file has no sweep, the sweep is empty, a key or value does not fit, or a run
+        has another value than the command line gave.
 
     """
     spec = importlib.util.spec_from_file_location("sweep_config", path)
@@ -117,6 +121,12 @@ def expand(path: str, argument: str, config: ConfigDict) -> list[PlannedRun]:
         except (KeyError, AttributeError, TypeError, ValueError) as error:
             reason = str(error).strip().splitlines()[-1]
             raise UserError(f"{path}: run {name!r} of the sweep: {reason}") from error
+        for key, wanted in given.items():
+            if key in values and values[key] != wanted:
+                raise UserError(
+                    f"--config.{key}={wanted}: run {name!r} of the sweep has {values[key]}, which "
+                    f"would win; leave the flag out, or choose by the argument after {path}:"
+                )
         runs[name] = PlannedRun(name, copy)
 
     try:

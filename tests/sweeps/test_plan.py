@@ -47,6 +47,15 @@ def test_axes_of_different_length_are_refused(tmp_path):
         sweeps.expand(str(path), "", mnist.get_config("ae"))
 
 
+def test_flag_that_a_run_would_overrule_is_refused(tmp_path):
+    config = mnist.get_config("ae,smoke")
+    config.seed = 2
+    path = write(tmp_path, [("a", {"seed": 2}), ("b", {"seed": 3})])
+    with pytest.raises(UserError, match=r"--config.seed=2: run 'b' of the sweep has 3, which "):
+        sweeps.expand(path, "", config, {"seed": 2, "precision": "float32"})
+    assert len(sweeps.expand(path, "", config, {"precision": "float32"})) == 2
+
+
 def test_file_without_a_sweep_is_refused(repository):
     with pytest.raises(UserError, match="declares no sweep"):
         sweeps.expand(str(repository / "configs" / "base.py"), "", mnist.get_config("ae"))
