@@ -128,27 +128,29 @@ def one_class_sweep(add, argument: str, dataset: str) -> None:
     table1: every column of the published table, or what `methods` says; table3: OE-SDN with each
     auxiliary set of the paper, and SDN as the set `none`. Both on the ten classes with seed 0, or
     as `classes` and `seeds` say, and named ROW/classC/seedS.
+
+    What a method has of its own the command line may overrule.
     """
     name, variants, chosen = parse(argument)
     columns = chosen.get("methods", TABLE1)
     for method in columns:
         check(method, METHODS)
     cut = baselines.SMOKE if "smoke" in variants else {}
-    methods = {method: of_method(method, dataset) | cut for method in columns}
+    methods = {method: ({"method": method}, of_method(method, dataset) | cut) for method in columns}
     exposures = {
-        key: {"method": "oe_sdn", "student.auxiliary": key}
+        key: ({"method": "oe_sdn", "student.auxiliary": key}, {})
         for key in AUXILIARY
         if key != "uniform_rotation"
     }
     if name == "demo":
         for method in reversed(DISTILLATION):
             add(method, {"method": method})
-    tables = {"table1": methods, "table3": exposures | {"none": {"method": "sdn"}}}
-    for row, values in tables.get(name, {}).items():
+    tables = {"table1": methods, "table3": exposures | {"none": ({"method": "sdn"}, {})}}
+    for row, (values, usual) in tables.get(name, {}).items():
         for normal_class in chosen.get("classes", range(10)):
             for seed in chosen.get("seeds", (0,)):
                 run = {"data.normal_class": normal_class, "seed": seed}
-                add(f"{row}/class{normal_class}/seed{seed}", values | run)
+                add(f"{row}/class{normal_class}/seed{seed}", values | run, usual)
 
 
 def parse(argument: str) -> tuple[str, list[str], dict[str, tuple[int, ...]]]:

@@ -232,7 +232,8 @@ def smoke(method: str, patches: bool) -> dict:
 def industrial_sweep(add, argument: str, tables: dict[str, tuple[str, ...]], categories) -> None:
     """Add the runs of a table, named METHOD/CATEGORY/seedS; of a method's name, none.
 
-    The one category of a folder of one's own has no name.
+    The one category of a folder of one's own has no name. What a method has of its own the command
+    line may overrule.
 
     Args:
       add: as the planner gives it.
@@ -254,9 +255,9 @@ def industrial_sweep(add, argument: str, tables: dict[str, tuple[str, ...]], cat
             if "steps" in chosen:
                 own[f"{TRAINED.get(method, 'autoencoder')}.steps"] = chosen["steps"][0]
             for seed in chosen.get("seeds", (0,)):
-                run = {"data.normal_class": category, "seed": seed}
+                run = {"method": method, "data.normal_class": category, "seed": seed}
                 parts = method, category, f"seed{seed}"
-                add("/".join(filter(None, parts)), own | run)
+                add("/".join(filter(None, parts)), run, own)
 
 
 def parse(argument: str, tables: tuple[str, ...] = ()) -> tuple[str, list[str], dict]:

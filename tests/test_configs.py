@@ -61,7 +61,11 @@ def test_argument_that_names_nothing_is_refused(argument, says):
 
 def runs_of(argument, module=mnist):
     runs = {}
-    module.sweep(runs.__setitem__, argument)
+
+    def add(name, values, usual):
+        runs[name] = {**usual, **values}
+
+    module.sweep(add, argument)
     return runs
 
 

@@ -32,10 +32,10 @@ def runs_of(dataset, argument):
     """The configs of a sweep by name, as a planner makes them."""
     module, runs = importlib.import_module(f"configs.{dataset}"), {}
 
-    def add(name, values):
+    def add(name, values, usual):
         assert name not in runs
         config = module.get_config(argument).copy_and_resolve_references().lock()
-        config.update_from_flattened_dict(values)
+        config.update_from_flattened_dict({**usual, **values})
         runs[name] = config
 
     module.sweep(add, argument)

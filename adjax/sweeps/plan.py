@@ -93,14 +93,15 @@ def expand(
     """The runs that the config file's `sweep(add, argument)` adds.
 
     Args:
-      path: of the config file. Its `sweep` calls `add(name, {dotted key: value, ...})` once a run.
+      path: of the config file. Its `sweep` calls `add(name, {dotted key: value, ...})` once a run;
+        a third argument has values that the command line may overrule.
       argument: what followed the colon in `--config=path:argument`.
       config: what the runs' values are set in, command-line overrides included.
       given: these overrides, by dotted keys.
 
     Raises:
-      UserError: if the file has no sweep, the sweep is empty, a key or value does not fit, or a run
-        has another value than the command line gave.
+      UserError: if the file has no sweep, the sweep is empty, a key or value does not fit, or the
+        command line has a value for what tells the runs apart.
 
     """
     spec = importlib.util.spec_from_file_location("sweep_config", path)
@@ -110,13 +111,14 @@ def expand(
         raise UserError(f"{path} declares no sweep(add, argument)")
     runs: dict[str, PlannedRun] = {}
 
-    def add(name: str, values: dict[str, Any]) -> None:
+    def add(name: str, values: dict[str, Any], usual: Mapping[str, Any] = {}) -> None:
         if name in runs:
             raise UserError(f"{path}: the sweep has two runs named {name!r}")
         if not name or any(not part or part.startswith(".") for part in name.split("/")):
             raise UserError(f"{path}: run {name!r} of the sweep: its name must be that of a folder")
         copy = config.copy_and_resolve_references().lock()
         try:
+            copy.update_from_flattened_dict({k: v for k, v in usual.items() if k not in given})
             copy.update_from_flattened_dict(values)
         except (KeyError, AttributeError, TypeError, ValueError) as error:
             reason = str(error).strip().splitlines()[-1]
@@ -124,8 +126,8 @@ def expand(
         for key, wanted in given.items():
             if key in values and values[key] != wanted:
                 raise UserError(
-                    f"--config.{key}={wanted}: run {name!r} of the sweep has {values[key]}, which "
-                    f"would win; leave the flag out, or choose by the argument after {path}:"
+                    f"--config.{key}={wanted}: run {name!r} of the sweep is the one with "
+                    f"{values[key]!r}; leave the flag out, or choose by the argument after {path}:"
                 )
         runs[name] = PlannedRun(name, copy)
 

@@ -6,7 +6,7 @@ from sweep_helpers import TINY, plan_of, planned, write
 from adjax import sweeps
 from adjax.errors import UserError
 from adjax.training import Estimate
-from configs import mnist
+from configs import cifar10, mnist
 
 
 def test_runs_get_their_values_and_leave_the_config_alone(tmp_path):
@@ -51,9 +51,21 @@ def test_flag_that_a_run_would_overrule_is_refused(tmp_path):
     config = mnist.get_config("ae,smoke")
     config.seed = 2
     path = write(tmp_path, [("a", {"seed": 2}), ("b", {"seed": 3})])
-    with pytest.raises(UserError, match=r"--config.seed=2: run 'b' of the sweep has 3, which "):
+    with pytest.raises(UserError, match=r"--config.seed=2: run 'b' of the sweep is the one with 3"):
         sweeps.expand(path, "", config, {"seed": 2, "precision": "float32"})
     assert len(sweeps.expand(path, "", config, {"precision": "float32"})) == 2
+
+
+def test_what_a_method_has_of_its_own_a_flag_may_overrule(repository):
+    path = str(repository / "configs" / "cifar10.py")
+    argument = "table1,classes=1,methods=anogan+deep_svdd"
+    config = cifar10.get_config(argument)
+    config.anogan.steps = 7
+    anogan, svdd = sweeps.expand(path, argument, config, {"anogan.steps": 7})
+    assert (anogan.config.anogan.steps, anogan.config.anogan.widths) == (7, (128, 64, 32))
+    assert svdd.config.svdd_autoencoder.milestones == (850,)
+    with pytest.raises(UserError, match=r"--config.method=ae: run 'anogan/class1/seed0' of "):
+        sweeps.expand(path, argument, config, {"method": "ae"})
 
 
 def test_file_without_a_sweep_is_refused(repository):
