@@ -12,6 +12,7 @@ from adjax.reports.style import ANOMALOUS, INK, NORMAL, WIDTH
 
 MOST_EXAMPLES = 8  # of each kind
 MOST_INDUSTRIAL = 6  # they have more to be seen, and longer names
+MOST_LETTERS = 56  # of a title at its usual size
 
 
 def examples_figure(run: Run) -> Figure:
@@ -33,7 +34,8 @@ def examples_figure(run: Run) -> Figure:
         title += f" (the first of {count(len(run.members), 'member')})"
     height = 0.3 + len(blocks) * (grid.block_height + 0.2) + 0.3
     figure = Figure(figsize=(WIDTH, height), layout="none")
-    top = _text(figure, 0.05, height - 0.12, title, weight="bold", size=10) - 0.18
+    size = min(10, 10 * MOST_LETTERS / len(title))
+    top = _text(figure, 0.05, height - 0.12, title, weight="bold", size=size) - 0.18
     for index, (heading, chosen) in enumerate(blocks):
         color = ANOMALOUS if heading == "Anomalous" else NORMAL
         if index:

@@ -32,10 +32,11 @@ class Sweep(NamedTuple):
 
 
 def read_sweep(directory: str | Path) -> Sweep:
-    """Reads all runs below a folder; raises `UserError` if none of them is finished."""
+    """Reads all runs below a folder; raises `UserError` if none of them is finished.
+
+    The folder of one run is a sweep of that run.
+    """
     directory = Path(directory)
-    if (directory / "config.json").exists():
-        raise UserError(f"{directory} is the folder of one run: give the one that holds it")
     runs, failures, unfinished = [], [], []
     for folder in _run_folders(directory):
         failed = read_failures(folder)

@@ -47,9 +47,11 @@ def test_a_folder_without_results_is_refused(tmp_path):
         read_sweep(tmp_path / "nothing")
 
 
-def test_the_folder_of_one_run_is_refused(folder):
-    with pytest.raises(UserError, match="is the folder of one run"):
-        read_sweep(folder / "ae/class3/seed0")
+def test_the_folder_of_one_run_is_a_sweep_of_it(folder):
+    found = read_sweep(folder / "ae/class3/seed0")
+    assert [run.workdir for run in found.runs] == [found.directory]
+    assert found.unfinished == []
+    assert remarks(found) == []
 
 
 def test_members_that_diverged_are_listed(folder):

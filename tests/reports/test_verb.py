@@ -24,6 +24,10 @@ def test_reports_and_page_of_results(repository, write_workdir, tmp_path):
     assert (a / "report.html").is_file()
     assert (b / "report.html").is_file()
 
+    done = report(repository, f"--workdir={a / 'shearing'}")
+    assert done.returncode == 0, done.stderr
+    assert f"report: {a / 'shearing' / 'report.html'}" in done.stdout
+
     page = tmp_path / "results.md"
     done = report(repository, f"--workdir={a}", f"--output={page}")
     assert done.returncode == 0, done.stderr
