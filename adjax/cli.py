@@ -369,10 +369,7 @@ def _show_sweep(sweep) -> None:
 
 
 def _defaults_of(sweep, commands: list[str]):
-    """The config that the config file of a sweep's command gives without an argument.
-
-    Of industrial images a function that gives each method's: they have settings of their own.
-    """
+    """A function that gives each method's config, by the config file of a sweep's command."""
     found = re.search(r"--?config[= ](\S+?\.py)\b", " ".join(commands))
     if not found or not Path(found[1]).is_file():
         raise UserError(
@@ -380,9 +377,7 @@ def _defaults_of(sweep, commands: list[str]):
             + (f", or {found[1]} is not here" if found else "")
         )
     get_config = runpy.run_path(found[1])["get_config"]
-    if sweep.runs[0].is_industrial:
-        return lambda method: get_config(method).to_dict()
-    return get_config("").to_dict()
+    return lambda method: get_config(method).to_dict()
 
 
 def _say_failed(directories: list[Path]) -> int:
