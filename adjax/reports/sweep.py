@@ -135,8 +135,13 @@ def _changes(runs: Sequence[Run], defaults: dict) -> list[str]:
         for key, value in settings.essential(defaults).items()
         if "." not in key or key.partition(".")[0] in sections
     }
+    stages = {stage["name"] for run in runs for stage in run.results.get("stages", [])}
     changes = []
     for key in dict.fromkeys(key for config in (*found, usual) for key in config):
+        section = key.partition(".")[0]
+        is_trained_by = any(f"{section}.steps" in config for config in found)
+        if is_trained_by and not any(section.startswith(name) for name in stages):
+            continue  # of a stage that these runs do not have; `anogan_search` is of `anogan`
         values = _distinct(setting_text(config.get(key)) for config in found)
         default = setting_text(usual.get(key))
         if key not in NAMED and values != [default]:

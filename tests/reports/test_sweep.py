@@ -105,6 +105,20 @@ def test_settings_that_are_not_the_defaults(write_workdir, tmp_path):
     assert changed_settings(runs[:1], runs[0].config) == "the defaults"
 
 
+def test_settings_of_stages_that_a_run_does_not_have_are_not_told(write_workdir, tmp_path):
+    values = {"vae.steps": 3, "teacher_search.steps": 5, "student.steps": 9}
+    write_workdir("sweep/a", config=values)
+    runs = read_sweep(tmp_path / "sweep").runs
+    assert [stage["name"] for stage in runs[0].results["stages"]] == ["teacher", "student"]
+    usual = json.loads(json.dumps(runs[0].config))
+    for key in values:
+        section, name = key.split(".")
+        usual[section][name] = 2
+    assert changed_settings(runs, usual) == (
+        "student.steps 9 instead of 2, teacher_search.steps 5 instead of 2"
+    )
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"), [(0.4, "0 s"), (99, "99 s"), (100, "2 min"), (19_440, "5.4 h")]
 )
