@@ -136,17 +136,18 @@ def one_class_sweep(add, argument: str, dataset: str) -> None:
     for method in columns:
         check(method, METHODS)
     cut = baselines.SMOKE if "smoke" in variants else {}
-    methods = {method: ({"method": method}, of_method(method, dataset) | cut) for method in columns}
+    methods = {method: {"method": method} for method in columns}
     exposures = {
-        key: ({"method": "oe_sdn", "student.auxiliary": key}, {})
+        key: {"method": "oe_sdn", "student.auxiliary": key}
         for key in AUXILIARY
         if key != "uniform_rotation"
     }
     if name == "demo":
         for method in reversed(DISTILLATION):
             add(method, {"method": method})
-    tables = {"table1": methods, "table3": exposures | {"none": ({"method": "sdn"}, {})}}
-    for row, (values, usual) in tables.get(name, {}).items():
+    tables = {"table1": methods, "table3": exposures | {"none": {"method": "sdn"}}}
+    for row, values in tables.get(name, {}).items():
+        usual = of_method(values["method"], dataset) | cut
         for normal_class in chosen.get("classes", range(10)):
             for seed in chosen.get("seeds", (0,)):
                 run = {"data.normal_class": normal_class, "seed": seed}
