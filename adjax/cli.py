@@ -362,10 +362,7 @@ def _show_sweep(sweep) -> None:
     from adjax import reports
 
     print(reports.console_table(sweep.runs))
-    if sweep.runs[0].workdir == sweep.directory:  # one run
-        print(f"report: {reports.write_report(sweep.directory)}")
-    else:
-        print(f"report: {reports.write_sweep_report(sweep)}")
+    print(f"report: {reports.write_sweep_report(sweep)}")
 
 
 def _defaults_of(sweep, commands: list[str]):

@@ -82,8 +82,13 @@ def write_report(workdir: str | Path) -> Path:
 
 
 def write_sweep_report(sweep: Sweep) -> Path:
-    """Writes `report.html` over the runs; a run gets its own where that is missing or old."""
+    """Writes `report.html` over the runs; a run gets its own where that is missing or old.
+
+    In the folder of a single run it is the run's.
+    """
     directory, runs = sweep.directory, sweep.runs
+    if runs[0].workdir == directory:
+        return write_report(directory)
     for run in runs:
         if _outdated(run):
             write_report(run.workdir)

@@ -32,8 +32,8 @@ def write_results(
     Args:
       path: of the Markdown page; made if need be. A sweep without a place goes to its end.
       sweeps: each is named by its folder.
-      defaults: for each sweep the config, as JSON, whose settings are not worth telling, or a
-        function that gives that of a method.
+      defaults: for each sweep a function that gives the config of a method, as JSON, whose settings
+        are not worth telling.
       command: that does it, for a new page.
 
     """

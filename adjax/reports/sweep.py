@@ -12,8 +12,8 @@ from adjax.reports.names import count, dataset_name, listing, method_name, norma
 from adjax.reports.published import CATEGORIES
 from adjax.reports.run import Run, noun, read_config, read_failures, read_run
 
-# The config, as JSON, that a reader would compare with, or the one of each method.
-Defaults = dict | Callable[[str], dict]
+# The config of a method, as JSON, that a reader would compare with.
+Defaults = Callable[[str], dict]
 
 
 class Sweep(NamedTuple):
@@ -109,8 +109,6 @@ def changed_settings(runs: Sequence[Run], defaults: Defaults) -> str:
 
     What changes for some methods only stands after their names: `...; U-Net: data.size 512 ...`.
     """
-    if isinstance(defaults, dict):
-        return ", ".join(_changes(runs, defaults)) or "the defaults"
     methods = _distinct(run.results["method"] for run in runs)
     found = {
         method: _changes([r for r in runs if r.results["method"] == method], defaults(method))
@@ -128,25 +126,32 @@ def changed_settings(runs: Sequence[Run], defaults: Defaults) -> str:
 
 def _changes(runs: Sequence[Run], defaults: dict) -> list[str]:
     found = [settings.essential(run.config) for run in runs]
-    # A section that no run's config has is younger than they are: another method's, most likely.
-    sections = {section for run in runs for section in run.config}
-    usual = {
-        key: value
-        for key, value in settings.essential(defaults).items()
-        if "." not in key or key.partition(".")[0] in sections
-    }
-    stages = {stage["name"] for run in runs for stage in run.results.get("stages", [])}
+    usual = settings.essential(defaults)
+    told = _sections_of(runs)
     changes = []
     for key in dict.fromkeys(key for config in (*found, usual) for key in config):
-        section = key.partition(".")[0]
-        is_trained_by = any(f"{section}.steps" in config for config in found)
-        if is_trained_by and not any(section.startswith(name) for name in stages):
-            continue  # of a stage that these runs do not have; `anogan_search` is of `anogan`
+        if key in NAMED or ("." in key and key.partition(".")[0] not in told):
+            continue
         values = _distinct(setting_text(config.get(key)) for config in found)
         default = setting_text(usual.get(key))
-        if key not in NAMED and values != [default]:
+        if values != [default]:
             changes.append(f"{key} {listing(values)} instead of {default}")
     return changes
+
+
+def _sections_of(runs: Sequence[Run]) -> set[str]:
+    """The sections that have a say in these runs: not those of stages that none of them has.
+
+    What has steps is of a stage, whose name it begins with (`anogan_search` is of `anogan`). A
+    section that no run's config has is younger than they are.
+    """
+    stages = tuple({stage["name"] for run in runs for stage in run.results.get("stages", [])})
+    return {
+        name
+        for run in runs
+        for name, section in run.config.items()
+        if not (isinstance(section, dict) and "steps" in section) or name.startswith(stages)
+    }
 
 
 def _run_folders(directory: Path) -> Iterator[Path]:

@@ -120,7 +120,8 @@ def test_what_the_results_lack_is_told_in_markdown(write_industrial, tmp_path):
     options = {"dataset": "folder", "members": [("folder", 0)], "known": (), "tested": False}
     write_industrial("sweep/a", **options)
     sweep = read_sweep(tmp_path / "sweep")
-    text = write_results(tmp_path / "results.md", [sweep], [sweep.runs[0].config]).read_text()
+    page = write_results(tmp_path / "results.md", [sweep], [lambda _: sweep.runs[0].config])
+    text = page.read_text()
     assert "- There are no anomalous test images" in text
     assert "**Threshold of the image score, own images**" in text  # of a single run
 

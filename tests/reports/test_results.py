@@ -37,7 +37,9 @@ def sweep(write_workdir, tmp_path):
 
 
 def write(path, sweep):
-    return write_results(path, [sweep], [DEFAULTS], command="python launch.py --mode=report")
+    return write_results(
+        path, [sweep], [lambda _: DEFAULTS], command="python launch.py --mode=report"
+    )
 
 
 def test_the_page_by_hand(sweep, tmp_path):

@@ -98,11 +98,11 @@ def test_settings_that_are_not_the_defaults(write_workdir, tmp_path):
         "data": {"name": "mnist", "dir": "elsewhere"},
         "anogan": {"steps": 4500},  # a section that the runs' configs do not have
     }
-    assert changed_settings(runs, defaults) == (
+    assert changed_settings(runs, lambda _: defaults) == (
         "note <b> instead of absent, precision bfloat16 instead of float32, "
         "student.steps 700 and 800 instead of 2,000, teacher.widths absent instead of (8, 16)"
     )
-    assert changed_settings(runs[:1], runs[0].config) == "the defaults"
+    assert changed_settings(runs[:1], lambda _: runs[0].config) == "the defaults"
 
 
 def test_settings_of_stages_that_a_run_does_not_have_are_not_told(write_workdir, tmp_path):
@@ -114,7 +114,7 @@ def test_settings_of_stages_that_a_run_does_not_have_are_not_told(write_workdir,
     for key in values:
         section, name = key.split(".")
         usual[section][name] = 2
-    assert changed_settings(runs, usual) == (
+    assert changed_settings(runs, lambda _: usual) == (
         "student.steps 9 instead of 2, teacher_search.steps 5 instead of 2"
     )
 
