@@ -38,14 +38,16 @@ lint: install
 	$(BIN)/ruff check .
 
 # The tables of docs/performance.md: adjax alone, and in turns with PyTorch or with PyOD.
+BENCH := $(BIN)/python -m benchmarks --output=docs/performance.md
+
 bench: install
-	$(BIN)/python launch.py --mode=benchmark --precision=float32,bfloat16 --output=docs/performance.md
+	$(BENCH) --precision=float32,bfloat16
 
 bench-torch: .venv/torch
-	$(BIN)/python launch.py --mode=benchmark --precision=float32,bfloat16 --against=torch --output=docs/performance.md
+	$(BENCH) --precision=float32,bfloat16 --against=torch
 
 bench-pyod: .venv/torch .venv/pyod
-	$(BIN)/python launch.py --mode=benchmark --against=pyod --repeats=3 --output=docs/performance.md
+	$(BENCH) --against=pyod --repeats=3
 
 .venv/pyod: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.txt -e ".[pyod]"

@@ -1,8 +1,10 @@
 """The one entry point: flags to a verb of adjax.
 
 python launch.py --config=configs/mnist.py:oe_sdn --workdir=runs/mnist [--config.KEY=VALUE ...]
+python launch.py --config=configs/mnist.py --help
 """
 
+import importlib.util
 import sys
 
 from absl import app, flags
@@ -35,7 +37,7 @@ flags.DEFINE_string("coordinator", "", "One of several processes: host:port of t
 flags.DEFINE_integer("num_processes", 0, "With --coordinator: how many processes there are.", 0)
 flags.DEFINE_integer("process_id", -1, "With --coordinator: which of them this is, from 0.")
 flags.DEFINE_string("dataset", None, "prepare_data: the TFDS name of the data set.")
-flags.DEFINE_string("source", None, "prepare_data: an .npz or a folder; without it TFDS downloads.")
+flags.DEFINE_string("source", None, "prepare_data: an .npz; without it TFDS downloads.")
 flags.DEFINE_string("data_dir", "data", "prepare_data: the TFDS data directory.")
 
 
@@ -51,12 +53,36 @@ def parse_flags(argv: list[str]) -> None:
         raise UserError(f"unexpected argument {rest[0]!r}: flags are written --NAME=VALUE")
 
 
+def is_comparison() -> bool:
+    """Return whether the flags ask for a comparison with other libraries."""
+    asked = ("cases", "precision", "convolution", "sections", "against", "output")
+    return FLAGS.mode == "benchmark" and (
+        FLAGS.config is None or any(FLAGS[name].present for name in asked)
+    )
+
+
+def compare() -> int:
+    """Compare with other libraries, which the package itself does not; returns the exit code."""
+    if importlib.util.find_spec("benchmarks") is None:
+        raise UserError(
+            "--mode=benchmark without --config needs the folder benchmarks beside launch.py; "
+            "give --config to measure that config alone"
+        )
+    from benchmarks import command
+
+    command.run(FLAGS)
+    return 0
+
+
 def main(argv: list[str]) -> int:
     """Run the verb; returns the exit code."""
     app.define_help_flags()
     try:
+        if text := cli.config_help(argv):
+            print(text)
+            return 0
         parse_flags(argv)
-        return cli.run(FLAGS)
+        return compare() if is_comparison() else cli.run(FLAGS)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

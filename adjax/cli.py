@@ -13,7 +13,7 @@ from adjax.errors import UserError
 
 
 def explain_flag_error(error: Exception, argv: list[str]) -> str:
-    """One line that names the flag or key and what to do, whatever flag library raised."""
+    """Return one line that names the flag or key and what to do, whichever library raised."""
     text = str(error).strip()
     if isinstance(error, AttributeError):  # a key that the config does not have
         key = re.search(r"\w+", text)[0]
@@ -31,15 +31,34 @@ def explain_flag_error(error: Exception, argv: list[str]) -> str:
     return first.removeprefix("flag ")
 
 
+def config_help(argv: list[str]) -> str:
+    """Return the help of a config file: its description, and the arguments that it accepts.
+
+    Empty unless `argv` asks for help and names a config file that has `ARGUMENTS`.
+    """
+    paths = [a.split("=", 1)[1] for a in argv if re.match(r"--?config=", a)]
+    if not paths or not {"--help", "-help", "-h"} & set(argv):
+        return ""
+    path = paths[0].partition(":")[0]
+    try:
+        module = runpy.run_path(path)
+    except OSError as error:
+        raise UserError(f"--config={path}: no such config file") from error
+    arguments = module.get("ARGUMENTS")
+    if arguments is None:
+        return ""
+    return f"{module['__doc__']}\n{arguments.help()}"
+
+
 def run(flags) -> int:
-    """Do the verb of --mode, as one of several processes if the flags say so; the exit code."""
+    """Run the verb of --mode, with other processes if the flags say so; return the exit code."""
     if flags.distributed or flags.coordinator:
         _join(flags)
     return MODES[flags.mode](flags) or 0
 
 
 def leave(code: int) -> NoReturn:
-    """Exit."""
+    """Exit with a code, at once if other processes wait."""
     if "jax" in sys.modules:
         from adjax import hosts
 
@@ -50,10 +69,11 @@ def leave(code: int) -> NoReturn:
 def train(flags) -> int:
     """Train, evaluate and report one run."""
     config, directory = _config(flags), _workdir(flags)
+    _check(config)
     _quiet()
-    from adjax import experiment
+    from adjax import experiment, workdir
 
-    if experiment.finished_results(config, directory) is None:
+    if workdir.finished_results(config, directory) is None:
         experiment.train_and_evaluate(config, directory, command=_command())
     else:
         _say(f"{directory}: this run is finished")
@@ -68,127 +88,80 @@ def evaluate(flags) -> int:
     from adjax import experiment, workdir
 
     config = workdir.read_config(directory)
-    command = (experiment.finished_results(config, directory) or {}).get("command", _command())
+    command = (workdir.finished_results(config, directory) or {}).get("command", _command())
     experiment.train_and_evaluate(config, directory, train=False, command=command)
     return _show(directory)
 
 
 def sweep(flags) -> int:
-    """Do the sweep that the config file declares, or with --dry_run say what it would take."""
+    """Run the sweep that the config file declares, or with --dry_run print what it would take."""
     config, directory = _config(flags), _workdir(flags)
     path, _, argument = _raw_config(flags).partition(":")
-    _quiet()
-    from adjax import reports, sweeps
+    from adjax.sweeps.expand import expand, with_cache
 
-    shard = sweeps.parse_shard(flags.shard)
-    if flags.engine == "ray":
-        engine = sweeps.RayEngine(flags.ray_address, flags.max_population, flags.cpus_per_task)
-    else:
-        engine = sweeps.InlineEngine(flags.max_population)
-    everything = sweeps.expand(path, argument, config, _overridden(flags))
-    everything = sweeps.with_cache(everything, directory)
-    everything, absent = sweeps.split_absent(everything)
+    everything = with_cache(expand(path, argument, config, _overridden(flags)), directory)
+    for run in everything:
+        run.check()
+    _quiet()
+    from adjax import reports
+    from adjax.sweeps import plan, store, work
+    from adjax.sweeps.describe import describe_plan
+
+    shard = store.parse_shard(flags.shard)
+    engine = _engine(flags)
+    everything, absent = plan.split_absent(everything)
     if absent:
         print(f"not here, left out: {', '.join(absent)}")
-    sweeps.check_runs(everything, directory)
-    runs = sweeps.shard_of(everything, shard)
+    plan.check_runs(everything, directory)
+    runs = plan.shard_of(everything, shard)
     with engine:
-        plan = sweeps.make_plan(runs, directory, engine.resources)
+        tasks = plan.make_plan(runs, directory, engine.resources)
         if flags.dry_run:
-            print(sweeps.describe_plan(plan, runs, directory))
+            print(describe_plan(tasks, runs, directory))
             return 0
-        with sweeps.driving(directory, shard):
-            engine.run(plan, directory, _command())
-    if any(sweeps.has_results(run, directory) for run in everything):
+        with store.driving(directory, shard):
+            engine.run(tasks, directory, _command())
+    if any(work.has_results(run, directory) for run in everything):
         _show_sweep(reports.read_sweep(directory))
     return _say_failed([directory / run.name for run in runs])
 
 
+def _engine(flags):
+    if flags.engine == "ray":
+        from adjax.sweeps.on_ray import RayEngine
+
+        return RayEngine(flags.ray_address, flags.max_population, flags.cpus_per_task)
+    from adjax.sweeps.inline import InlineEngine
+
+    return InlineEngine(flags.max_population)
+
+
 def report(flags) -> None:
-    """Report the runs below --workdir again, or with --output write them into a page of results."""
+    """Report the runs below --workdir again, or with --output write them into a results page."""
     directories = list(map(Path, str(_workdir(flags)).split(",")))
     if flags.config is not None:
         raise UserError("--mode=report takes the configs from --workdir: leave --config out")
     from adjax import reports
 
-    found = [reports.read_sweep(directory) for directory in directories]
+    sweeps = [reports.read_sweep(directory) for directory in directories]
     if flags.output:
-        defaults = [_defaults_of(sweep, reports.commands(sweep)) for sweep in found]
-        path = reports.write_results(flags.output, found, defaults, command=_command())
+        defaults = [_defaults_of(sweep, reports.commands(sweep)) for sweep in sweeps]
+        path = reports.write_results(flags.output, sweeps, defaults, command=_command())
         print(f"results: {path}")
         return
-    for sweep in found:
+    for sweep in sweeps:
         _show_sweep(sweep)
         print("".join(f"{remark}\n" for remark in reports.remarks(sweep)), end="")
 
 
 def benchmark(flags) -> None:
-    """Measure the networks of the zoo, or with --config the speed of that config's programs.
-
-    Against PyOD it is the detectors that it has too, or the config's.
-    """
-    if flags.against == "pyod":
-        _against_pyod(flags)
-        return
-    if flags.config is not None:
-        for name in ("cases", "precision", "convolution", "sections", "against", "output"):
-            if flags[name].present:
-                raise UserError(f"--{name} is for the zoo: leave --config out, or --{name}")
-        _quiet()
-        from adjax.benchmark import stages
-
-        print(stages.run(flags.config, flags.repeats))
-        return
-    if len(flags.cases) == 1 and flags.cases[0] in ("metrics", "anogan_search"):
-        _of_sides(flags)
-        return
+    """Measure the speed of a config's programs."""
+    config = _config(flags)
+    _check(config)
     _quiet()
-    from adjax.benchmark import zoo
+    from adjax import benchmark
 
-    zoo.run(
-        flags.cases,
-        flags.precision,
-        flags.convolution,
-        against=flags.against,
-        repeats=flags.repeats,
-        output=flags.output,
-        command=_command(),
-        sections=flags.sections,
-    )
-
-
-def _of_sides(flags) -> None:
-    (case,) = flags.cases
-    for name in ("precision", "convolution", "sections", "against"):
-        if flags[name].present:
-            raise UserError(f"--{name} is for the zoo: leave --cases={case} out, or --{name}")
-    _quiet()
-    from adjax.benchmark import metrics, page, search
-
-    section, sides, packages = {
-        "metrics": ("metrics", metrics, metrics.packages()),
-        "anogan_search": ("search", search, []),
-    }[case]
-    page.measure(
-        *(section, lambda: sides.measure(flags.repeats), packages),
-        *(flags.output, _command()),
-    )
-
-
-def _against_pyod(flags) -> None:
-    for name in ("precision", "convolution", "sections"):
-        if flags[name].present:
-            raise UserError(f"--{name} is for the zoo: leave --against=pyod out, or --{name}")
-    if flags.config is not None and flags.cases:
-        raise UserError("--cases=METHOD ... is of MNIST: leave it out, or --config")
-    _quiet()
-    from adjax.benchmark import classical
-
-    configs = [flags.config]
-    if flags.config is None:
-        get_config = runpy.run_path("configs/mnist.py")["get_config"]
-        configs = [get_config(name) for name in classical.choose(flags.cases)]
-    classical.run(configs, flags.repeats, flags.output, _command())
+    print(benchmark.run(config, flags.repeats))
 
 
 def gallery(flags) -> None:
@@ -198,14 +171,13 @@ def gallery(flags) -> None:
     if not flags.output:
         raise UserError("--mode=gallery needs --output, e.g. --output=auxiliary.png")
     _quiet()
-    from adjax import gallery, workdir
+    from adjax.gallery import write_gallery
 
-    config = workdir.read_config(directory)
-    print(f"gallery: {gallery.write_gallery(config, directory, flags.output)}")
+    print(f"gallery: {write_gallery(directory, flags.output)}")
 
 
 def predict(flags) -> int:
-    """Score the photographs of a folder with the detector that the run in --workdir has trained."""
+    """Score the photographs of a folder with the detector of the run in --workdir."""
     directory = _workdir(flags)
     _refuse_config(flags)
     if not flags.images:
@@ -213,48 +185,49 @@ def predict(flags) -> int:
     if not flags.output:
         raise UserError("--mode=predict needs --output, e.g. --output=predictions")
     _quiet()
-    from adjax.predict import predict
+    from adjax.detect.predict import predict
 
-    found = predict(directory, flags.images, flags.output, member=flags.member)
+    done = predict(directory, flags.images, flags.output, member=flags.member)
     print(
-        f"{found.images - found.failed} images, {found.anomalous} anomalous; "
-        f"{found.images_per_second:.1f} images/s, "
-        f"the model alone {found.model_images_per_second:.1f}"
+        f"{done.images - done.failed} images, {done.anomalous} anomalous; "
+        f"{done.images_per_second:.1f} images/s, "
+        f"the model alone {done.model_images_per_second:.1f}"
     )
-    if found.left_out:
-        print(f"not looked at: {found.left_out} files that are no images by their extension")
-    print(f"contact sheet: {found.output / 'index.html'}")
-    if found.failed:
+    if done.left_out:
+        print(f"not looked at: {done.left_out} files that are no images by their extension")
+    print(f"contact sheet: {done.output / 'index.html'}")
+    if done.failed:
         where = "see the column error of predictions.csv"
-        print(f"error: {found.failed} images could not be read: {where}", file=sys.stderr)
-    return 1 if found.failed else 0
+        print(f"error: {done.failed} images could not be read: {where}", file=sys.stderr)
+    return 1 if done.failed else 0
 
 
 def export(flags) -> None:
-    """Write the detector that the run in --workdir has trained as files that need no adjax."""
+    """Export the detector of the run in --workdir to files that need no adjax."""
     directory = _workdir(flags)
     _refuse_config(flags)
     if not flags.output:
         raise UserError("--mode=export needs --output, e.g. --output=detector")
     _quiet()
-    from adjax.export import export
+    from adjax.detect.export import export
 
     print(f"detector: {export(directory, flags.output, flags.member)}")
 
 
 def check_data(flags) -> int:
-    """Say what the data set of --config holds and what is wrong with it."""
-    data = _config(flags).data
-    _quiet()
-    from adjax import datasets
-
-    if not datasets.is_industrial(data.name):
+    """Print what the data set of --config holds and what is wrong with it."""
+    data = _check(_config(flags)).data
+    if not data.decides:
         raise UserError(
             f"--mode=check_data is for folders of images, not for {data.name}; "
             "try --config=configs/folder.py --config.data.dir=FOLDER"
         )
-    report = datasets.check_data(datasets.industrial_index(data))
-    print(datasets.format_report(report))
+    _quiet()
+    from adjax.datasets.check import check_data, format_report
+    from adjax.datasets.tasks import create_task
+
+    report = check_data(create_task(data).index())
+    print(format_report(report))
     return 1 if report.has_problems else 0
 
 
@@ -263,9 +236,9 @@ def prepare_data(flags) -> None:
     if not flags.dataset:
         raise UserError("--mode=prepare_data needs --dataset=NAME, e.g. --dataset=cifar10")
     _quiet()
-    from adjax import datasets
+    from adjax.datasets.prepare import import_dataset
 
-    path = datasets.import_dataset(flags.dataset, flags.source or "", flags.data_dir)
+    path = import_dataset(flags.dataset, flags.source or "", flags.data_dir)
     print(f"{flags.dataset}: ready in {path}")
 
 
@@ -305,6 +278,13 @@ def _config(flags):
     return flags.config
 
 
+def _check(config):
+    """Return the config's settings; raise `UserError` at once for values that no run could have."""
+    from adjax.config.layout import check
+
+    return check(config)
+
+
 def _refuse_config(flags) -> None:
     if flags.config is not None:
         raise UserError(f"--mode={flags.mode} takes the config from --workdir: leave --config out")
@@ -323,7 +303,7 @@ def _raw_config(flags) -> str:
 
 
 def _overridden(flags) -> Mapping[str, Any]:
-    """What the command line sets in the config, by dotted keys."""
+    """Return the values that the command line sets in the config, by dotted key."""
     from ml_collections import config_flags
 
     return config_flags.get_override_values(flags["config"])
@@ -351,7 +331,7 @@ def _show(directory: Path) -> int:
 
 
 def _say(text: str) -> None:
-    """Print, but once for all processes."""
+    """Print once, not in every process."""
     from adjax import hosts
 
     if hosts.is_first():
@@ -366,24 +346,24 @@ def _show_sweep(sweep) -> None:
 
 
 def _defaults_of(sweep, commands: list[str]):
-    """A function that gives each method's config, by the config file of a sweep's command."""
-    found = re.search(r"--?config[= ](\S+?\.py)\b", " ".join(commands))
-    if not found or not Path(found[1]).is_file():
+    """Return a function from a method's name to its config in the config file of a sweep."""
+    match = re.search(r"--?config[= ](\S+?\.py)\b", " ".join(commands))
+    if not match or not Path(match[1]).is_file():
         raise UserError(
             f"--workdir={sweep.directory}: its results do not say which config file made them"
-            + (f", or {found[1]} is not here" if found else "")
+            + (f", or {match[1]} is not here" if match else "")
         )
-    get_config = runpy.run_path(found[1])["get_config"]
+    get_config = runpy.run_path(match[1])["get_config"]
     return lambda method: get_config(method).to_dict()
 
 
 def _say_failed(directories: list[Path]) -> int:
-    """List the members that diverged; the exit code is 3 if there are any."""
-    from adjax import reports, workdir
+    """Print the members that diverged; return the exit code, 3 if there are any."""
+    from adjax import workdir
 
     failures = [(folder, f) for folder in directories for f in workdir.read_failures(folder)]
     for folder, failure in failures:
-        noun = reports.noun(reports.read_config(folder))
+        noun = workdir.read_about(folder)["noun"]
         print(
             f"diverged: {folder}: {noun} {failure['data.normal_class']} seed {failure['seed']}, "
             f"stage {failure['stage']}, step {failure['step']}: {failure['reason']}",

@@ -12,26 +12,26 @@ class UserError(ValueError):
 
 
 class DivergedError(RuntimeError):
-    """Every member of a run met a value that is not finite: names stage, step and member.
+    """All members of a run diverged: the message names stage, step and member.
 
-    `launch.py` prints the message alone and exits with code 3. `failed` lists the members, a dict
+    `launch.py` prints the message alone and exits with code 3. `failed` lists the members, one dict
     each: member, stage, step, reason.
     """
 
     def __init__(self, message: str, failed: list[dict] = ()):
-        """Say `message` about the members of `failed`."""
+        """Keep the message and the failed members."""
         super().__init__(message)
         self.failed = list(failed)
 
 
 def disk_full(error: BaseException | None) -> bool:
-    """Whether an exception, or one behind it, says that the disk or the quota is full."""
+    """Return whether an exception, or one behind it, says that the disk or the quota is full."""
     seen = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return True
         if any(os.strerror(code) in str(error) for code in (errno.ENOSPC, errno.EDQUOT)):
-            return True  # libraries in C++ give the words only
+            return True  # C++ libraries only give the words
         error = error.__cause__ or error.__context__
     return False

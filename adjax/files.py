@@ -1,6 +1,6 @@
-"""Files that several processes share: written whole or not at all, and locks that die with us.
+"""Files that processes share: written whole or not at all, and locks that end with their process.
 
-Of the processes of one run, the first alone writes.
+Of the processes of one run, only the first writes.
 """
 
 import contextlib
@@ -38,7 +38,7 @@ def write_folder(path: Path, write: Callable[[Path], None]) -> None:
     """Make a folder that is never seen half-filled; the first of several writers wins.
 
     Args:
-      path: of the folder; nothing happens if it is there.
+      path: the folder; nothing happens if it exists.
       write: fills the empty folder that it is given.
 
     """
@@ -51,7 +51,7 @@ def write_folder(path: Path, write: Callable[[Path], None]) -> None:
         os.rename(part, path)
     except OSError:
         shutil.rmtree(part, ignore_errors=True)
-        if not path.exists():  # nobody was faster: the disk refuses
+        if not path.exists():  # no other writer was faster: a real error
             raise
 
 
@@ -78,12 +78,12 @@ def locked(path: Path, *, shared: bool = False, wait: bool = False) -> Iterator[
     """Hold the lock file `path` for a block; the kernel frees it however the process ends.
 
     Args:
-      path: of the lock file, made if need be. It says who holds it, see `holder`.
-      shared: many may hold it so at once, but none exclusively meanwhile.
-      wait: until it is free.
+      path: the lock file, created if need be. It names its holder, see `holder`.
+      shared: allow others that share it, but none that holds it exclusively.
+      wait: wait until it is free.
 
     Yields:
-      Whether the lock is held; with `wait` always True.
+      True if the lock is held; with `wait` always.
 
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -101,7 +101,7 @@ def locked(path: Path, *, shared: bool = False, wait: bool = False) -> Iterator[
 
 
 def holder(path: Path) -> str:
-    """Who took the lock last: `process 12 on host`."""
+    """Return who took the lock last: `process 12 on host`."""
     with contextlib.suppress(OSError):
         return path.read_text() or "another process"
     return "another process"

@@ -1,89 +1,103 @@
-"""Auxiliary sets and corruptions as pictures: what networks are shown of normal images."""
+"""Pictures of auxiliary sets and corruptions, as networks see them in training."""
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
 import jax
 import numpy as np
 
-from adjax import reports
-from adjax.corruptions import CORRUPTIONS
+from adjax import workdir
+from adjax.config.layout import Settings, check, new_config
+from adjax.corruptions import image_function
+from adjax.errors import UserError
 from adjax.inputs import train_batches
-from adjax.losses import Distance
-from adjax.methods.autoencoder import TEACHER, teacher_stage
-from adjax.methods.auxiliary import MADE_IN_STEP, auxiliary_images
-from adjax.preparation import check, create_trainer
-from adjax.training import MetricsLog, Trainer, train_stage
+from adjax.methods.style_distillation.autoencoder import TEACHER, distance_of, teacher_stage
+from adjax.methods.style_distillation.auxiliary import MADE_IN_STEP, auxiliary_images
+from adjax.run import check_run, make_population
+from adjax.settings import as_dict
+from adjax.training import MetricsLog, Population, train_stage
 
 IMAGES = 8
 
 
-def write_gallery(config, directory: str | Path, output: str | Path) -> Path:
-    """Draw every auxiliary set of the config, or its corruptions if the method has no teacher.
+def write_gallery(directory: str | Path, output: str | Path) -> Path:
+    """Draw the auxiliary sets of a run's method, or the corruptions that it can be trained on.
 
     Args:
-      config: of the run in `directory`.
-      directory: of a run; it must be finished if it has a teacher, which two of the sets take.
+      directory: the run's folder; a run with a teacher, which two of the sets need, must be
+        finished.
       output: the PNG to write.
 
     Raises:
-      UserError: if a run with a teacher is not finished.
+      UserError: if a run with a teacher is not finished, or the method has neither.
 
     """
     directory = Path(directory)
-    method = check(config, directory)
-    trainer = create_trainer(config, method, directory)
+    settings, method = check_run(workdir.read_config(directory), directory)
+    population = make_population(settings, method, directory)
     if method.stages[0].name == TEACHER:
-        trainer.check_finished()
-        sets = auxiliary_sets(config, trainer)
+        population.check_finished()
+        sets = auxiliary_gallery(settings, population)
+    elif "corruption" in settings.own:
+        sets = corruption_gallery(first_images(population), as_dict(settings.corruption))
     else:
-        sets = corruption_gallery(first_images(trainer), config.corruption.to_dict())
-    return reports.write_gallery(sets, Path(output))
+        raise UserError(
+            f"--workdir={directory}: {settings.method} has no auxiliary sets and no corruptions"
+        )
+    from adjax.reports.figures import write_gallery  # here: matplotlib
+
+    return write_gallery(sets, Path(output))
 
 
-def first_images(trainer: Trainer) -> np.ndarray:
-    """Uint8 `[K, H, W, C]`: what the first member's first batch of K would be, crops or images."""
-    streams = trainer.streams[:1]
-    batch = next(train_batches(trainer.image, streams, IMAGES, range(1), crops=trainer.crops))
-    return np.rint(batch["image"][0] * 255).astype(np.uint8)
+def first_images(population: Population) -> np.ndarray:
+    """Return the first K training images (or crops) of the first member: uint8 `[K, H, W, C]`."""
+    image = _first_batch(population)["image"]
+    return np.rint(image * 255).astype(np.uint8)
 
 
-def auxiliary_sets(config, trainer: Trainer) -> dict[str, np.ndarray]:
-    """The first normal images of the first member and what each set makes of them.
+def _first_batch(population: Population, auxiliary=None) -> dict[str, np.ndarray]:
+    """Return the first member's first training batch of K images."""
+    images = population.images
+    streams, crops = images.streams[:1], images.crops
+    batches = train_batches(images.table, streams, IMAGES, range(1), auxiliary, crops=crops)
+    return {key: image[0] for key, image in next(batches).items()}
+
+
+def auxiliary_gallery(settings: Settings, population: Population) -> dict[str, np.ndarray]:
+    """Return the first normal images of the first member, and each auxiliary set made from them.
 
     Returns:
-      `{"normal": [K, H, W, C], set: [K, H, W, C], ...}`, each as the first step of training by
+      `{"normal": [K, H, W, C], set: [K, H, W, C], ...}`, each as the first step of a training with
       batches of K images would see it.
 
     """
-    with MetricsLog(trainer.workdir, trainer.labels) as log:
-        variables, _ = train_stage(trainer, 0, {}, log)  # finished: only read
+    with MetricsLog(population.folder, population.members.labels) as log:
+        variables, _ = train_stage(population, 0, {}, log)  # finished: only read
     variables = jax.tree.map(lambda leaf: leaf[0], variables)
-    model, _ = teacher_stage(config)
-    distance = Distance(**config.distance)
+    model, _ = teacher_stage(settings.sections)
+    distance = distance_of(settings.sections)
 
     def reconstruct(image):
         return model.apply(variables, image)[0]
 
     sets = {}
-    for name in config.auxiliary:
-        exposure = name, config.auxiliary[name].to_dict()
-        piped = None if name in MADE_IN_STEP else exposure
-        streams, crops = trainer.streams[:1], trainer.crops
-        batches = train_batches(trainer.image, streams, IMAGES, range(1), piped, crops=crops)
-        batch = next(batches)
-        batch = {key: images[0] for key, images in batch.items()}
+    if "auxiliary" not in settings.own:  # AE and SDN: the sets of their data set
+        settings = check(new_config(settings.data.name, "oe_sdn"))
+    for name, parameters in sorted(as_dict(settings.auxiliary).items()):
+        exposure = name, parameters
+        batch = _first_batch(population, None if name in MADE_IN_STEP else exposure)
         make = partial(auxiliary_images, exposure, reconstruct=reconstruct, distance=distance)
         sets |= {"normal": batch["image"], name: np.asarray(jax.jit(make)(batch))}
     return sets
 
 
-def corruption_gallery(image: np.ndarray, corruption) -> dict[str, np.ndarray]:
-    """What each corruption makes of some images.
+def corruption_gallery(image: np.ndarray, corruptions: Mapping[str, dict]) -> dict[str, np.ndarray]:
+    """Return images, and each corruption of them.
 
     Args:
       image: uint8 `[K, H, W, C]`.
-      corruption: the section `config.corruption`, parameters by name of the corruption.
+      corruptions: parameters of each corruption, by its name.
 
     Returns:
       `{"normal": [K, H, W, C], corruption: [K, H, W, C], ...}`, float32 in [0, 1].
@@ -92,8 +106,7 @@ def corruption_gallery(image: np.ndarray, corruption) -> dict[str, np.ndarray]:
     image = image.astype(np.float32) / 255
     seed = np.stack([np.zeros(len(image)), np.arange(len(image)), np.ones(len(image))], -1)
     sets = {"normal": image}
-    for name in corruption:
-        if name != "none":
-            made = CORRUPTIONS[name](image, seed.astype(np.int32), **corruption[name])
-            sets[name] = np.asarray(made)
+    for name, parameters in corruptions.items():
+        corrupt = image_function("corruption", name)
+        sets[name] = np.asarray(corrupt(image, seed.astype(np.int32), **parameters))
     return sets

@@ -18,12 +18,12 @@ Point = dict[str, Any]
 
 
 def axis(key: str, values: Iterable[Any]) -> list[Point]:
-    """One point a value of `key`."""
+    """Return one point for each value of `key`."""
     return [{key: value} for value in values]
 
 
 def product(*axes: Iterable[Point]) -> list[Point]:
-    """Every combination of one point of each axis; the last axis varies fastest.
+    """Return every combination of one point of each axis; the last axis varies fastest.
 
     Raises:
       ValueError: if two axes set the same key.
@@ -33,7 +33,7 @@ def product(*axes: Iterable[Point]) -> list[Point]:
 
 
 def zipped(*axes: Iterable[Point]) -> list[Point]:
-    """The first points of all axes together, then the second ones, and so on.
+    """Return the first points of all axes merged into one, then the second ones, and so on.
 
     Raises:
       ValueError: if the axes differ in length or set the same key.
@@ -43,7 +43,7 @@ def zipped(*axes: Iterable[Point]) -> list[Point]:
 
 
 def name(point: Point) -> str:
-    """A name for the run at a point: `normal_class=3,loss_weight=0.5`."""
+    """Return a name for the run at a point: `normal_class=3,loss_weight=0.5`."""
     return ",".join(f"{key.rpartition('.')[2]}={value}" for key, value in point.items())
 
 

@@ -1,7 +1,7 @@
-"""The processes of a run on several hosts: joining them, who writes, what they must agree on.
+"""Runs on several hosts: joining their processes, who writes, what all must agree on.
 
-All processes run the same program. The first one alone writes (logs, results, reports), to a folder
-that all of them see; a process that fails ends at once, and JAX's runtime ends the others.
+All processes run the same program. Only the first one writes (logs, results, reports), to a folder
+that all of them see; a process that fails exits at once, and JAX's runtime ends the others.
 """
 
 import hashlib
@@ -17,13 +17,13 @@ from adjax.errors import UserError
 
 
 def join(coordinator: str = "", processes: int = 0, process: int = -1) -> None:
-    """Become one of several processes; before any use of a device.
+    """Join the other processes of a run, before any use of a device.
 
     Args:
-      coordinator: `host:port` of the first process, or empty: the scheduler's environment (SLURM,
-        Open MPI, Cloud TPU, Kubernetes) says it, and the two numbers.
-      processes: how many there are.
-      process: which this one is, from 0.
+      coordinator: `host:port` of the first process; empty: taken, like the two numbers, from the
+        environment of the scheduler (SLURM, Open MPI, Cloud TPU, Kubernetes).
+      processes: number of processes.
+      process: number of this one, from 0.
 
     Raises:
       UserError: if the numbers do not fit or there is no such scheduler.
@@ -37,9 +37,8 @@ def join(coordinator: str = "", processes: int = 0, process: int = -1) -> None:
                 "--coordinator needs --num_processes=N and --process_id=i with i from 0 to N - 1"
             )
     try:
-        jax.distributed.initialize(
-            *((coordinator, processes, process) if coordinator else (None, None, None))
-        )
+        arguments = (coordinator, processes, process) if coordinator else ()
+        jax.distributed.initialize(*arguments)
     except ValueError as error:
         raise UserError(
             "--distributed: no scheduler that JAX knows started this process; "
@@ -54,12 +53,12 @@ def _fail(kind, error, traceback) -> NoReturn:
 
 
 def is_first() -> bool:
-    """Whether this process writes; asks no device if it is the only one."""
+    """Return whether this process writes; asks no device if it is the only one."""
     return not jax.distributed.is_initialized() or jax.process_index() == 0
 
 
 def agreed(value: bool) -> bool:
-    """What the first process says."""
+    """Return the value of the first process."""
     if jax.process_count() == 1:
         return value
     return bool(multihost_utils.broadcast_one_to_all(np.array(value)))
@@ -73,13 +72,13 @@ def check_same(text: str, what: str) -> None:
 
 
 def wait_for_all(name: str) -> None:
-    """Return when every process is at this point of the program."""
+    """Return when every process has reached this point of the program."""
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices(name)
 
 
 def fetch(tree: Any) -> Any:
-    """Whole arrays on the host, of every process: a collective if devices elsewhere hold parts."""
+    """Return whole arrays on the host; a collective if devices of other processes hold parts."""
 
     def whole(x):
         if isinstance(x, jax.Array) and not x.is_fully_addressable:
@@ -90,7 +89,7 @@ def fetch(tree: Any) -> Any:
 
 
 def leave(code: int) -> NoReturn:
-    """Exit; one of several processes that failed does not wait for those that wait for it."""
+    """Exit; a failed process does not wait for the others, which are waiting for it."""
     if code and jax.distributed.is_initialized():
         sys.stdout.flush()
         sys.stderr.flush()

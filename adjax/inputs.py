@@ -1,22 +1,23 @@
 """Training batches as a pure function of the step.
 
-The pipeline is `Dataset.range(first_step, last_step)` and a map: which examples a step sees follows
-from a permutation keyed by (seed, epoch), every random draw from (seed, position in the stream).
-There is no iterator state, so to resume at a step is to start at it, and any slice of a batch can
-be made alone: each host makes only the members and the examples that its devices need.
+The pipeline is `Dataset.range(first_step, last_step)` and a map: the examples of a step follow from
+a permutation keyed by (seed, epoch), every random draw from (seed, position in the stream). There
+is no iterator state, so resuming at a step means starting at it, and any slice of a batch can be
+made alone: each host makes only the members and the examples that its devices need.
 """
 
 import dataclasses
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from adjax.corruptions import AUXILIARY, CORRUPTIONS, CROPS
+from adjax.corruptions import image_function
 from adjax.corruptions.random import permuted_index
 
-# Third number of a seed: what the draw is for.
+# Third number of a seed: the purpose of the draw.
 _ORDER, _AUXILIARY, _CORRUPTION, _CROP = map(np.int64, range(4))
 
 Operation = tuple[str, dict[str, Any]]  # the name of an image function and its parameters
@@ -32,12 +33,12 @@ class Stream:
 
 @dataclasses.dataclass(frozen=True)
 class Crops:
-    """Training images that are cut out of the table's.
+    """Crops to train on, cut out of the images of the table.
 
     Attributes:
-      operation: name (of `adjax.corruptions.CROPS`) and parameters, the size of a crop among them.
-      samples: how many crops an epoch has, each the same in every epoch; 0: one an image and
-        epoch, drawn anew.
+      operation: name and parameters of the image function, with the `size` of a crop.
+      samples: number of crops in an epoch, the same ones in every epoch; 0: one per image, drawn
+        anew in every epoch.
 
     """
 
@@ -49,10 +50,10 @@ class Crops:
         """Height and width of a crop."""
         return self.operation[1]["size"]
 
-    def cut(self, image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Crops `[N, size, size, C]` of float32 images by int32 seeds `[N, 3]`."""
+    def function(self) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+        """Return `(float32 images [N, H, W, C], int32 seeds [N, 3]) -> [N, size, size, C]`."""
         name, parameters = self.operation
-        return CROPS[name](image, seed, **parameters)
+        return functools.partial(image_function("crops", name), **parameters)
 
 
 def train_batches(
@@ -66,22 +67,22 @@ def train_batches(
     corruption: Operation | None = None,
     crops: Crops | None = None,
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Batches of a population, one a step.
+    """Make the batches of a population, one per step.
 
     Args:
-      image: uint8 `[N, H, W, C]`, all training images: an array, which is held once, or what has
-        its `shape` and reads rows from files, `image[rows] -> [n, H, W, C]`.
-      streams: one a member, P in all.
-      batch_size: B, images a member and step.
+      image: uint8 `[N, H, W, C]`, all training images: an array, which is held once, or an object
+        with such a `shape` that reads rows from files, `image[rows] -> [n, H, W, C]`.
+      streams: one per member, P in all.
+      batch_size: B, images per member and step.
       steps: the steps to make batches for.
-      auxiliary: of the auxiliary images, see `adjax.corruptions.AUXILIARY`, or None.
+      auxiliary: operation that makes auxiliary images, see `adjax.corruptions`, or None.
       part: which members and which examples of each batch to make (contiguous slices).
-      corruption: of the corrupted images, see `adjax.corruptions.CORRUPTIONS`, or None.
-      crops: what is cut out of the images, or None: whole images.
+      corruption: operation that makes corrupted images, see `adjax.corruptions`, or None.
+      crops: crops to cut out of the images, or None: whole images.
 
     Yields:
       `image`, and `auxiliary` and `corrupted` if asked for: float32 `[P, B, H, W, C]` in [0, 1], or
-      that part. Raises what reading a row raises.
+      that part. Raises the exception of reading a row.
 
     """
     members, examples = part
@@ -98,11 +99,21 @@ def train_batches(
     example = tf.range(batch_size, dtype=tf.int64)[None, examples]
     shape = (len(streams), example.shape[1])
 
+    cut = crops.function() if crops else None
+    changes = {
+        key: (image_function(kind, operation[0]), operation[1], purpose)
+        for key, kind, operation, purpose in (
+            ("auxiliary", "auxiliary", auxiliary, _AUXILIARY),
+            ("corrupted", "corruption", corruption, _CORRUPTION),
+        )
+        if operation is not None
+    }
+
     def draw_seed(position, purpose):
         parts = [tf.broadcast_to(part, shape) for part in (seed, position, purpose)]
         return tf.cast(tf.reshape(tf.stack(parts, -1), (-1, 3)), tf.int32)
 
-    def of_population(image):
+    def by_member(image):
         return tf.reshape(image, (*shape, *image.shape[1:]))
 
     def make_batch(step):
@@ -115,23 +126,18 @@ def train_batches(
         order = tf.reshape(order, shape)
         row = tf.gather(rows, order % count + first_row)
         image = tf.cast(read(tf.reshape(row, [-1])), tf.float32) / 255
-        if crops is not None:
-            image = crops.cut(image, draw_seed(order if crops.samples else position, _CROP))
-        batch = {"image": of_population(image)}
-        for key, known, operation, purpose in (
-            ("auxiliary", AUXILIARY, auxiliary, _AUXILIARY),
-            ("corrupted", CORRUPTIONS, corruption, _CORRUPTION),
-        ):
-            if operation is not None:
-                name, parameters = operation
-                made = known[name](image, draw_seed(position, purpose), **parameters)
-                batch[key] = of_population(made)
+        if cut is not None:
+            image = cut(image, draw_seed(order if crops.samples else position, _CROP))
+        batch = {"image": by_member(image)}
+        for key, (change, parameters, purpose) in changes.items():
+            changed = change(image, draw_seed(position, purpose), **parameters)
+            batch[key] = by_member(changed)
         return batch
 
     dataset = tf.data.Dataset.range(steps.start, steps.stop)
     dataset = dataset.map(make_batch, num_parallel_calls=2, deterministic=True).prefetch(2)
-    # Nothing here is left to tune, and the tuner's thread can miss the end of its iterator: whoever
-    # drops that waits for the tuner's next round, up to a minute (TensorFlow 2.21).
+    # There is nothing to tune, and the tuner's thread can miss the end of its iterator: dropping it
+    # then waits for the tuner's next round, up to a minute (TensorFlow 2.21).
     options = tf.data.Options()
     options.autotune.enabled = False
     batches = dataset.with_options(options).as_numpy_iterator()
@@ -139,7 +145,7 @@ def train_batches(
 
 
 def _reader(image, failures: list[Exception]):
-    """`rows int64 [n] -> uint8 [n, H, W, C]` inside a pipeline; what it raises joins `failures`."""
+    """Return `rows int64 [n] -> uint8 [n, H, W, C]` for a pipeline; errors join `failures`."""
     if isinstance(image, np.ndarray):
         table = tf.constant(image)
         return lambda rows: tf.gather(table, rows)
@@ -152,14 +158,14 @@ def _reader(image, failures: list[Exception]):
             raise
 
     def read(rows):
-        found = tf.numpy_function(read_files, [rows], tf.uint8, stateful=False)
-        return tf.ensure_shape(found, (None, *image.shape[1:]))
+        images = tf.numpy_function(read_files, [rows], tf.uint8, stateful=False)
+        return tf.ensure_shape(images, (None, *image.shape[1:]))
 
     return read
 
 
 def _raising(batches: Iterator, failures: list[Exception]) -> Iterator:
-    """The same batches; an error is the one that reading raised, not TensorFlow's account of it."""
+    """Yield the same batches; raise the error of reading a row, not TensorFlow's account of it."""
     try:
         yield from batches
     except tf.errors.OpError as error:
@@ -167,26 +173,26 @@ def _raising(batches: Iterator, failures: list[Exception]) -> Iterator:
 
 
 def fixed_crops(image: np.ndarray, rows: np.ndarray, crops: Crops | None) -> np.ndarray:
-    """Images as training would see them, but each always the same: held-out ones.
+    """Return held-out images as training would see them, but always with the same crops.
 
     Args:
       image: uint8 `[n, H, W, C]`.
-      rows: `[n]`, which rows of the table they are.
+      rows: `[n]`, their rows in the table.
       crops: as in `train_batches`.
 
     Returns:
-      float32 `[n, H, W, C]` in [0, 1], the size of crops if there are any.
+      float32 `[n, H, W, C]` in [0, 1], of the size of a crop if there are crops.
 
     """
     image = image / np.float32(255)
     if crops is None:
         return image
     seed = np.stack([rows, np.zeros_like(rows), np.full_like(rows, _CROP)], -1)
-    return crops.cut(tf.constant(image), tf.constant(seed, tf.int32)).numpy()
+    return crops.function()(tf.constant(image), tf.constant(seed, tf.int32)).numpy()
 
 
 def padded_batches(rows: np.ndarray, batch_size: int) -> Iterator[tuple[np.ndarray, int]]:
-    """Cut rows into batches of one size, the last filled up with its first row.
+    """Cut rows into batches of one size, the last one padded with its first row.
 
     Yields:
       `(rows [batch_size], count)`: only the first `count` of them are real.

@@ -1,6 +1,6 @@
 """Distances between images.
 
-Everything here is a plain function of float32 images `[B, H, W, C]` in [0, 1]; the caller reduces.
+Everything here is a pure function of float32 images `[B, H, W, C]` in [0, 1]; the caller reduces.
 The SSIM follows Wang et al. 2004 (Gaussian window 11 x 11, sigma 1.5, C1 = 0.01^2, C2 = 0.03^2),
 equal to `tf.image.ssim` and to scikit-image with `gaussian_weights=True` (which mirrors an image at
 its borders with the edge pixel repeated; "same" here mirrors it without).
@@ -28,7 +28,7 @@ def absolute_error(a: jax.Array, b: jax.Array) -> jax.Array:
 def ssim(
     a: jax.Array, b: jax.Array, *, window: int = 11, sigma: float = 1.5, padding: str = "valid"
 ) -> jax.Array:
-    """Structural similarity at every window position and channel.
+    """Return the structural similarity at every window position and channel.
 
     Args:
       a: `[B, H, W, C]` in [0, 1].
@@ -42,7 +42,8 @@ def ssim(
       `[B, H - window + 1, W - window + 1, C]` for "valid", `[B, H, W, C]` for "same"; in [-1, 1].
 
     Raises:
-      ValueError: if shapes differ, or an image, mirrored if so asked, is smaller than the window.
+      ValueError: if shapes differ, or an image (for "same" the mirrored one) is smaller than the
+        window.
 
     """
     if a.shape != b.shape:
@@ -54,10 +55,10 @@ def ssim(
         raise ValueError(f"padding must be 'valid' or 'same', got {padding!r}")
     if min(a.shape[1:3]) < window:
         raise ValueError(f"an image of {a.shape[1:3]} is smaller than the {window} px SSIM window")
-    # Variances are differences of squares and do not depend on the level: take it away first.
+    # Variances are differences of squares and independent of the level: subtract it first.
     level_a, level_b = (lax.stop_gradient(x.mean((1, 2), keepdims=True)) for x in (a, b))
     a, b = a - level_a, b - level_b
-    # Only the sum of the two variances enters SSIM, so four local means do, not five.
+    # Only the sum of the two variances enters SSIM, so four local means suffice instead of five.
     means = _local_mean(jnp.concatenate([a, b, a * b, a * a + b * b]), window, sigma)
     mean_a, mean_b, product, squares = jnp.split(means, 4)
     covariance = product - mean_a * mean_b
@@ -69,7 +70,7 @@ def ssim(
 
 
 def dssim(a: jax.Array, b: jax.Array, **ssim_options) -> jax.Array:
-    """Structural dissimilarity `(1 - SSIM) / 2`, in [0, 1]; arguments and shapes as `ssim`."""
+    """Return the dissimilarity `(1 - SSIM) / 2`, in [0, 1]; arguments and shapes as in `ssim`."""
     return (1 - ssim(a, b, **ssim_options)) / 2
 
 
@@ -78,7 +79,7 @@ class Distance:
     """The composite distance of style distillation, d = DSSIM + mean squared displacement.
 
     The paper (Chung et al. 2020) names the two terms; their weights, the window and the reduction
-    (means over positions and channels) are defaults of ours.
+    (means over positions and channels) are our defaults.
     """
 
     window: int = 11
@@ -87,17 +88,20 @@ class Distance:
     squared_weight: float = 1.0
 
     def __call__(self, a: jax.Array, b: jax.Array) -> jax.Array:
-        """Distance of each pair of images: `[B, H, W, C]` twice -> `[B]`."""
+        """Return the distance of each pair of images: `[B, H, W, C]` twice -> `[B]`."""
+        squared = self.squared_weight * mean_squared_error(a, b)
+        if not self.ssim_weight:
+            return squared
         structure = image_mean(dssim(a, b, window=self.window, sigma=self.sigma))
-        return self.ssim_weight * structure + self.squared_weight * mean_squared_error(a, b)
+        return self.ssim_weight * structure + squared
 
 
 def image_mean(x: jax.Array) -> jax.Array:
-    """Mean over positions and channels: `[B, H, W, C]` -> `[B]`."""
+    """Return the mean over positions and channels: `[B, H, W, C]` -> `[B]`."""
 
     def cpu(x):
-        # A product with ones, because XLA fuses a sum with all that makes its terms, and runs the
-        # many operations of an SSIM several times slower so.
+        # A product with ones, because XLA fuses a sum with everything that makes its terms, and
+        # then runs the many operations of an SSIM several times slower.
         ones = jnp.full((x[0].size, 1), 1 / x[0].size, x.dtype)
         return (x.reshape(x.shape[0], -1) @ ones)[:, 0]
 
@@ -115,9 +119,9 @@ def mean_absolute_error(a: jax.Array, b: jax.Array) -> jax.Array:
 
 
 def _local_mean(x: jax.Array, window: int, sigma: float) -> jax.Array:
-    """Gaussian-weighted mean over each window, as one banded matrix product an axis.
+    """Return the Gaussian-weighted mean over each window, by a banded matrix product per axis.
 
-    For the image sizes of this field a matrix product costs less than a depthwise convolution and
+    At the image sizes of this field a matrix product costs less than a depthwise convolution and
     its gradients, on every platform; full precision because variances are differences.
     """
     rows, columns = (_gaussian_band(n, window, sigma) for n in x.shape[1:3])
@@ -127,7 +131,7 @@ def _local_mean(x: jax.Array, window: int, sigma: float) -> jax.Array:
 
 @functools.cache
 def _gaussian_band(size: int, window: int, sigma: float) -> np.ndarray:
-    """`[size - window + 1, size]`: row i weights pixels i to i + window - 1."""
+    """Return `[size - window + 1, size]`, whose row i weights pixels i to i + window - 1."""
     offset = np.arange(window) - (window - 1) / 2
     weight = np.exp(-(offset**2) / (2 * sigma**2))
     band = np.zeros((size - window + 1, size), np.float32)

@@ -1,307 +1,253 @@
-"""What a config must satisfy, checked before any data or device is touched."""
+"""Settings: the typed and checked sections that configs are made of.
 
-import hashlib
-import json
-from collections.abc import Iterable
-from typing import Any
+A section is a frozen dataclass whose fields are made by `count`, `number`, `choice` and their like,
+so that default, type, bounds and one line of meaning stand together:
 
-import adjax
+    @dataclasses.dataclass(frozen=True)
+    class Student(Section):
+        steps: int = count(2000, "updates [D], about 3 epochs")
+        loss_weight: float = number(0.5, "lambda, published", at_least=0, at_most=1)
+
+An instance is a set of defaults, `as_dict` makes the config's section of it, and `read` gives the
+values of a config back, typed and checked. Nothing heavy is imported here, so that a wrong flag is
+told at once.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar
+
 from adjax.errors import UserError
 
-# Keys that say where and how a run executes; a run may continue under other values of them.
-EXECUTION_KEYS = (
-    "data.dir",
-    "evaluation",
-    "mesh",
-    "ops",
-    "parallel",
-    "population_axis",
-    "stage_cache",
-)
-
-_CHOICES = {
-    "ops.convolution": ("auto", "xla", "onednn"),
-    "parallel": ("shard_map", "pmap"),
-    "population_axis": ("auto", "map", "vmap", "unroll"),
-    "precision": ("float32", "bfloat16"),
-    "select": ("last", "best"),
-    "teacher.schedule": ("cosine", "constant"),
-    "student.schedule": ("cosine", "constant"),
-    "autoencoder.schedule": ("cosine", "constant"),
-    "svdd_autoencoder.network": ("mnist", "cifar10"),
-    "svdd_autoencoder.schedule": ("cosine", "constant", "step"),
-    "svdd.objective": ("one_class", "soft_boundary"),
-    "svdd.schedule": ("cosine", "constant", "step"),
-    "vae.network": ("conv", "ssim"),
-    "vae.schedule": ("cosine", "constant"),
-    "itae.optimizer": ("adam", "sgd"),
-    "itae.schedule": ("cosine", "constant", "halving"),
-    "threshold.rule": ("quantile", "k_sigma", "minimum_area"),
-}
-_PROTOCOLS = ("one_class", "leave_one_out")  # of sets of image classes
-_POSITIVE = {
-    "steps",
-    "batch_size",
-    "log_every",
-    "checkpoint_every",
-    "groups",
-    "features",
-    "code_size",
-    "rank",
-    "size",
-    "stride",
-    "chunk",
-    "passes",
-    "draws",
-    "width",
-    "depth",
-    "kernel",
-    "area",
-    "at_once",
-    "latent_size",
-    "critic_steps",
-    "input",
-    "patches",
-    "entries",
-    "components",
-    "support_vectors",
-    "trees",
-    "subsample",
-}
-_FRACTION = {
-    "loss_weight",
-    "validation_fraction",
-    "eps",
-    "quantile",
-    "image_quantile",
-    "feature_weight",
-}
-_NOT_NEGATIVE = {
-    *("learning_rate", "weight_decay", "ssim_weight", "squared_weight", "member"),
-    *("patch", "samples", "extra_layers", "k", "warm_up_steps", "beta"),
-    *("adversarial_weight", "reconstruction_weight", "latent_weight"),
-    *("least_spread", "spread_after", "gp_weight", "kappa"),
-}
+LARGEST_INT = 2**31 - 1
+LARGEST_FLOAT = 3.4e38  # of float32
+LARGEST_SIZE = 2**16  # of an axis of an array
 
 
-def get_value(config, key: str) -> Any:
-    """The value at a dotted key."""
-    for name in key.split("."):
-        if name not in config:
-            raise UserError(f"the config has no {key}: another version of adjax wrote it")
-        config = config[name]
-    return config
+class Section:
+    """Base class of sections; subclasses are frozen dataclasses."""
+
+    def relations(self) -> Iterable[tuple[str, str]]:
+        """Yield `(field, advice)` where a value does not go together with others of the section."""
+        return ()
 
 
-def leaves_one_out(data) -> bool:
-    """Whether `data.normal_class` names the one abnormal class, all others being normal.
+class Alternatives(Section):
+    """A section of sections of which another setting names the one in use.
 
-    Args:
-      data: that section of a config, or of its JSON.
+    Attributes:
+      none: name that stands for none of them, if there may be none.
 
     """
-    return data.get("protocol") == "leave_one_out"
+
+    none: ClassVar[str | None] = None
 
 
-def check_config(config) -> None:
-    """Raise `UserError` for the first value that no run could have."""
-    for key, choices in _CHOICES.items():
-        section = key.rpartition(".")[0]
-        if (not section or section in config) and get_value(config, key) not in choices:
-            raise _wrong(key, get_value(config, key), f"choose one of {', '.join(choices)}")
-    if config.data.get("protocol", _PROTOCOLS[0]) not in _PROTOCOLS:
-        raise _wrong(
-            "data.protocol", config.data.protocol, f"choose one of {', '.join(_PROTOCOLS)}"
+@dataclasses.dataclass(frozen=True)
+class Bounds:
+    """The values that a setting may have, beyond those of its default's type.
+
+    Attributes:
+      at_least: inclusive lower bound of a number, or of every number of a tuple.
+      above: exclusive lower bound.
+      at_most: inclusive upper bound.
+      below: exclusive upper bound.
+      choices: the only values; empty: any.
+      odd: whether it must be an odd number.
+      or_name: whether a text may stand in place of the number.
+      element: type of a tuple's elements.
+      least_length: number of a tuple's elements.
+      advice: what to say of a wrong value, where the bounds do not say it well.
+
+    """
+
+    at_least: float | None = None
+    above: float | None = None
+    at_most: float | None = None
+    below: float | None = None
+    choices: tuple[str, ...] = ()
+    odd: bool = False
+    or_name: bool = False
+    element: type | None = None
+    least_length: int = 0
+    advice: str = ""
+
+    def in_words(self) -> str:
+        """Return what to do about a value out of bounds."""
+        if self.advice:
+            return self.advice
+        if self.choices:
+            return f"choose one of {', '.join(self.choices)}"
+        high = self.at_most if self.below is None else self.below
+        low = self.at_least if self.above is None else self.above
+        most = "" if high is None or high >= LARGEST_INT else f" and at most {high:g}"
+        if self.odd:
+            return f"use an odd number{most and f' from {low:g} to {high:g}'}"
+        if (self.above, high) == (0, 1):
+            return f"must be above 0 and {'at most' if self.below is None else 'below'} 1"
+        if self.above == 0:
+            return f"must be positive{most}"
+        if low is None:  # an upper bound alone
+            return f"must be{most.removeprefix(' and')}"
+        if most and high <= 1:
+            return f"must lie between {low:g} and {high:g}"
+        if low == 0 and not most:
+            return "must not be negative"
+        return f"must be at least {low:g}{most}"
+
+    def hold(self, value: float) -> bool:
+        """Return whether a number is within the bounds."""
+        return (
+            (self.at_least is None or value >= self.at_least)
+            and (self.above is None or value > self.above)
+            and (self.at_most is None or value <= self.at_most)
+            and (self.below is None or value < self.below)
+            and not (self.odd and value % 2 == 0)
         )
-    for key, value in _leaves(config.to_dict()):
-        _check_number(key, value)
-    if config.checkpoint_every % config.log_every:
-        raise _wrong("checkpoint_every", config.checkpoint_every, "make it a multiple of log_every")
-    window = config.distance.window
-    if window < 1 or window % 2 == 0:
-        raise _wrong("distance.window", window, "use an odd number")
-    _check_auxiliary(config.auxiliary)
-    if "size" in config.data:
-        _check_images(config)
 
 
-def _check_images(config) -> None:
-    """Check what is special to industrial images."""
-    data = config.data
-    if leaves_one_out(data):
-        raise _wrong("data.protocol", data.protocol, f"{data.name} has no classes to leave out")
-    if data.channels not in (1, 3):
-        raise _wrong("data.channels", data.channels, "use 1 (grey) or 3 (colour)")
-    if data.patch > data.size:
-        raise _wrong("data.patch", data.patch, f"must not be above data.size={data.size}")
-    if data.crops and data.crops not in config.crops:
-        raise _wrong("data.crops", data.crops, f"choose one of {', '.join(sorted(config.crops))}")
-    if data.crops and not data.patch:
-        raise _wrong("data.patch", data.patch, f"give the size of the {data.crops}")
-    if data.patch not in (0, data.size):
-        if not data.crops:
-            raise _wrong("data.crops", "", "say how patches to train on are cut, or set no patch")
-        if config.windows.stride > data.patch:
-            stride = config.windows.stride
-            raise _wrong("windows.stride", stride, f"must not be above data.patch={data.patch}")
-    if config.threshold.area > data.size**2:
-        raise _wrong("threshold.area", config.threshold.area, "an image has fewer pixels")
-    for key in ("threshold.quantile", "threshold.image_quantile"):
-        if not get_value(config, key):
-            raise _wrong(key, 0, "must be positive")
+def count(default: int, meaning: str, *, at_least: int = 1, at_most: int = LARGEST_INT, **bounds):
+    """Make a setting that is a whole number: from 1, unless told."""
+    return _setting(default, meaning, at_least=at_least, at_most=at_most, **bounds)
 
 
-def _check_auxiliary(sets) -> None:
-    """Check what is special to the parameters of an auxiliary set."""
-
-    def wrong(key: str, advice: str) -> UserError:
-        return _wrong(f"auxiliary.{key}", get_value(sets, key), advice)
-
-    angles = sets.rotation.angles
-    if not angles or any(angle % 90 for angle in angles):
-        raise wrong("rotation.angles", "give multiples of 90; uniform_rotation has other angles")
-    if sets.uniform_rotation.low > sets.uniform_rotation.high:
-        raise wrong("uniform_rotation.low", "must not be above high")
-    if not 0 <= sets.shearing.minimum <= sets.shearing.maximum:
-        raise wrong("shearing.minimum", "must lie between 0 and maximum")
-    if sets.gaussian_blurring.width < 1 or sets.gaussian_blurring.width % 2 == 0:
-        raise wrong("gaussian_blurring.width", "use an odd number")
+def size(default: int, meaning: str, **bounds):
+    """Make a setting that is the length of an array's axis."""
+    return count(default, meaning, **{"at_most": LARGEST_SIZE, **bounds})
 
 
-def _check_number(key: str, value) -> None:
-    name = key.rpartition(".")[2]
-    if name in _POSITIVE and value < 1:
-        raise _wrong(key, value, "must be at least 1")
-    if name in _FRACTION and not 0 <= value < 1 + (name == "loss_weight") * 1e-9:
-        raise _wrong(key, value, "must lie between 0 and 1")
-    if name in _NOT_NEGATIVE and value < 0:
-        raise _wrong(key, value, "must not be negative")
-    if name == "sigma" and value <= 0:
-        raise _wrong(key, value, "must be positive")
-    if name == "milestones" and any(step < 1 for step in value):
-        raise _wrong(key, value, "give numbers of steps, or none")
-    if name == "nu" and not 0 < value <= 1:
-        raise _wrong(key, value, "must be above 0 and at most 1")
-    if name == "variance" and not 0 < value < 1:
-        raise _wrong(key, value, "must be above 0 and below 1")
-    if name == "widths" and (len(value) < 2 or min(value) < 1):
-        raise _wrong(key, value, "give at least two positive widths")
-    if name == "seed" and not 0 <= value < 2**31:
-        raise _wrong(key, value, "must lie between 0 and 2147483647")
+def number(default: float, meaning: str, **bounds):
+    """Make a setting that is a finite number; not negative, unless bounds are given."""
+    return _setting(float(default), meaning, **(bounds or {"at_least": 0}))
 
 
-def members_of(config, dynamic: tuple[str, ...]) -> list[dict[str, Any]]:
-    """The members of the run's population.
+def choice(default: str, choices: Iterable[str], meaning: str):
+    """Make a setting that is one of several words."""
+    return _setting(default, meaning, choices=tuple(choices))
+
+
+def word(default: str, meaning: str):
+    """Make a setting that is a text."""
+    return _setting(default, meaning)
+
+
+def flag(default: bool, meaning: str):
+    """Make a setting that is True or False."""
+    return _setting(default, meaning)
+
+
+def several(default: tuple, meaning: str, *, element: type = int, **bounds):
+    """Make a setting that is a tuple of numbers; bounds are those of each."""
+    if element is int:
+        bounds = {"at_most": LARGEST_SIZE, **bounds}
+    return _setting(default, meaning, element=element, **bounds)
+
+
+def _setting(default, meaning: str, **bounds):
+    return dataclasses.field(
+        default=default, metadata={"meaning": meaning, "bounds": Bounds(**bounds)}
+    )
+
+
+def as_dict(section: Section) -> dict[str, Any]:
+    """Return the values of a section, and of sections within it, as plain dicts."""
+    return {
+        field.name: as_dict(value) if isinstance(value, Section) else value
+        for field in dataclasses.fields(section)
+        for value in [getattr(section, field.name)]
+    }
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the leaves of nested dicts by their dotted keys."""
+    leaves = {}
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            leaves |= flat(value, f"{prefix}{name}.")
+        else:
+            leaves[prefix + name] = value
+    return leaves
+
+
+def read(defaults: Section, values: Mapping[str, Any], key: str) -> Section:
+    """Return a section with the values of a config.
 
     Args:
-      config: of the run; `config.members` holds one dict of dotted keys a member, or nothing for a
-        population of one.
-      dynamic: keys besides `seed` and `data.normal_class` in which members may differ.
+      defaults: what a value that is missing is taken from.
+      values: of the config's section, by name.
+      key: of the section in the config, for errors; empty: its top.
 
-    Returns:
-      One dict a member that holds all these keys.
+    Raises:
+      UserError: for the first name, type or value that cannot be; it names the key.
 
     """
-    allowed = varying(config, dynamic)
-    given = config.members or ({},)
-    if not isinstance(given, tuple | list) or not all(isinstance(m, dict) for m in given):
-        raise _wrong("members", given, "give a tuple of dicts, ({'seed': 0}, {'seed': 1})")
-    members = []
-    for number, overrides in enumerate(given):
-        for key, value in overrides.items():
-            if key not in allowed:
-                raise UserError(
-                    f"config.members[{number}]: {key!r} cannot differ within a population; "
-                    f"these can: {', '.join(allowed)}"
-                )
-            wanted = type(get_value(config, key))
-            if type(value) not in ((int, float) if wanted is float else (wanted,)):
-                raise _wrong(f"members[{number}][{key!r}]", value, f"give one {wanted.__name__}")
-            _check_number(key, value)
-        keys = ("seed", "data.normal_class", *dynamic)
-        members.append({key: overrides.get(key, get_value(config, key)) for key in keys})
-    return members
-
-
-def varying(config, dynamic: tuple[str, ...]) -> tuple[str, ...]:
-    """Keys in which members of a population may differ.
-
-    A normal class given by number is one of a table that all members share; one given by name is
-    the category of an industrial set, which has images of its own.
-    """
-    own = isinstance(config.data.normal_class, str)
-    return ("seed", *(() if own else ("data.normal_class",)), *dynamic)
-
-
-def as_json(config) -> dict:
-    """The config as it is written to `config.json`: tuples become lists."""
-    return json.loads(json.dumps(config.to_dict()))
-
-
-def essential(config_json: dict) -> dict[str, Any]:
-    """Dotted key -> value of everything that decides a run's numbers."""
-    execution = set(EXECUTION_KEYS)
-    if config_json["data"]["name"] == "folder":  # else nothing says whose images
-        execution.remove("data.dir")
-    return {k: v for k, v in _leaves(config_json) if not _in_sections(k, execution)}
-
-
-def config_hash(config) -> str:
-    """Twelve hexadecimal digits that name the essential part of a config."""
-    text = json.dumps(essential(as_json(config)), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def stage_hash(config, stage, member: dict[str, Any]) -> str:
-    """A name for the result of training a stage for a member: equal only if that is.
-
-    Execution (devices, population axis, versions of libraries) is left out: it changes rounding.
-    """
-    keys = _stage_keys(config, stage)
-    keys |= {k: v for k, v in member.items() if k == "seed" or _in_sections(k, stage.sections)}
-    text = json.dumps([adjax.__version__, stage.name, stage.sections, keys], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:24]
-
-
-def stage_signature(config, stage, dynamic: tuple[str, ...]) -> str:
-    """What members have in common that can train a stage as one population, whatever the method."""
-    keys = _stage_keys(config, stage) | _execution(config)
-    static = {k: v for k, v in keys.items() if k not in varying(config, dynamic)}
-    return json.dumps([stage.name, stage.sections, static], sort_keys=True)
-
-
-def run_signature(config, dynamic: tuple[str, ...]) -> str:
-    """What runs have in common that share all their programs."""
-    free = ("members", *varying(config, dynamic))
-    keys = essential(as_json(config)) | _execution(config)
-    return json.dumps({k: v for k, v in keys.items() if k not in free}, sort_keys=True)
-
-
-def _stage_keys(config, stage) -> dict[str, Any]:
-    """Dotted key -> value of all that a stage's result depends on, but for the seed."""
-    crops = config.data.get("crops", "")
-    sections = (*stage.sections, *((f"crops.{crops}",) if crops else ()))
-    keys = {k: v for k, v in essential(as_json(config)).items() if _in_sections(k, sections)}
-    if not leaves_one_out(config.data):  # else it is trained on, too
-        keys.pop("data.test_split", None)
-    return keys | {k: config[k] for k in ("precision", "select", "log_every", "checkpoint_every")}
-
-
-def _execution(config) -> dict[str, Any]:
-    return {k: v for k, v in _leaves(as_json(config)) if _in_sections(k, EXECUTION_KEYS)}
-
-
-def _in_sections(key: str, sections: Iterable[str]) -> bool:
-    return any(key == s or key.startswith(f"{s}.") for s in sections)
-
-
-def _leaves(tree: dict, prefix: str = ""):
-    for name, value in tree.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{prefix}{name}.")
+    if not isinstance(values, Mapping):
+        raise wrong(key, values, "must be a section")
+    prefix = f"{key}." if key else ""
+    fields = {field.name: field for field in dataclasses.fields(defaults)}
+    for name in values:
+        if name not in fields:
+            raise UserError(f"config.{prefix}{name}: the config has no such key")
+    typed = {}
+    for name, field in fields.items():
+        default = getattr(defaults, name)
+        if name not in values:
+            typed[name] = default
+        elif isinstance(default, Section):
+            typed[name] = read(default, values[name], f"{prefix}{name}")
         else:
-            yield prefix + name, value
+            typed[name] = read_value(field, values[name], f"{prefix}{name}")
+    section = type(defaults)(**typed)
+    for name, advice in section.relations():
+        raise wrong(f"{prefix}{name}", getattr(section, name), advice)
+    return section
 
 
-def _wrong(key: str, value, advice: str) -> UserError:
+def read_value(field: dataclasses.Field, value: Any, key: str) -> Any:
+    """Return a value as its field's type; raise `UserError` if the field may not have it."""
+    bounds: Bounds = field.metadata["bounds"]
+    kind = type(field.default)
+    if kind is not tuple:
+        return _read_scalar(bounds, kind, value, key)
+    if not isinstance(value, tuple | list) or len(value) < bounds.least_length:
+        raise wrong(key, value, bounds.advice or "give a tuple of numbers")
+    return tuple(_read_scalar(bounds, bounds.element, one, key, whole=value) for one in value)
+
+
+def _read_scalar(bounds: Bounds, kind: type, value, key: str, whole=None) -> Any:
+    shown = value if whole is None else whole
+    if bounds.or_name and value and type(value) is str:
+        return value
+    if kind in (int, float):
+        allowed = (int,) if kind is int else (int, float)
+        if type(value) not in allowed:
+            advice = "give a whole number" if kind is int else "give a number"
+            raise wrong(key, shown, bounds.advice or advice)
+        if kind is float and not abs(value) <= LARGEST_FLOAT:  # nor NaN
+            raise wrong(key, shown, "must be a finite number")
+        if not bounds.hold(value):
+            raise wrong(key, shown, bounds.in_words())
+        return kind(value)
+    if type(value) is not kind:
+        raise wrong(key, shown, bounds.in_words() if bounds.choices else f"give a {_NAMES[kind]}")
+    if bounds.choices and value not in bounds.choices:
+        raise wrong(key, shown, bounds.in_words())
+    return value
+
+
+_NAMES = {str: "word", bool: "flag, True or False"}
+
+
+def fields_of(section: Section, key: str = "") -> Iterator[tuple[str, dataclasses.Field]]:
+    """Yield `(dotted key, field)` for every leaf of a section."""
+    for field in dataclasses.fields(section):
+        value = getattr(section, field.name)
+        if isinstance(value, Section):
+            yield from fields_of(value, f"{key}{field.name}.")
+        else:
+            yield f"{key}{field.name}", field
+
+
+def wrong(key: str, value: Any, advice: str) -> UserError:
+    """Return the error that says what to do about a config's value."""
     return UserError(f"config.{key}={value!r}: {advice}")

@@ -1,56 +1,85 @@
-"""The folder of a run: whose it is."""
+"""The folder of a run: whose it is, and what it holds, in today's form whoever wrote it."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 import ml_collections
 
-from adjax import files, settings
+from adjax import files
+from adjax.config import adopt, identity
+from adjax.config.layout import Settings
+from adjax.config.layout import check as check_config
 from adjax.errors import UserError
 
 
-def check(directory: Path, config) -> None:
+def check(folder: Path, settings: Settings) -> None:
     """Raise `UserError` if the folder holds a run whose config would give other results."""
-    path = directory / "config.json"
+    path = folder / "config.json"
     if not path.exists():
         return
-    found = settings.essential(_read_json(path))
-    wanted = settings.essential(settings.as_json(config))
-    for key in [*found, *wanted]:
-        if found.get(key) != wanted.get(key):
+    stored = identity.essential(adopt.adopt_config(_read_json(path)))
+    wanted = identity.essential(settings)
+    for key in [*stored, *wanted]:
+        if stored.get(key) != wanted.get(key):
             raise UserError(
-                f"--workdir={directory} holds another run: its config.{key} is "
-                f"{found.get(key)!r}, not {wanted.get(key)!r}; choose another workdir"
+                f"--workdir={folder} holds another run: its config.{key} is "
+                f"{stored.get(key)!r}, not {wanted.get(key)!r}; choose another workdir"
             )
 
 
-def claim(directory: Path, config) -> None:
-    """Make `directory` the folder of this config's run; raises `UserError` if it cannot be."""
-    check(directory, config)
+def claim(folder: Path, config: dict[str, Any]) -> None:
+    """Make `folder` that of a config's run; raises `UserError` if it cannot be written to."""
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        files.write_json(directory / "config.json", settings.as_json(config))
+        folder.mkdir(parents=True, exist_ok=True)
+        files.write_json(folder / "config.json", config)
     except OSError as error:
-        raise UserError(f"cannot write to --workdir={directory}: {error.strerror}") from error
+        raise UserError(f"cannot write to --workdir={folder}: {error.strerror}") from error
 
 
-def read_config(directory: Path) -> ml_collections.ConfigDict:
-    """The config of the run in `workdir`."""
-    path = directory / "config.json"
+def finished_results(config, folder: str | Path) -> dict | None:
+    """Return the results of this config's run in `folder`, if it is finished."""
+    path, report = (Path(folder) / name for name in ("results.json", "report.html"))
+    check(Path(folder), check_config(config))
+    # The report comes last: without it, evaluation starts again (training does not).
+    if not path.exists() or not report.exists():
+        return None
+    if report.stat().st_mtime_ns < path.stat().st_mtime_ns:
+        return None
+    return read_results(Path(folder))
+
+
+def read_config(folder: Path) -> ml_collections.ConfigDict:
+    """Read the config of the run in a folder."""
+    path = folder / "config.json"
     if not path.exists():
-        raise UserError(f"{path} does not exist: is --workdir={directory} the folder of a run?")
-    return ml_collections.ConfigDict(_read_json(path), convert_dict=True)
+        raise UserError(f"{path} does not exist: is --workdir={folder} the folder of a run?")
+    config = adopt.adopt_config(_read_json(path))
+    return ml_collections.ConfigDict(config, convert_dict=True)
 
 
-def read_failures(directory: Path) -> list[dict]:
-    """The members that diverged in the run in `directory`, as `failed.json` lists them."""
-    path = directory / "failed.json"
+def read_about(folder: Path) -> dict[str, Any]:
+    """Read what the run in a folder is called, finished or not; see `adopt.about`."""
+    return adopt.about(check_config(read_config(folder)))
+
+
+def read_results(folder: Path) -> dict[str, Any]:
+    """Read the results of the run in a folder."""
+    results = _read_json(folder / "results.json")
+    if "about" not in results:
+        results["about"] = read_about(folder)
+    return results
+
+
+def read_failures(folder: Path) -> list[dict]:
+    """Read the list of members that diverged."""
+    path = folder / "failed.json"
     return _read_json(path)["failed"] if path.exists() else []
 
 
-def write_failures(directory: Path, failures: list[dict]) -> None:
+def write_failures(folder: Path, failures: list[dict]) -> None:
     """Write `failed.json`, or remove it if there are none."""
-    path = directory / "failed.json"
+    path = folder / "failed.json"
     if failures:
         files.write_json(path, {"failed": failures})
     else:
@@ -59,7 +88,10 @@ def write_failures(directory: Path, failures: list[dict]) -> None:
 
 def _read_json(path: Path) -> dict:
     try:
-        return json.loads(path.read_text())
+        value = json.loads(path.read_text())
+        if not isinstance(value, dict):
+            raise ValueError("not a JSON object")
+        return value
     except (OSError, ValueError) as error:
         raise UserError(
             f"cannot read {path} ({error}): delete it or choose another folder"

@@ -3,7 +3,7 @@
     python launch.py --mode=prepare_data --dataset=cifar10
     python launch.py --config=configs/cifar10.py:oe_sdn --workdir=runs/cifar10/oe_sdn
 
-`--source=FILE.npz` prepares it from a file instead of by download. The run trains on one class
+`--source=FILE.npz` prepares it from a file instead of downloading it. The run trains on one class
 (`--config.data.normal_class=0`, airplane) and tests on all. SSIM is taken per channel, the anomaly
 map is the mean over channels.
 
@@ -16,25 +16,22 @@ Published AUROC, AE / SDN / OE-SDN, by class:
 
     python launch.py --mode=sweep --config=configs/cifar10.py:table1 --workdir=runs/cifar10/table1
 
-is that table, `table3` the one of the ten auxiliary sets. Variants and further words of the
-argument as in `configs/mnist.py`.
+is that table, and `table3` the one of the auxiliary sets. Variants and the other words of the
+argument are those of `configs/mnist.py`.
 
-The paper states no settings. The teacher's code of 16 is a default of ours: with 12 epochs, one
+The paper states no settings. The teacher's code of 16 is our default: with 12 epochs, one
 seed and the score d, codes of 16, 64 and 128 gave .779, .733 and .726 on airplane, codes of 8, 16
 and 64 gave .688, .626 and .581 on automobile, and codes of 16 and 64 gave .796 and .750 on ship.
 """
 
 import functools
 
-from configs import base
+from configs import classes
 
-NAMES = base.NAMES
-sweep = functools.partial(base.one_class_sweep, dataset="cifar10")
+ARGUMENTS = classes.ARGUMENTS
+sweep = functools.partial(classes.sweep, dataset="cifar10", normal_class=0)
 
 
 def get_config(arg: str = ""):
-    """`arg` is one of `NAMES` and more, see `base.parse`."""
-    config = base.one_class("cifar10", arg)
-    config.data.normal_class = 0
-    config.auxiliary.adversarial_noise.eps = 8 / 255  # [D]
-    return config
+    """Return the config of `NAME[,WORD ...][,CHOICE=A+B ...]`, see `ARGUMENTS`."""
+    return classes.get_config("cifar10", arg, normal_class=0)

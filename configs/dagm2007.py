@@ -4,27 +4,27 @@
         --workdir=runs/dagm2007/unet_ae
 
 FOLDER holds `Class1` to `Class10` as published. Minhas and Zelek (2020) report an F1 of 0.96 on
-class 8; masks of DAGM are ellipses around the defects, so that this needs finer ones than it has.
+class 8; the masks of DAGM are ellipses around the defects, and such an F1 needs finer ones.
 
     python launch.py --mode=sweep --config=configs/dagm2007.py:f1_table --workdir=runs/dagm2007/f1
 
-is every class that is there; `f1_table,categories=Class8,steps=1000` chooses.
+covers every class that is present; `f1_table,categories=Class8,steps=1000` chooses.
 """
 
+from adjax.datasets.catalog import CATEGORIES
 from configs import industrial
 
-TABLES = {"f1_table": ("unet_ae", "aesc_residual"), **industrial.TABLES}
-CATEGORIES = tuple(f"Class{number}" for number in range(1, 11))
-NAMES = (*industrial.METHODS, *TABLES)
+_EXPERIMENTS = industrial.Experiments(
+    dataset="dagm2007",
+    first="unet_ae",
+    categories=CATEGORIES["dagm2007"],
+    tables={"f1_table": ("unet_ae", "aesc_residual")},
+    normal_class="Class8",
+)
+ARGUMENTS = _EXPERIMENTS.arguments
+sweep = _EXPERIMENTS.sweep
 
 
 def get_config(arg: str = ""):
-    """`arg` is one of `NAMES` and more, see `industrial.parse`."""
-    config = industrial.industrial("dagm2007", arg or "unet_ae", tuple(TABLES))
-    config.data.normal_class = "Class8"
-    return config
-
-
-def sweep(add, arg: str) -> None:
-    """The runs of a table."""
-    industrial.industrial_sweep(add, arg, TABLES, CATEGORIES)
+    """Return the config of `NAME[,WORD ...][,CHOICE=A+B ...]`, see `ARGUMENTS`."""
+    return _EXPERIMENTS.get_config(arg)

@@ -3,20 +3,18 @@
     python launch.py --mode=prepare_data --dataset=fashion_mnist
     python launch.py --config=configs/fashion_mnist.py:oe_sdn --workdir=runs/fashion_mnist/oe_sdn
 
-`--source=FILE.npz` prepares it from a file instead of by download. Variants and sweeps as in
-`configs/mnist.py`.
+`--source=FILE.npz` prepares it from a file instead of downloading it. Variants and sweeps are those
+of `configs/mnist.py`.
 """
 
 import functools
 
-from configs import base
+from configs import classes
 
-NAMES = base.NAMES
-sweep = functools.partial(base.one_class_sweep, dataset="fashion_mnist")
+ARGUMENTS = classes.ARGUMENTS
+sweep = functools.partial(classes.sweep, dataset="fashion_mnist", normal_class=0)
 
 
 def get_config(arg: str = ""):
-    """`arg` is one of `NAMES` and more, see `base.parse`."""
-    config = base.one_class("fashion_mnist", arg)
-    config.data.normal_class = 0
-    return config
+    """Return the config of `NAME[,WORD ...][,CHOICE=A+B ...]`, see `ARGUMENTS`."""
+    return classes.get_config("fashion_mnist", arg, normal_class=0)

@@ -1,30 +1,30 @@
-"""KolektorSDD, electrical commutators: the AESc and what it is compared with.
+"""KolektorSDD, electrical commutators: the AESc and its baseline.
 
     python launch.py --config=configs/kolektor_sdd.py:aesc_residual --config.data.dir=FOLDER \\
         --workdir=runs/kolektor_sdd/aesc
 
-FOLDER holds `kos01` to `kos50` as published. No paper that this project reproduces has numbers.
+FOLDER holds `kos01` to `kos50` as published. No paper that this project reproduces uses this data.
 
     python launch.py --mode=sweep --config=configs/kolektor_sdd.py:aesc_table \\
         --workdir=runs/kolektor_sdd/aesc
 
-is AESc by residual and uncertainty, and AE (L2).
+compares AESc by residual and by uncertainty with AE (L2).
 """
 
+from adjax.datasets.catalog import CATEGORIES
 from configs import industrial
 
-TABLES = {"aesc_table": ("aesc_residual", "aesc_uncertainty", "ae_l2"), **industrial.TABLES}
-CATEGORIES = ("kolektor_sdd",)
-NAMES = (*industrial.METHODS, *TABLES)
+_EXPERIMENTS = industrial.Experiments(
+    dataset="kolektor_sdd",
+    first="aesc_residual",
+    categories=CATEGORIES["kolektor_sdd"],
+    tables={"aesc_table": ("aesc_residual", "aesc_uncertainty", "ae_l2")},
+    normal_class="kolektor_sdd",
+)
+ARGUMENTS = _EXPERIMENTS.arguments
+sweep = _EXPERIMENTS.sweep
 
 
 def get_config(arg: str = ""):
-    """`arg` is one of `NAMES` and more, see `industrial.parse`."""
-    config = industrial.industrial("kolektor_sdd", arg or "aesc_residual", tuple(TABLES))
-    config.data.normal_class = "kolektor_sdd"
-    return config
-
-
-def sweep(add, arg: str) -> None:
-    """The runs of a table."""
-    industrial.industrial_sweep(add, arg, TABLES, CATEGORIES)
+    """Return the config of `NAME[,WORD ...][,CHOICE=A+B ...]`, see `ARGUMENTS`."""
+    return _EXPERIMENTS.get_config(arg)

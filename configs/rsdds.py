@@ -3,28 +3,29 @@
     python launch.py --config=configs/rsdds.py:unet_ae --config.data.dir=FOLDER \\
         --workdir=runs/rsdds/unet_ae
 
-FOLDER holds the folders of both types as published. Every image has a defect, so it is cut into
-crops and those without one are trained on. Minhas and Zelek (2020) report an F1 of 0.81 on type I.
+FOLDER holds the folders of both types as published. Every image has a defect, so images are cut
+into crops, and the crops without a defect are trained on. Minhas and Zelek (2020) report an F1 of
+0.81 on type I.
 
     python launch.py --mode=sweep --config=configs/rsdds.py:f1_table --workdir=runs/rsdds/f1
 
-is both types; `f1_table,categories=type_i` chooses.
+covers both types; `f1_table,categories=type_i` chooses.
 """
 
+from adjax.datasets.catalog import CATEGORIES
 from configs import industrial
 
-TABLES = {"f1_table": ("unet_ae", "aesc_residual"), **industrial.TABLES}
-CATEGORIES = ("type_i", "type_ii")
-NAMES = (*industrial.METHODS, *TABLES)
+_EXPERIMENTS = industrial.Experiments(
+    dataset="rsdds",
+    first="unet_ae",
+    categories=CATEGORIES["rsdds"],
+    tables={"f1_table": ("unet_ae", "aesc_residual")},
+    normal_class="type_i",
+)
+ARGUMENTS = _EXPERIMENTS.arguments
+sweep = _EXPERIMENTS.sweep
 
 
 def get_config(arg: str = ""):
-    """`arg` is one of `NAMES` and more, see `industrial.parse`."""
-    config = industrial.industrial("rsdds", arg or "unet_ae", tuple(TABLES))
-    config.data.normal_class = "type_i"
-    return config
-
-
-def sweep(add, arg: str) -> None:
-    """The runs of a table."""
-    industrial.industrial_sweep(add, arg, TABLES, CATEGORIES)
+    """Return the config of `NAME[,WORD ...][,CHOICE=A+B ...]`, see `ARGUMENTS`."""
+    return _EXPERIMENTS.get_config(arg)

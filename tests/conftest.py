@@ -1,8 +1,12 @@
 """Strict settings for every test: no silent promotion or broadcasting, eight virtual devices."""
 
 import atexit
+import contextlib
+import ctypes
+import gc
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -28,7 +32,25 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def repository():
     """The root of the checkout."""
     return ROOT
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _programs_of_one_module():
+    """Let go of compiled programs and data between modules: a worker would grow to gigabytes.
+
+    What is compiled again is found in the cache on the disk.
+    """
+    yield
+    for module in ("adjax.training.programs", "adjax.datasets.category", "adjax.datasets.tables"):
+        for value in vars(sys.modules.get(module, sys)).values():
+            getattr(value, "cache_clear", lambda: None)()
+    if plan := sys.modules.get("adjax.sweeps.plan"):
+        plan._METHODS.clear()
+    jax.clear_caches()
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):  # where the C library has it
+        ctypes.CDLL(None).malloc_trim(0)

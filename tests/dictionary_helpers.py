@@ -6,8 +6,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from model_helpers import random_variables
 
-# The module, not the function of its name, which hides it.
-cnn_dictionary = importlib.import_module("adjax.methods.cnn_dictionary")
+cnn_dictionary = importlib.import_module("adjax.methods.cnn_dictionary.method")
 FEATURES = 12
 
 

@@ -1,90 +1,109 @@
-"""Every config file: all its variants build, and its documented command parses."""
+"""Every config file: all that it may be asked for builds, and its documented commands parse."""
 
 import importlib
 import re
-from pathlib import Path
 
 import pytest
 
-from adjax.errors import UserError
-from adjax.evaluation import ORACLE
-from adjax.methods import create_method
-from adjax.reports.published import TABLE_3
-from adjax.settings import check_config, config_hash, members_of, stage_hash
-from configs import cifar10, folder, mnist
-from configs.base import AUXILIARY, METHODS, TABLE1
+from adjax import methods
+from adjax.config import identity
+from adjax.config.layout import check
+from adjax.datasets.catalog import CATEGORIES
+from adjax.evaluation.oracle import ORACLE
+from adjax.reports.published import variants_table
+from configs import cifar10, classes, folder, industrial, mnist, mvtec_ad
 
-FILES = sorted(p.stem for p in (Path(__file__).parent.parent / "configs").glob("*.py"))
-EXPERIMENTS = [name for name in FILES if name not in ("base", "baselines", "industrial")]
+INDUSTRIAL = [name for name, info in methods.infos().items() if "industrial" in info.tasks]
 
-
-def variants(name):
-    module = importlib.import_module(f"configs.{name}")
-    return [(name, f"{first}{extra}") for first in module.NAMES for extra in ("", ",smoke")]
-
-
-@pytest.mark.parametrize(("name", "argument"), [v for name in EXPERIMENTS for v in variants(name)])
-def test_config_describes_a_run(name, argument):
-    config = importlib.import_module(f"configs.{name}").get_config(argument)
-    check_config(config)
-    method = create_method(config)
-    assert method.name == config.method
-    assert len(members_of(config, method.dynamic)) == 1
-    choices = (*method.image_scores, *([ORACLE] if method.oracle else []))
-    assert config.image_score in choices
+CLASSES = ("mnist", "cifar10", "fashion_mnist")
+SETS = ("mvtec_ad", "dagm2007", "rsdds", "kolektor_sdd", "folder")
+# Table -> its methods and categories.
+TABLES = {
+    ("mvtec_ad", "aesc_table"): (4, 15),
+    ("mvtec_ad", "table2"): (6, 15),
+    ("dagm2007", "f1_table"): (2, 10),
+    ("rsdds", "f1_table"): (2, 2),
+    ("kolektor_sdd", "aesc_table"): (3, 1),
+    ("kolektor_sdd", "corruption_table"): (3, 1),
+    ("rsdds", "loss_table"): (2, 2),
+}
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
-def test_docstring_gives_a_command_that_parses(name):
-    module = importlib.import_module(f"configs.{name}")
+def module_of(name):
+    return importlib.import_module(f"configs.{name}")
+
+
+def runs_of(name, argument):
+    """The configs of a sweep by name, as a planner makes them."""
+    runs = {}
+
+    def add(run, values, config):
+        assert run not in runs
+        runs[run] = config.copy_and_resolve_references().lock()
+        runs[run].update_from_flattened_dict(values)
+
+    module_of(name).sweep(add, argument)
+    return runs
+
+
+def arguments_of(name):
+    """A config file's methods in all variants, and its sweeps."""
+    known = module_of(name).ARGUMENTS
+    suited = [name for name, info in methods.infos().items() if known.kind in info.tasks]
+    for first in (*suited, *known.sweeps):
+        yield first
+        if first not in known.sweeps:
+            yield from (f"{first},{word}" for word in known.words)
+        yield f"{first},smoke"
+
+
+@pytest.mark.parametrize("name", [*CLASSES, *SETS])
+def test_all_that_may_be_asked_for_is_a_run(name):
+    known = module_of(name).ARGUMENTS
+    for argument in arguments_of(name):
+        config = module_of(name).get_config(argument)
+        first = argument.partition(",")[0]
+        if first in known.sweeps:
+            assert "method" in config
+            continue
+        if argument == "f_anogan,texture":  # whose images are smaller than such crops
+            continue
+        settings = check(config)
+        method = methods.build(settings.method, settings.sections)
+        assert method.name == settings.method
+        assert len(identity.members_of(settings, method.dynamic)) == 1
+        choices = (*method.image_scores, *([ORACLE] if method.oracle else []))
+        assert settings.image_score in choices
+
+
+@pytest.mark.parametrize("name", [*CLASSES, *SETS])
+def test_docstring_gives_commands_that_parse(name):
+    module = module_of(name)
     commands = re.findall(rf"--config=configs/{name}\.py:(\S+)", module.__doc__)
     assert commands
     for argument in commands:
         module.get_config(argument)
 
 
-@pytest.mark.parametrize(
-    ("argument", "says"),
-    [
-        ("vgg", "'vgg' is none of oe_sdn, sdn, ae, "),
-        ("ae,huge", "'huge' is none of light, faithful, smoke"),
-        ("ae,classes=1", "'classes' is none of light"),
-        ("table1,digits=1", "'digits' is none of classes, seeds"),
-        ("table1,classes=1+x", "'classes=1[+]x' must look like classes=0[+]1[+]2"),
-        ("table1,seeds=", "must look like"),
-    ],
-)
-def test_argument_that_names_nothing_is_refused(argument, says):
-    with pytest.raises(ValueError, match=says):
-        mnist.get_config(argument)
-
-
-def runs_of(argument, module=mnist):
-    runs = {}
-
-    def add(name, values, usual):
-        runs[name] = {**usual, **values}
-
-    module.sweep(add, argument)
-    return runs
-
-
 def test_tables_have_the_rows_of_the_published_ones():
-    table = runs_of("table1,smoke")
-    assert len(table) == 10 * len(TABLE1)
-    assert {name.split("/")[0] for name in table} == set(TABLE1)
-    assert {method for method in TABLE1 if method in METHODS} == set(TABLE1)
-    table = runs_of("table3,classes=1+8,seeds=0+5", cifar10)
+    table = runs_of("mnist", "table1,smoke")
+    assert len(table) == 10 * len(classes.TABLE1)
+    assert {name.split("/")[0] for name in table} == set(classes.TABLE1)
+    assert {config.method for config in table.values()} == set(classes.TABLE1)
+    table = runs_of("cifar10", "table3,classes=1+8,seeds=0+5")
     assert len(table) == 40
-    assert {name.split("/")[0] for name in table} == set(TABLE_3.rows)
-    assert table["svd_blurring/class8/seed5"] == {
-        "method": "oe_sdn",
-        "student.auxiliary": "svd_blurring",
-        "data.normal_class": 8,
-        "seed": 5,
-    }
-    assert table["none/class1/seed0"]["method"] == "sdn"
-    assert runs_of("oe_sdn") == {}
+    assert {name.split("/")[0] for name in table} == set(variants_table("oe_sdn").rows)
+    config = table["svd_blurring/class8/seed5"]
+    assert (config.method, config.student.auxiliary) == ("oe_sdn", "svd_blurring")
+    assert (config.data.normal_class, config.seed) == (8, 5)
+    assert table["none/class1/seed0"].method == "sdn"
+    assert runs_of("mnist", "oe_sdn") == {}
+
+
+def test_demo_is_three_short_runs():
+    runs = runs_of("mnist", "demo")
+    assert [config.method for config in runs.values()] == ["ae", "sdn", "oe_sdn"]
+    assert [runs[name].student.steps for name in ("sdn", "oe_sdn")] == [500, 500]
 
 
 def test_adversarial_noise_is_weaker_in_colour():
@@ -92,81 +111,92 @@ def test_adversarial_noise_is_weaker_in_colour():
     assert cifar10.get_config().auxiliary.adversarial_noise.eps == 8 / 255
 
 
-@pytest.mark.parametrize(
-    ("key", "value", "says"),
-    [
-        ("adversarial_noise.eps", 1.5, "must lie between 0 and 1"),
-        ("gaussian_blurring.sigma", 0.0, "must be positive"),
-        ("gaussian_blurring.width", 4, "use an odd number"),
-        ("gaussian_noise.sigma", -0.1, "must be positive"),
-        ("rotation.angles", (), "give multiples of 90"),
-        ("rotation.angles", (90, 45), "give multiples of 90"),
-        ("shearing.minimum", 0.4, "must lie between 0 and maximum"),
-        ("svd_blurring.rank", 0, "must be at least 1"),
-        ("uniform_rotation.low", 331, "must not be above high"),
-    ],
-)
-def test_auxiliary_parameters_are_checked(key, value, says):
-    config = mnist.get_config()
-    config.update_from_flattened_dict({f"auxiliary.{key}": value})
-    with pytest.raises(UserError, match=rf"config.auxiliary.{key}=.*: {says}"):
-        check_config(config)
+@pytest.mark.parametrize(("dataset", "table"), TABLES)
+@pytest.mark.parametrize("variant", ["", ",smoke"])
+def test_tables_of_categories(dataset, table, variant):
+    count, categories = TABLES[dataset, table]
+    runs = runs_of(dataset, f"{table}{variant}")
+    assert len(runs) == count * categories
+    for name, config in runs.items():
+        method, category, seed = name.split("/")
+        assert (config.method, config.data.normal_class, seed) == (method, category, "seed0")
+        assert config.data.name == dataset
+        check(config)
+    assert {name.split("/")[1] for name in runs} == set(CATEGORIES[dataset])
 
 
-def student_hash(values):
-    config = mnist.get_config()
-    config.update_from_flattened_dict(values)
-    method = create_method(config)
-    return stage_hash(config, method.stages[1], members_of(config, method.dynamic)[0])
+def test_tables_of_a_folder():
+    runs = runs_of("folder", "corruption_table,steps=10")
+    assert list(runs) == [f"{name}/seed0" for name in industrial.TABLES["corruption_table"]]
+    patches = [config.data.patch for config in runs_of("folder", "loss_table").values()]
+    assert patches == [256, 256]
+    patches = [config.data.patch for config in runs_of("folder", "loss_table,texture").values()]
+    assert patches == [128, 128]
 
 
-def test_stage_hash_of_a_student_knows_its_auxiliary_images():
-    students = [
-        {"student.auxiliary": name, "method": method}
-        for name in AUXILIARY
-        for method in ("oe_sdn", "sdn")
-    ]
-    hashes = [student_hash(student) for student in students]
-    assert len(set(hashes)) == len(hashes)
-    noise = {"student.auxiliary": "gaussian_noise"}
-    assert student_hash(noise) == student_hash(noise | {"auxiliary.svd_blurring.rank": 2})
-    assert student_hash(noise) != student_hash(noise | {"auxiliary.gaussian_noise.sigma": 0.2})
+@pytest.mark.parametrize("texture", [False, True])
+@pytest.mark.parametrize("method", INDUSTRIAL)
+def test_run_of_a_table_is_the_run_of_its_method(method, texture):
+    category = "carpet" if texture else "bottle"
+    argument = f"table2,methods={method},categories={category},seeds=2"
+    (config,) = runs_of("mvtec_ad", argument).values()
+    crops = texture and method in ("ssim_ae", "ae_l2")
+    alone = mvtec_ad.get_config(method + ",texture" * crops)
+    alone.update_from_flattened_dict({"seed": 2, "data.normal_class": category})
+    assert config.to_dict() == alone.to_dict()
 
 
-def test_protocol_is_checked_and_known_to_hashes():
-    config = mnist.get_config("ae")
-    config.data.protocol = "two_class"
-    with pytest.raises(UserError, match=r"data.protocol='two_class': choose one of one_class, le"):
-        check_config(config)
-    reverse = {"data.protocol": "leave_one_out"}
-    assert student_hash({}) == student_hash({"data.protocol": "one_class"})
-    assert student_hash({}) != student_hash(reverse)
-    # Images of the test split are trained on where one class is left out, and only there.
-    other = {"data.test_split": "test[:500]"}
-    assert student_hash({}) == student_hash(other)
-    assert student_hash(reverse) != student_hash(reverse | other)
+def test_choices_of_a_table():
+    runs = runs_of("mvtec_ad", "aesc_table,categories=bottle+screw,seeds=0+3,steps=1000")
+    assert set(runs) == {
+        f"{method}/{category}/seed{seed}"
+        for method in ("aesc_residual", "aesc_uncertainty", "itae", "ae_l2")
+        for category in ("bottle", "screw")
+        for seed in (0, 3)
+    }
+    assert runs["ae_l2/screw/seed3"].seed == 3
+    assert runs_of("mvtec_ad", "aesc_residual") == {}
+    other = runs_of("mvtec_ad", "aesc_table,methods=vae+itae,categories=screw,steps=30")
+    assert [other[f"{method}/screw/seed0"][method].steps for method in ("vae", "itae")] == [30, 30]
+    with pytest.raises(ValueError, match="'nothing' is none of ae, "):
+        runs_of("mvtec_ad", "aesc_table,methods=nothing")
+    with pytest.raises(ValueError, match="'seeds=a' must look like seeds=0"):
+        mvtec_ad.get_config("table2,seeds=a")
+    with pytest.raises(ValueError, match="'categories' is none of texture, smoke"):
+        mvtec_ad.get_config("ssim_ae,categories=bottle")
 
 
-def test_hash_tells_results_apart_and_nothing_else():
-    get_config = mnist.get_config
-    config = get_config("oe_sdn")
-    assert config_hash(config) == config_hash(get_config("oe_sdn"))
-    for key, same in {
-        "seed": False,
-        "student.loss_weight": False,
-        "data.normal_class": False,
-        "data.dir": True,
-        "parallel": True,
-        "mesh.data": True,
-    }.items():
-        other = get_config("oe_sdn")
-        value = {"data.dir": "elsewhere", "parallel": "pmap", "student.loss_weight": 0.25}
-        other.update_from_flattened_dict({key: value.get(key, 1)})
-        assert (config_hash(other) == config_hash(config)) == same, key
+@pytest.mark.parametrize("method", INDUSTRIAL)
+def test_steps_of_a_table_are_those_of_every_method_that_is_trained(method):
+    (config,) = runs_of("mvtec_ad", f"table2,methods={method},categories=screw,steps=77").values()
+    section = methods.lookup(method).steps
+    fitted = ("ocsvm", "isolation_forest", "cnn_dictionary")
+    assert bool(section) == (method not in fitted)
+    if section:
+        assert config[section].steps == 77
 
 
-def test_folder_of_ones_own_is_told_by_where_it_is():
-    configs = [folder.get_config("aesc_residual") for _ in range(2)]
-    assert config_hash(configs[0]) == config_hash(configs[1])
-    configs[1].data.dir = "elsewhere"
-    assert config_hash(configs[0]) != config_hash(configs[1])
+def test_values_of_methods():
+    objects, textures = (
+        mvtec_ad.get_config(argument) for argument in ("ssim_ae", "ssim_ae,texture")
+    )
+    assert (objects.data.crops, objects.data.patch) == ("translation_rotation", 256)
+    assert (textures.data.crops, textures.data.patch) == ("rotated_crops", 128)
+    assert (objects.autoencoder.code_size, textures.autoencoder.code_size) == (500, 100)
+    assert objects.autoencoder.corruption == "none"
+    aesc = mvtec_ad.get_config("aesc_residual")
+    assert (aesc.autoencoder.corruption, aesc.data.patch) == ("stain", 0)
+    unet = mvtec_ad.get_config("unet_ae")
+    assert (unet.autoencoder.batch_size, unet.autoencoder.width) == (4, 48)
+    assert mvtec_ad.get_config("oe_sdn").data.patch == 64
+    assert folder.get_config("unet_ae").autoencoder.steps == 2000
+
+
+@pytest.mark.parametrize("dataset", SETS)
+@pytest.mark.parametrize("variant", ["smoke", "texture,smoke"])
+def test_smoke_trains_on_small_images(dataset, variant):
+    for method in INDUSTRIAL:
+        data = check(module_of(dataset).get_config(f"{method},{variant}")).data
+        assert data.size <= 128
+        if method in ("ssim_ae", "ae_l2"):  # networks for 128 or 256 px only
+            assert (data.patch or data.size) == 128

@@ -6,15 +6,15 @@ import pytest
 
 from adjax import experiment
 from adjax.errors import UserError
-from adjax.gallery import IMAGES, auxiliary_sets, first_images, write_gallery
-from adjax.preparation import check, create_trainer
-from configs import base, folder, mnist
+from adjax.gallery import IMAGES, auxiliary_gallery, first_images, write_gallery
+from adjax.run import prepare
+from configs import classes, folder, mnist
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """`(config, workdir)` of a trained autoencoder."""
-    config = mnist.get_config("ae,smoke")
+    config = mnist.get_config("oe_sdn,smoke")
     directory = tmp_path_factory.mktemp("run")
     experiment.train_and_evaluate(config, directory)
     return config, directory
@@ -22,8 +22,9 @@ def run(tmp_path_factory):
 
 def test_sets_are_images_of_the_config(run):
     config, directory = run
-    sets = auxiliary_sets(config, create_trainer(config, check(config, directory), directory))
-    assert set(sets) == {"normal", *base.AUXILIARY}
+    run = prepare(config, directory)
+    sets = auxiliary_gallery(run.settings, run.population)
+    assert set(sets) == {"normal", "uniform_rotation", *classes.TABLE3}
     for images in sets.values():
         assert images.shape == (IMAGES, 28, 28, 1)
         assert images.min() >= 0
@@ -35,16 +36,17 @@ def test_sets_are_images_of_the_config(run):
 
 
 def test_gallery_is_a_picture(run, tmp_path):
-    path = write_gallery(*run, tmp_path / "new" / "gallery.png")
+    path = write_gallery(run[1], tmp_path / "new" / "gallery.png")
     height, width, _ = matplotlib.image.imread(path).shape
     assert width == 1000
     assert height > 800
 
 
 def test_unfinished_run_is_refused(run, tmp_path):
+    (tmp_path / "config.json").write_bytes((run[1] / "config.json").read_bytes())
     with pytest.raises(UserError, match="stage teacher stopped at step 0 of 20"):
-        write_gallery(run[0], tmp_path, tmp_path / "gallery.png")
-    assert not list(tmp_path.iterdir())
+        write_gallery(tmp_path, tmp_path / "gallery.png")
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
 
 
 @pytest.mark.parametrize("argument", ["aesc_residual,smoke", "aesc_residual,texture,smoke"])
@@ -57,12 +59,19 @@ def test_without_a_teacher_corruptions_are_drawn(tmp_path, argument):
     config = folder.get_config(argument)
     config.data.update(dir=str(tmp_path), size=40, patch=32 if config.data.patch else 0)
     config.mesh.data = 1
-    path = write_gallery(config, tmp_path / "run", tmp_path / "gallery" / "corruptions.png")
+    run = prepare(config, tmp_path / "run")
+    path = write_gallery(run.folder, tmp_path / "gallery" / "corruptions.png")
     height, width, _ = matplotlib.image.imread(path).shape
     assert width == 1000
     assert height == pytest.approx(92.5 * (1 + len(config.corruption)), abs=2)
-    trainer = create_trainer(config, check(config, tmp_path / "run"), tmp_path / "run")
-    images = first_images(trainer)
-    assert images.shape == (IMAGES, *trainer.image_shape)
+    images = first_images(run.population)
+    assert images.shape == (IMAGES, *run.population.images.shape)
     assert images.dtype == np.uint8
     assert images.std() > 10
+
+
+def test_method_with_neither_is_refused(tmp_path):
+    config = mnist.get_config("ocsvm,smoke")
+    prepare(config, tmp_path)
+    with pytest.raises(UserError, match="ocsvm has no auxiliary sets and no corruptions"):
+        write_gallery(tmp_path, tmp_path / "gallery.png")

@@ -8,9 +8,11 @@ import pytest
 from PIL import Image
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
-from adjax import datasets, detection, experiment
+from adjax import experiment, results
+from adjax.datasets import category
 from adjax.errors import UserError
-from adjax.preparation import check, create_trainer
+from adjax.evaluation.thresholds import choose_thresholds
+from adjax.run import check_run, prepare
 from adjax.training import score_program
 from configs import folder, mvtec_ad
 
@@ -75,7 +77,7 @@ def method():
     made = {}
 
     def of(config, directory):
-        return made.setdefault(config.method + config.data.crops, check(config, directory))
+        return made.setdefault(config.method + config.data.crops, check_run(config, directory)[1])
 
     return of
 
@@ -107,18 +109,17 @@ def measured(tmp_path_factory, method):
     write_mvtec(data / "part")
     config = config_of(data)
     config.evaluation.robustness = True
-    results = experiment.train_and_evaluate(config, directory, method=method(config, directory))
-    trainer = create_trainer(config, method(config, directory), directory)
-    variables, _ = experiment.train_stages(trainer)
-    program = score_program(trainer.method, trainer.execution, with_maps=True)
-    test = datasets.load(config.data, "test")
+    found = experiment.train_and_evaluate(config, directory, method=method(config, directory))
+    made = prepare(config, directory, method(config, directory))
+    variables, _ = experiment.train_stages(made)
+    program = score_program(made.method, made.execution, with_maps=True)
+    test, members = made.tested.table, made.members.arrays
     parts = [
-        np.asarray(program(variables, image / np.float32(255), trainer.members)["anomaly_map"])
+        np.asarray(program(variables, image / np.float32(255), members)["anomaly_map"])
         for image in (test.image[:4], test.image[3:])
     ]
     maps = np.concatenate([parts[0], parts[1][:, 1:]], 1)
-    normal = detection.normal_scores(config, trainer, variables)
-    return config, directory, results, test, maps, normal
+    return config, directory, found, test, maps, results.score_normal(made, variables)
 
 
 def test_results_hold_what_the_contract_names(measured):
@@ -156,13 +157,13 @@ def test_pixel_metrics_are_scikit_learns_on_maps_scored_anew(measured):
 
 
 def test_thresholds_are_those_of_held_out_normal_images(measured):
-    config, directory, results, _, _, (maps, scores) = measured
+    _, directory, results, _, _, (maps, scores) = measured
     assert maps.shape == (2, 2, SIZE, SIZE)
     assert scores.shape == (2, 2)
     with np.load(directory / "scores.npz") as written:
         test_scores, label = written["image_score/l2"], written["label"]
     for row, member in enumerate(results["members"]):
-        expected = detection.pixel_thresholds(config, maps[row])
+        expected = choose_thresholds(maps[row], q=0.995, k=3.0, area=25)
         for rule in member["thresholds"][:-1]:
             assert rule["threshold"] == pytest.approx(expected[rule["rule"]], rel=1e-5)
         flagged = (maps[row] >= np.float32(member["thresholds"][0]["threshold"])).mean()
@@ -223,11 +224,10 @@ def test_evaluating_again_gives_the_same_results(measured, method):
 
 def test_streamed_images_train_the_same_network(measured, tmp_path, method, monkeypatch):
     config, _, results, _, _, _ = measured
-    load = datasets.load.__globals__
-    monkeypatch.setitem(load, "IN_MEMORY", 0)
-    load["_load_industrial"].cache_clear()
+    monkeypatch.setattr(category, "IN_MEMORY", 0)
+    category._load_category.cache_clear()
     streamed = experiment.train_and_evaluate(config, tmp_path, method=method(config, tmp_path))
-    load["_load_industrial"].cache_clear()
+    category._load_category.cache_clear()
     assert streamed["members"] == results["members"]
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from adjax.corruptions import AUXILIARY
+from adjax.corruptions.settings import PipelineSets
 from adjax.inputs import Stream, padded_batches, train_batches
-from configs import base
+from adjax.settings import as_dict
 
 # Every image says which row of the table it is, and no image is its own rotation.
 IMAGE = np.random.default_rng(0).integers(0, 256, (40, 4, 4, 2), np.uint8)
@@ -121,12 +121,11 @@ def test_auxiliary_images_are_rotations_of_the_images_beside_them(whole):
     assert matches[:, :, 2][:, images_of_last_member].any(1).all()
 
 
-@pytest.mark.parametrize("name", AUXILIARY)
-def test_auxiliary_images_of_a_population_are_those_of_its_members(name):
-    parameters = base.AUXILIARY[name]
-    together = batches(steps=range(3), auxiliary=(name, parameters))["auxiliary"]
+@pytest.mark.parametrize("auxiliary", as_dict(PipelineSets()).items(), ids=lambda it: it[0])
+def test_auxiliary_images_of_a_population_are_those_of_its_members(auxiliary):
+    together = batches(steps=range(3), auxiliary=auxiliary)["auxiliary"]
     for member, stream in enumerate(STREAMS):
-        alone = batches([stream], steps=range(3), auxiliary=(name, parameters))["auxiliary"]
+        alone = batches([stream], steps=range(3), auxiliary=auxiliary)["auxiliary"]
         np.testing.assert_array_equal(together[:, member], alone[:, 0])
 
 

@@ -1,15 +1,14 @@
 """The reverse protocol, one class abnormal and all others normal, from config to report."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from adjax import datasets, experiment, reports
-from adjax.preparation import create_method, create_trainer, load_test
-from adjax.settings import members_of
+from adjax import experiment, reports
+from adjax.datasets.tables import load_table
+from adjax.run import prepare
 from configs import mnist
 
 MEMBERS = ({"seed": 0}, {"seed": 4, "data.normal_class": 7})
@@ -26,7 +25,7 @@ def reverse_config(**values):
 @pytest.fixture(scope="module")
 def label():
     """Of the pooled images."""
-    return np.concatenate([datasets.load_table("mnist", split, "data").label for split in SPLITS])
+    return np.concatenate([load_table("mnist", split, "data").label for split in SPLITS])
 
 
 @pytest.fixture(scope="module")
@@ -35,14 +34,12 @@ def run(tmp_path_factory):
     return folder, experiment.train_and_evaluate(reverse_config(), folder)
 
 
-def test_every_image_is_trained_on_or_tested(label):
-    config = reverse_config()
-    members = members_of(config, ())
-    trainer = create_trainer(config, create_method(config), Path("nowhere"))
-    tested = load_test(config, members)
-    for p, member in enumerate(members):
+def test_every_image_is_trained_on_or_tested(label, tmp_path):
+    run = prepare(reverse_config(), tmp_path)
+    images, tested = run.population.images, run.tested
+    for p, member in enumerate(run.members.settings):
         abnormal = label == member["data.normal_class"]
-        trained = [*trainer.streams[p].rows, *trainer.validation_rows[p]]
+        trained = [*images.streams[p].rows, *images.validation_rows[p]]
         assert len(trained) == int(0.8 * (~abnormal).sum())
         assert not abnormal[trained].any()
         own = np.delete(np.arange(1200), trained)
@@ -52,9 +49,8 @@ def test_every_image_is_trained_on_or_tested(label):
         assert tested.anomalous[p][counted].sum() == abnormal.sum()
 
 
-def test_image_of_a_single_member_is_scored_once(label):
-    config = reverse_config(members=())
-    tested = load_test(config, members_of(config, ()))
+def test_image_of_a_single_member_is_scored_once(label, tmp_path):
+    tested = prepare(reverse_config(members=()), tmp_path).tested
     assert tested.counted.all()
     normal = int((label != 3).sum())
     assert len(tested.table.image) == 1200 - int(0.8 * normal)
@@ -82,11 +78,11 @@ def test_an_oracle_chooses_among_the_images_that_a_member_is_tested_on(label, tm
     config.data.update(train_split=SPLITS[0], test_split=SPLITS[1], protocol="leave_one_out")
     config.members = MEMBERS
     results = experiment.train_and_evaluate(config, tmp_path)
-    trainer = create_trainer(config, create_method(config), Path("nowhere"))
+    images = prepare(config, tmp_path).population.images
     with np.load(tmp_path / "scores.npz") as arrays:
         scores = dict(arrays)
     for p, member in enumerate(results["members"]):
-        tested = len(label) - len(trainer.streams[p].rows) - len(trainer.validation_rows[p])
+        tested = len(label) - len(images.streams[p].rows) - len(images.validation_rows[p])
         judged = scores["counted"][p]
         assert member["oracle"]["images"] == int(0.1 * tested)
         assert judged.sum() == tested - member["oracle"]["images"]

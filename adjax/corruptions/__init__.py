@@ -3,77 +3,50 @@
 Each takes float32 images `[N, H, W, C]` in [0, 1] and int32 seeds `[N, 3]`, one an image, and its
 parameters by name. It is vectorised over the batch: the same image and seed give the same result
 in any batch. Sizes of images are static, N need not be.
+
+A new one takes three steps: the function, in a module of this room; its parameters, a class of its
+own in `settings.py` and a field of `PipelineSets`, `Corruptions` or `Crops` that is named as the
+config will name it; a line below. What takes a network is made by its method, not here.
 """
 
-import tensorflow as tf
+import importlib
+from collections.abc import Callable
 
-from adjax.corruptions.crops import rotated_crops, translation_rotation
-from adjax.corruptions.degradation import gaussian_blurring, gaussian_noise, svd_blurring
-from adjax.corruptions.drops import drops
-from adjax.corruptions.geometry import (
-    horizontal_flip,
-    rotation,
-    shearing,
-    uniform_rotation,
-    vertical_flip,
-)
-from adjax.corruptions.mixtures import stain_or_gaussian, structural
-from adjax.corruptions.scratch import scratch
-from adjax.corruptions.stain import stain
-
-# The auxiliary sets of style distillation that need no network; parameters: `config.auxiliary`.
-AUXILIARY = {
-    "gaussian_blurring": gaussian_blurring,
-    "gaussian_noise": gaussian_noise,
-    "horizontal_flip": horizontal_flip,
-    "rotation": rotation,
-    "shearing": shearing,
-    "svd_blurring": svd_blurring,
-    "uniform_rotation": uniform_rotation,
-    "vertical_flip": vertical_flip,
+# kind -> name in configs -> module and function. `auxiliary` images are made for outlier exposure,
+# a `corruption` is what an autoencoder is trained to undo, `crops` are also given their `size`.
+_FUNCTIONS = {
+    "auxiliary": {
+        "gaussian_blurring": "degradation.gaussian_blurring",
+        "gaussian_noise": "degradation.gaussian_noise",
+        "horizontal_flip": "geometry.horizontal_flip",
+        "rotation": "geometry.rotation",
+        "shearing": "geometry.shearing",
+        "svd_blurring": "degradation.svd_blurring",
+        "uniform_rotation": "geometry.uniform_rotation",
+        "vertical_flip": "geometry.vertical_flip",
+    },
+    "corruption": {
+        "stain": "stain.stain",
+        "scratch": "scratch.scratch",
+        "drops": "drops.drops",
+        "gaussian": "degradation.gaussian_noise",
+        "structural": "mixtures.structural",
+        "stain_or_gaussian": "mixtures.stain_or_gaussian",
+    },
+    "crops": {
+        "rotated_crops": "crops.rotated_crops",
+        "translation_rotation": "crops.translation_rotation",
+    },
 }
 
 
-def none(image, seed):
-    """The image as it is."""
-    return tf.identity(image)
+def image_function(kind: str, name: str) -> Callable:
+    """Return an image function; only now its module is imported, and TensorFlow with it.
 
+    Args:
+      kind: "auxiliary", "corruption" or "crops".
+      name: section of that kind in `adjax.corruptions.settings`.
 
-# What an autoencoder is trained to undo; parameters: `config.corruption`.
-CORRUPTIONS = {
-    "none": none,
-    "stain": stain,
-    "scratch": scratch,
-    "drops": drops,
-    "gaussian": gaussian_noise,
-    "structural": structural,
-    "stain_or_gaussian": stain_or_gaussian,
-}
-
-# Augmentation of training images; also given `size`: their results are `[N, size, size, C]`.
-CROPS = {
-    "rotated_crops": rotated_crops,
-    "translation_rotation": translation_rotation,
-}
-
-__all__ = [
-    "AUXILIARY",
-    "CORRUPTIONS",
-    "CROPS",
-    "drops",
-    "gaussian_blurring",
-    "gaussian_noise",
-    "horizontal_flip",
-    "none",
-    "rotated_crops",
-    "rotation",
-    "scratch",
-    "shearing",
-    "stain",
-    "stain_or_gaussian",
-    "structural",
-    "svd_blurring",
-    "translation_rotation",
-    "uniform_rotation",
-    "vertical_flip",
-]
+    """
+    module, _, function = _FUNCTIONS[kind][name].partition(".")
+    return getattr(importlib.import_module(f"adjax.corruptions.{module}"), function)

@@ -1,8 +1,8 @@
 """Augmentation of training images: rotated crops of textures, moved and turned objects.
 
 After MVTec AD (CVPR 2019), which enlarges its training sets so; how far it moves and turns objects
-is not said. What a rotation would read outside the image comes from the image mirrored at its
-border (the edge pixel repeated), so no corner is black.
+is not said. Outside the image a rotation reads the image mirrored at its border (the edge pixel
+repeated), so no corner is black.
 """
 
 import numpy as np
@@ -22,7 +22,7 @@ def rotated_crops(image: tf.Tensor, seed: tf.Tensor, *, size: int) -> tf.Tensor:
     Args:
       image: `[N, H, W, C]` in [0, 1].
       seed: int32 `[N, 3]`.
-      size: of the crop, in pixels; they keep their scale.
+      size: pixels of the crop's side; they keep their scale.
 
     Returns:
       `[N, size, size, C]`, bilinear.
@@ -54,7 +54,7 @@ def translation_rotation(
     Args:
       image: `[N, H, W, C]` in [0, 1].
       seed: int32 `[N, 3]`.
-      size: of the result, in pixels.
+      size: pixels of the result's side.
       translation: to either side by up to this fraction of the image's sides.
       angle: to either side by up to so many degrees, in tenths of them.
       mirror: exchange left and right in half of the images.

@@ -15,9 +15,9 @@ def gaussian_noise(image: tf.Tensor, seed: tf.Tensor, *, sigma: float) -> tf.Ten
 def gaussian_blurring(image: tf.Tensor, seed: tf.Tensor, *, sigma: float, width: int) -> tf.Tensor:
     """Convolve with a Gaussian of `width` pixels (odd); the seeds do not matter.
 
-    At its borders an image is mirrored with the edge pixel repeated.
+    At its borders an image is mirrored once, the edge pixel repeated: no Gaussian goes further.
     """
-    half = width // 2
+    half = min(width // 2, *image.shape[1:3])
     weight = np.exp(-np.square(np.arange(-half, half + 1)) / (2 * sigma**2))
     weight = np.repeat((weight / weight.sum())[:, None], image.shape[-1], axis=1)
     kernel = tf.constant(weight[..., None], tf.float32)  # [width, C, 1]

@@ -66,7 +66,7 @@ def sample(
       centre: `[N, 2]`, the place (x, y) of the image in the middle of the result; its own by
         default.
       shape: `(h, w)` of the result, that of the image by default.
-      outside: what is read outside the image: "CONSTANT" is black, "REFLECT" mirrored, the edge
+      outside: "CONSTANT" reads black outside the image, "REFLECT" the image mirrored, the edge
         pixel repeated.
 
     Returns:

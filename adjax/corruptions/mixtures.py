@@ -27,15 +27,15 @@ def structural(
     scratch: dict[str, Any],
     drops: dict[str, Any],
 ) -> tf.Tensor:
-    """A stain, a scratch or drops in each image.
+    """Put a stain, a scratch or drops into each image.
 
     Args:
       image: `[N, H, W, C]` in [0, 1].
       seed: int32 `[N, 3]`.
       parts: probabilities of the three, in this order.
       stain: parameters of stains.
-      scratch: of scratches.
-      drops: of drops.
+      scratch: parameters of scratches.
+      drops: parameters of drops.
 
     """
     made = [partial(stain_, **stain), partial(scratch_, **scratch), partial(drop, **drops)]
@@ -50,14 +50,14 @@ def stain_or_gaussian(
     stain: dict[str, Any],
     gaussian: dict[str, Any],
 ) -> tf.Tensor:
-    """A stain in each image, or Gaussian noise over all of it.
+    """Put a stain into each image, or Gaussian noise over all of it.
 
     Args:
       image: `[N, H, W, C]` in [0, 1].
       seed: int32 `[N, 3]`.
       parts: probabilities of the two, in this order.
       stain: parameters of stains.
-      gaussian: of Gaussian noise.
+      gaussian: parameters of Gaussian noise.
 
     """
     made = [partial(stain_, **stain), partial(gaussian_noise, **gaussian)]

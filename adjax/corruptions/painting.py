@@ -1,10 +1,10 @@
-"""What stains, scratches and drops share: grey levels, windows of an image, blending into it."""
+"""Painting of stains, scratches and drops: grey levels, windows of an image, blending into it."""
 
 import tensorflow as tf
 
 
 def between(bits: tf.Tensor, low, high) -> tf.Tensor:
-    """Whole numbers drawn uniformly from low to high, both included.
+    """Draw whole numbers uniformly from low to high, both included.
 
     Args:
       bits: uint32, any shape.
@@ -20,7 +20,7 @@ def between(bits: tf.Tensor, low, high) -> tf.Tensor:
 
 
 def window_corner(centre: tf.Tensor, width: int, size: int) -> tf.Tensor:
-    """Where a window of `width` pixels starts that has `centre` in its middle, or nearly so.
+    """Return the first pixel of a window of `width` pixels that has `centre` in its middle.
 
     Windows lie in the image, of `size` pixels: near its border the centre is not in the middle.
     """
@@ -28,13 +28,13 @@ def window_corner(centre: tf.Tensor, width: int, size: int) -> tf.Tensor:
 
 
 def window_pixels(top: tf.Tensor, left: tf.Tensor, shape, width: int) -> tf.Tensor:
-    """Numbers, row by row, of the pixels of a window in an image that is `width` pixels wide.
+    """Number, row by row, the pixels of a window in an image that is `width` pixels wide.
 
     Args:
       top: int32 `[N]`, the first row of the window.
       left: int32 `[N]`, its first column.
       shape: `(h, w)` of the window.
-      width: of the image.
+      width: columns of the image.
 
     Returns:
       int32 `[N, h, w]`.

@@ -25,7 +25,7 @@ def split(seed: tf.Tensor, number: int) -> list[tf.Tensor]:
 
 
 def permuted_index(index: tf.Tensor, seed: tf.Tensor, size) -> tf.Tensor:
-    """Where each index goes in a pseudo-random permutation of range(size).
+    """Return each index's place in a pseudo-random permutation of range(size).
 
     Args:
       index: integer `[N]`, each in [0, size).
@@ -44,18 +44,18 @@ def permuted_index(index: tf.Tensor, seed: tf.Tensor, size) -> tf.Tensor:
 
 
 def uniform_integer(seed: tf.Tensor, below: int) -> tf.Tensor:
-    """Uniform integers in [0, below): int32 seeds `[N, 3]` -> int32 `[N]`."""
+    """Draw uniform integers in [0, below): int32 seeds `[N, 3]` -> int32 `[N]`."""
     return tf.cast(random_bits(seed)[:, 0] % below, tf.int32)
 
 
 def uniform(seed: tf.Tensor, number: int) -> tf.Tensor:
-    """Uniform draws in [0, 1): int32 seeds `[N, 3]` -> float32 `[N, number]`."""
+    """Draw uniformly from [0, 1): int32 seeds `[N, 3]` -> float32 `[N, number]`."""
     high = tf.bitwise.right_shift(random_bits(seed, number), tf.constant(8, tf.uint32))
     return tf.cast(high, tf.float32) * 2.0**-24
 
 
 def standard_normal(seed: tf.Tensor, number: int) -> tf.Tensor:
-    """Draws of a standard normal: int32 seeds `[N, 3]` -> float32 `[N, number]`, within 4.4.
+    """Draw from a standard normal: int32 seeds `[N, 3]` -> float32 `[N, number]`, within 4.4.
 
     Sixteen bits choose one of as many equally likely quantiles. A formula (Box and Muller's, the
     inverse distribution) would round differently at the end of a batch, where vector instructions
@@ -67,7 +67,7 @@ def standard_normal(seed: tf.Tensor, number: int) -> tf.Tensor:
 
 
 def numbered_normal(seed: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
-    """Draws of a standard normal by their numbers: equal numbers give equal draws.
+    """Draw from a standard normal by numbers: equal numbers give equal draws.
 
     Args:
       seed: int32 `[N, 3]`.
@@ -85,7 +85,7 @@ def numbered_normal(seed: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
 
 
 def _hash(seed: tf.Tensor) -> tf.Tensor:
-    """One word of each seed: int32 `[N, 3]` -> uint32 `[N]`."""
+    """Hash each seed to one word: int32 `[N, 3]` -> uint32 `[N]`."""
     seed = tf.bitcast(seed, tf.uint32)
     state = tf.zeros_like(seed[:, 0])
     for k in range(3):
@@ -95,14 +95,14 @@ def _hash(seed: tf.Tensor) -> tf.Tensor:
 
 @functools.cache
 def _normal_quantiles() -> np.ndarray:
-    """The middles of 2^16 equally likely intervals of the standard normal, ascending."""
+    """Return the middles of 2^16 equally likely intervals of the standard normal, ascending."""
     probability = (np.arange(2**16) + 0.5) / 2**16
     with tf.init_scope():  # called while a pipeline is traced
         return tf.math.ndtri(tf.constant(probability)).numpy().astype(np.float32)
 
 
 def _mix(x: tf.Tensor) -> tf.Tensor:
-    """The finaliser of MurmurHash3: a bijection of uint32 that scatters every bit."""
+    """Scatter every bit by the finaliser of MurmurHash3, a bijection of uint32."""
     for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
         x = (x ^ tf.bitwise.right_shift(x, tf.constant(shift, tf.uint32))) * factor
     return x ^ tf.bitwise.right_shift(x, tf.constant(16, tf.uint32))

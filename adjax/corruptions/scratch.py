@@ -43,7 +43,7 @@ def scratch(
     y = tf.reshape(y[..., None] + row.ravel(), tf.shape(x))
     inside = tf.repeat(drawn, brush**2, axis=1)
     inside &= (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    # What is not drawn falls on the first pixel of the curve, which is.
+    # Pixels that are not drawn fall on the first one of the curve, which is.
     start = brush**2 // 2
     pixel = y * width + x
     pixel = tf.where(inside, pixel, pixel[:, start : start + 1])

@@ -21,7 +21,7 @@ _ANGLES = 4096  # rotations that are drawn from
 
 
 class Stains(NamedTuple):
-    """The draws of stains, one an image; lengths in pixels, int32 `[N]` where not said."""
+    """Draws of stains, one an image; lengths in pixels, int32 `[N]` where not said."""
 
     colour: tf.Tensor  # grey level
     semi_x: tf.Tensor  # semi-axes, along columns and rows before the rotation
@@ -86,7 +86,7 @@ def stain(
 
 
 def draw_stains(seed, size, size_low, size_high, colour_low, colour_high, irregularity) -> Stains:
-    """The draws of one stain an image of `size` (H, W); parameters as of `stain`."""
+    """Draw one stain an image of `size` (H, W); the parameters are those of `stain`."""
     bits = random_bits(seed, 6 + 2 * _POINTS)
     colour = between(bits[:, 0], colour_low, colour_high)
     semi_x = between(bits[:, 1], *_semi_axes(size_low, size_high, size[1]))
@@ -107,7 +107,7 @@ def draw_stains(seed, size, size_low, size_high, colour_low, colour_high, irregu
 
 
 def outline(stains: Stains) -> tf.Tensor:
-    """The polygon of each stain: int32 `[N, 400, 2]`, (x, y) from its centre; its end repeats."""
+    """Polygon of each stain: int32 `[N, 400, 2]`, (x, y) from its centre; its end repeats."""
     point, count = _rim(stains)
     point += tf.cast(stains.jitter, tf.float64)
     x, y = tf.unstack(point, axis=-1)
@@ -129,7 +129,7 @@ def _semi_axes(low: float, high: float, size: int) -> tuple[int, int]:
 
 
 def _rim(stains: Stains) -> tuple[tf.Tensor, tf.Tensor]:
-    """The points kept of the rims of ellipses, drawn on the grid of pixels.
+    """Return the points kept of the rims of ellipses, drawn on the grid of pixels.
 
     A rim has, where it is flatter than 45 degrees, the nearest pixel in every column, elsewhere in
     every row: an unbroken line of pixels. Half of it is the other half seen through the centre.
@@ -159,7 +159,7 @@ def _rim(stains: Stains) -> tuple[tf.Tensor, tf.Tensor]:
     sign = tf.where(index < half[:, None], tf.constant(1, tf.float64), -1)
 
     def opposite(along, own, other):
-        """The greater coordinate on the rim where the one that goes along is given."""
+        """Return the greater coordinate on the rim where the one that goes along is given."""
         root = tf.sqrt(tf.maximum(own - along**2, 0) * (square_x * square_y)[:, None]) / own
         return tf.floor((xy[:, None] * along / own + root) + 0.5)
 
@@ -205,8 +205,8 @@ def fill_polygon(vertex: tf.Tensor, shape) -> tf.Tensor:
 
     """
     line = _pixels_of_lines(vertex)
-    # What lies outside goes to a margin of one pixel. It passes no pixel of the grid on its way,
-    # so which of them are enclosed does not change.
+    # Lines outside go to a margin of one pixel. They pass no pixel of the grid on their way, so
+    # which of them are enclosed does not change.
     x = tf.clip_by_value(line[..., 0], -1, shape[1]) + 1
     y = tf.clip_by_value(line[..., 1], -1, shape[0]) + 1
     next_x, next_y = tf.roll(x, -1, 1), tf.roll(y, -1, 1)

@@ -1,4 +1,4 @@
-"""What is in a data set and what is wrong with it, file by file, before anything is trained."""
+"""Check of a data set, file by file, before anything is trained on it."""
 
 import hashlib
 import os
@@ -29,7 +29,7 @@ class Problem(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What `check_data` found."""
+    """Content of a data set and what is wrong with it."""
 
     index: Index
     images: dict[tuple[str, str], int]  # (split, defect) -> number of images (RSDDs: crops)
@@ -37,11 +37,11 @@ class Report(NamedTuple):
     sizes: dict[tuple[int, int], int]  # (height, width) -> number of files
     channels: dict[int, int]  # 1 or 3 -> number of files
     problems: tuple[Problem, ...]
-    notes: tuple[str, ...]  # what is worth knowing but not wrong
+    notes: tuple[str, ...]  # worth knowing but not wrong
 
     @property
     def has_problems(self) -> bool:
-        """Whether anything is wrong."""
+        """True if anything is wrong."""
         return bool(self.problems)
 
 
@@ -62,9 +62,8 @@ def check_data(index: Index) -> Report:
     facts = {path: fact for path, fact in facts.items() if not isinstance(fact, str)}
     digests = {path: hashlib.sha256(path.read_bytes()).digest() for path in facts}
     notes = list(_notes_of(index, facts))
-    for found in (_missing_masks(index), _duplicates(index, digests), _unused(index)):
-        for entry in found:
-            (problems if isinstance(entry, Problem) else notes).append(entry)
+    for entry in (*_missing_masks(index), *_duplicates(index, digests), *_unused(index)):
+        (problems if isinstance(entry, Problem) else notes).append(entry)
     return Report(
         index,
         dict(Counter((item.split, item.defect) for item in index.items)),
@@ -77,7 +76,7 @@ def check_data(index: Index) -> Report:
 
 
 def format_report(report: Report) -> str:
-    """The report as text for a terminal."""
+    """Return the report as text for a terminal."""
     index = report.index
     rows = [("split", "defect", "images", "ground truth")]
     order = sorted(report.images, key=lambda key: (SPLITS.index(key[0]), key[1] != "good", key[1]))
@@ -101,7 +100,7 @@ def format_report(report: Report) -> str:
 
 
 def _check_mask(item: Item) -> Problem | None:
-    """What is wrong with the ground truth of an item, as a whole file."""
+    """Return what is wrong with the ground truth of an item, as a whole file."""
     mask = _try(item_mask)(item._replace(box=None))
     if isinstance(mask, str):
         if not isinstance(_try(inspect_image)(item.path), str):
@@ -127,7 +126,7 @@ def _missing_masks(index: Index) -> Iterator[Problem | str]:
 
 
 def _duplicates(index: Index, digests: dict[Path, bytes]) -> Iterator[Problem | str]:
-    """Byte-identical files; crops of one file are not."""
+    """Yield byte-identical files; crops of one file are not."""
     groups = defaultdict(set)
     for item in index.items:
         if item.path in digests:  # it could be read
@@ -146,7 +145,7 @@ def _duplicates(index: Index, digests: dict[Path, bytes]) -> Iterator[Problem | 
 
 
 def _unused(index: Index) -> Iterator[Problem | str]:
-    """Files below the directory that are neither an image nor ground truth of the index."""
+    """Yield files below the directory that are neither image nor ground truth of the index."""
     used = {item.path for item in index.items} | {item.mask for item in index.items}
     image_folders = {item.path.parent for item in index.items}
     others = defaultdict(list)
@@ -170,7 +169,7 @@ def _unused(index: Index) -> Iterator[Problem | str]:
 
 
 def _notes_of(index: Index, facts: dict[Path, ImageFacts]) -> Iterator[str]:
-    """How files were read that needed more than decoding, and which differ in channels."""
+    """Yield the files that needed more than decoding, and those unlike most in channels."""
     remarks = defaultdict(list)
     usual = Counter(fact.channels for fact in facts.values()).most_common(1)
     for path, fact in facts.items():
@@ -190,7 +189,7 @@ def _listed(names: Iterable[str], most: int) -> str:
 
 
 def _try(function: Callable) -> Callable:
-    """The function, but a UserError becomes its message."""
+    """Return the function made to return the message of a UserError that it raises."""
 
     def call(argument):
         try:

@@ -34,37 +34,12 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # MA
 
 
 class ImageFacts(NamedTuple):
-    """What a file holds, and what had to be done to read it."""
+    """Content of a file, and what had to be done to read it."""
 
     height: int
     width: int
     channels: int  # 1 grey, 3 colour
     remarks: tuple[str, ...]
-
-
-def read_image(path: str | os.PathLike[str], channels: int | None = None) -> np.ndarray:
-    """Read an image file as uint8 `[H, W, C]`.
-
-    Args:
-      path: of the file.
-      channels: 1 or 3, colour becomes grey by luma (ITU-R 601) and grey three equal channels; None
-        keeps what the file has.
-
-    Raises:
-      UserError: naming the file and why it is refused.
-
-    """
-    return to_array(decode(path), channels)
-
-
-def to_array(image: Image.Image, channels: int | None) -> np.ndarray:
-    """Return a decoded image as uint8 `[H, W, C]` with that many channels."""
-    if channels not in (None, 1, 3):
-        raise UserError(f"images have 1 or 3 channels, not {channels}")
-    if channels is not None:
-        image = image.convert("L" if channels == 1 else "RGB")
-    array = np.asarray(image)
-    return array if array.ndim == 3 else array[..., None]
 
 
 def read_mask(path: str | os.PathLike[str]) -> np.ndarray:
@@ -91,7 +66,7 @@ def inspect_image(path: str | os.PathLike[str]) -> ImageFacts:
     """Read an image file and say what it holds.
 
     Raises:
-      UserError: as `read_image` does.
+      UserError: naming the file and why it is refused.
 
     """
     remarks: list[str] = []
@@ -104,8 +79,11 @@ def decode(path: str | os.PathLike[str], remarks: list[str] | None = None) -> Im
     """Decode a file strictly to an image of mode "L" or "RGB".
 
     Args:
-      path: of the file.
-      remarks: takes what had to be done beyond plain decoding.
+      path: file to read.
+      remarks: a list to which is added what had to be done beyond plain decoding.
+
+    Raises:
+      UserError: naming the file and why it is refused.
 
     """
     with _opened(path) as image:
@@ -114,7 +92,7 @@ def decode(path: str | os.PathLike[str], remarks: list[str] | None = None) -> Im
 
 @contextlib.contextmanager
 def _opened(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
-    """A file whose header is sound and whose pixels are to be decoded."""
+    """Open a file whose header is sound, its pixels still to be decoded."""
     path = os.fspath(path)
     try:
         with open(path, "rb") as file:
@@ -131,10 +109,10 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
 
 
 def read_size(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """Height and width of an image file, from its header.
+    """Return height and width of an image file, from its header.
 
     Raises:
-      UserError: naming the file, if it has none.
+      UserError: naming the file, if it has no such header.
 
     """
     path = os.fspath(path)
@@ -163,13 +141,13 @@ def _refusals(path: str) -> Iterator[None]:
 
 
 def _is_lossless_webp(path: str | os.PathLike[str]) -> bool:
-    """Whether a WebP file has a chunk of its lossless codec."""
+    """Return whether a WebP file has a chunk of its lossless codec."""
     with open(path, "rb") as file:
         return b"VP8L" in file.read()
 
 
 def _check_header(path: str, image: Image.Image) -> None:
-    """Refuse what can be seen before the pixels are decoded."""
+    """Refuse a file for what can be seen before its pixels are decoded."""
     if image.width * image.height > MAX_PIXELS:
         raise _too_large(path, f"{image.width} x {image.height}, ")
     if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from adjax.datasets.images import decode, read_mask, read_size, to_array
+from adjax.datasets.images import decode, read_mask, read_size
 from adjax.datasets.layouts import Index, Item
 from adjax.errors import UserError
 
@@ -24,11 +24,6 @@ class ImageTable(NamedTuple):
     mask: np.ndarray | None  # bool [N, S, S]; None if a defective image has no ground truth
     defect: tuple[str, ...]  # [N], "good" or the kind of defect
     path: tuple[str, ...]  # [N], relative to the directory of the index
-
-    @property
-    def label(self) -> np.ndarray:
-        """1 where an image has a defect, else 0: int32 `[N]`."""
-        return np.array([defect != "good" for defect in self.defect], np.int32)
 
 
 class FileTable:
@@ -67,7 +62,7 @@ class FileTable:
         return len(self._items)
 
     def __getitem__(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
-        """As `read`: rows of a table in memory are had so too."""
+        """Read images as rows of an array are read."""
         return self.read(rows)
 
     def read(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
@@ -102,16 +97,11 @@ class FileTable:
         return out
 
 
-def open_images(index: Index, *splits: str, size: int, channels: int) -> FileTable:
-    """Make a table of splits that reads its files when asked; see `FileTable`."""
-    return FileTable(index, *splits, size=size, channels=channels)
-
-
 def load_images(index: Index, *splits: str, size: int, channels: int) -> ImageTable:
     """Read splits into memory.
 
     Args:
-      index: of the set.
+      index: files of the category.
       splits: "train", "validation" or "test"; several come one after another.
       size: S, height and width of the images.
       channels: C, 1 (luma) or 3.
@@ -131,7 +121,7 @@ def load_images(index: Index, *splits: str, size: int, channels: int) -> ImageTa
 
 
 def item_image(item: Item) -> Image.Image:
-    """The item's image at its own size, of mode "L" or "RGB"."""
+    """Return the item's image at its own size, "L" or "RGB"."""
     image = decode(item.path)
     if item.box is None:
         return image
@@ -142,7 +132,7 @@ def item_image(item: Item) -> Image.Image:
 
 
 def item_mask(item: Item) -> np.ndarray:
-    """The ground truth of a defective item at its own size: bool `[H, W]`.
+    """Return the ground truth of a defective item at its own size: bool `[H, W]`.
 
     Raises:
       UserError: if there is none, it cannot be read, or its size is not that of the image.
@@ -163,11 +153,11 @@ def item_mask(item: Item) -> np.ndarray:
 
 
 def resize_image(image: Image.Image, size: int, channels: int) -> np.ndarray:
-    """What every image of a table goes through: grey or colour, then squeezed to a square.
+    """Make an image grey or colour, then squeeze it to a square, as every image of a table.
 
     Args:
-      image: of any size.
-      size: S.
+      image: a photograph of any size.
+      size: S, height and width of the result.
       channels: C, 1 or 3.
 
     Returns:
@@ -175,7 +165,8 @@ def resize_image(image: Image.Image, size: int, channels: int) -> np.ndarray:
 
     """
     image = image.convert("L" if channels == 1 else "RGB")
-    return to_array(image.resize((size, size), Image.Resampling.BILINEAR), channels)
+    image = image.resize((size, size), Image.Resampling.BILINEAR)
+    return np.asarray(image).reshape(size, size, channels)
 
 
 def resize_mask(mask: np.ndarray, size: int) -> np.ndarray:

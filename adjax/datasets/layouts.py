@@ -1,14 +1,15 @@
 """Layouts of industrial data sets: which files a set has and what each of them is.
 
 `read_index` reads a set as its publishers lay it out. No image is decoded; ground truth is, where
-only it tells which images have a defect (`rsdds` and the official form of `kolektor_sdd`). What no
-publisher states, above all splits into training and test images, is a default of ours: [D].
+only it tells which images have a defect (`rsdds` and the official form of `kolektor_sdd`). Defaults
+of ours, which no publisher states, are marked [D]: above all splits into training and test images.
 """
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from adjax.datasets.catalog import INDUSTRIAL
 from adjax.datasets.images import EXTENSIONS, read_mask
 from adjax.errors import UserError
 
@@ -17,15 +18,6 @@ SPLITS = ("train", "validation", "test")
 
 Box = tuple[int, int, int, int]  # top, left, height, width
 
-_MVTEC_AD = (
-    *("carpet", "grid", "leather", "tile", "wood"),
-    *("bottle", "cable", "capsule", "hazelnut", "metal_nut"),
-    *("pill", "screw", "toothbrush", "transistor", "zipper"),
-)
-_MVTEC_3D = (
-    *("bagel", "cable_gland", "carrot", "cookie", "dowel"),
-    *("foam", "peach", "potato", "rope", "tire"),
-)
 _RSDDS = {"type_i": "Type-I RSDDs dataset", "type_ii": "Type-II RSDDs dataset"}
 
 
@@ -40,7 +32,7 @@ class Item(NamedTuple):
 
     @property
     def is_good(self) -> bool:
-        """Whether the image is normal."""
+        """True if the image is normal."""
         return self.defect == GOOD
 
 
@@ -53,26 +45,21 @@ class Index(NamedTuple):
     items: tuple[Item, ...]
 
     def of(self, *splits: str) -> tuple[Item, ...]:
-        """The items of a split, or of several one after another."""
+        """Return the items of a split, or of several one after another."""
         return tuple(item for split in splits for item in self.items if item.split == split)
 
     def name_of(self, item: Item) -> str:
-        """The item's path relative to the directory; a crop also has `@top,left`."""
+        """Return the item's path relative to the directory; a crop's has `@top,left` appended."""
         name = item.path.relative_to(self.directory).as_posix()
         return name if item.box is None else f"{name}@{item.box[0]},{item.box[1]}"
-
-
-def categories(name: str) -> tuple[str, ...]:
-    """The official categories of a set in their official order; empty where they are free."""
-    return _layout(name).categories
 
 
 def read_index(name: str, directory: str, category: str = "") -> Index:
     """Find the images of a category, their splits, defects and ground truth.
 
     Args:
-      name: of the set, one of `INDUSTRIAL`.
-      directory: that holds the set.
+      name: one of `catalog.INDUSTRIAL`.
+      directory: folder that holds the set.
       category: a folder of the set, official or not; empty, or the set's name, where the set has
         only one. For "folder" it is a folder in `directory`, or empty: `directory` itself.
 
@@ -81,7 +68,9 @@ def read_index(name: str, directory: str, category: str = "") -> Index:
         do not have the layout.
 
     """
-    layout = _layout(name)
+    if name not in INDUSTRIAL:
+        raise UserError(f"unknown data set {name!r}: choose one of {', '.join(INDUSTRIAL)}")
+    layout = _LAYOUTS[name]
     top = Path(directory)
     if not directory or not top.is_dir():
         raise UserError(f"the directory {directory!r} of {name} does not exist")
@@ -99,28 +88,21 @@ def _order(item: Item) -> tuple:
 
 
 class Layout(NamedTuple):
-    """How a set lies on disk."""
+    """Layout of a set on disk."""
 
-    categories: tuple[str, ...]
     find: Callable[[str, Path, str], Path]  # name, directory, category -> folder of the category
     read: Callable[[Path], list[Item]]
     expects: str  # the layout in words, for errors
-
-
-def _layout(name: str) -> Layout:
-    if name not in _LAYOUTS:
-        raise UserError(f"unknown data set {name!r}: choose one of {', '.join(_LAYOUTS)}")
-    return _LAYOUTS[name]
 
 
 # Folders of a category.
 
 
 def _find_folder(name: str, top: Path, category: str) -> Path:
-    """The category's folder, of that name but for case."""
-    found = category and child(top, category)
-    if found:
-        return found
+    """Return the category's folder, of that name but for case."""
+    folder = category and child(top, category)
+    if folder:
+        return folder
     present = ", ".join(folder.name for folder in folders(top)) or "no folders"
     hint = f"; give the folder above {top}" if category and top.name == category else ""
     raise UserError(f"{top} has no category {category!r} of {name}: it has {present}{hint}")
@@ -129,10 +111,10 @@ def _find_folder(name: str, top: Path, category: str) -> Path:
 def _find_rsdds(name: str, top: Path, category: str) -> Path:
     if category not in _RSDDS:
         raise UserError(f"{name} has no category {category!r}: choose one of {', '.join(_RSDDS)}")
-    found = child(top, _RSDDS[category], category)
-    if not found:
+    folder = child(top, _RSDDS[category], category)
+    if not folder:
         raise UserError(f"{top} has no folder {_RSDDS[category]!r}, the {category} of {name}")
-    return found
+    return folder
 
 
 def _find_top(name: str, top: Path, category: str) -> Path:
@@ -210,7 +192,7 @@ def _read_dagm(root: Path) -> list[Item]:
 
 
 def _read_dagm_labels(path: Path) -> dict[str, bool]:
-    """Stem of an image -> whether it is defective: columns 3 and 2 of `Labels.txt`.
+    """Read `Labels.txt`: stem of an image (column 3) -> is it defective (column 2).
 
     Files are named without their extension, as copies of the set have others than it says.
     """
@@ -289,7 +271,7 @@ def _read_rsdds(root: Path) -> list[Item]:
 
 
 def _squares(height: int, width: int) -> list[Box]:
-    """Square boxes side by side along the longer side."""
+    """Return square boxes side by side along the longer side."""
     side, count = min(height, width), max(height, width) // min(height, width)
     starts = [side * number for number in range(count)]
     return [(s, 0, side, side) if height >= width else (0, s, side, side) for s in starts]
@@ -299,14 +281,14 @@ def _squares(height: int, width: int) -> list[Box]:
 
 
 def folders(folder: Path) -> list[Path]:
-    """Folders in a folder that are not hidden, sorted; none if it does not exist."""
+    """Return the folders in a folder that are not hidden, sorted; none if it does not exist."""
     if not folder.is_dir():
         return []
     return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
 
 
 def images_in(folder: Path) -> list[Path]:
-    """Image files in a folder, by their extension in any case, sorted; hidden ones left out."""
+    """Return the image files in a folder, by extension in any case, sorted; no hidden ones."""
     if not folder.is_dir():
         return []
     return sorted(
@@ -317,18 +299,18 @@ def images_in(folder: Path) -> list[Path]:
 
 
 def child(folder: Path, *names: str) -> Path | None:
-    """The folder in a folder that has one of the names, in any case."""
+    """Return the folder in a folder that has one of the names, in any case."""
     wanted = [name.casefold() for name in names]
     return next((path for path in folders(folder) if path.name.casefold() in wanted), None)
 
 
 def masks_in(folder: Path | None, *suffixes: str) -> dict[str, Path]:
-    """Ground-truth files by the name of their image: its stem, lower case.
+    """Return the ground-truth files by the name of their image: its stem, lower case.
 
     Args:
-      folder: of the masks; none in None.
-      suffixes: what the stem of a mask must end with; without any it may be `_mask`, `_label`,
-        `_gt` or nothing.
+      folder: folder of masks; None: there are none.
+      suffixes: endings of which the stem of a mask must have one; without any they are `_mask`,
+        `_label`, `_gt` and nothing.
 
     """
     masks: dict[str, Path] = {}
@@ -345,7 +327,7 @@ def masks_in(folder: Path | None, *suffixes: str) -> dict[str, Path]:
 
 
 def _pairs(folder: Path, mask_folder: Path | None, defect: str, split: str) -> list[Item]:
-    """The images of a folder, with their masks if they are defective."""
+    """Return the images of a folder, with their masks if they are defective."""
     masks = {} if defect == GOOD else masks_in(mask_folder)
     items, taken = [], set()
     for path in images_in(folder):
@@ -361,26 +343,15 @@ _AS_MVTEC = "it must have train/good, test/good, test/DEFECT and, if known, grou
 _EXTENSIONS = f"files must end with {', '.join(EXTENSIONS)}"
 
 _LAYOUTS = {
-    "mvtec_ad": Layout(_MVTEC_AD, _find_folder, _read_defect_folders, _AS_MVTEC),
-    "mvtec_3d_rgb": Layout(_MVTEC_3D, _find_folder, _read_defect_folders, _AS_MVTEC),
-    "dagm2007": Layout(
-        tuple(f"Class{number}" for number in range(1, 11)),
-        _find_folder,
-        _read_dagm,
-        "Train must hold good images",
-    ),
-    "rsdds": Layout(
-        tuple(_RSDDS), _find_rsdds, _read_rsdds, "images must have crops without a defect"
-    ),
-    "nanotwice": Layout(("nanotwice",), _find_top, _read_nanotwice, "Normal must hold images"),
-    "kolektor_sdd": Layout(
-        ("kolektor_sdd",), _find_top, _read_kolektor, "it must have kos01/Part0.jpg and so on"
-    ),
+    "mvtec_ad": Layout(_find_folder, _read_defect_folders, _AS_MVTEC),
+    "mvtec_3d_rgb": Layout(_find_folder, _read_defect_folders, _AS_MVTEC),
+    "dagm2007": Layout(_find_folder, _read_dagm, "Train must hold good images"),
+    "rsdds": Layout(_find_rsdds, _read_rsdds, "images must have crops without a defect"),
+    "nanotwice": Layout(_find_top, _read_nanotwice, "Normal must hold images"),
+    "kolektor_sdd": Layout(_find_top, _read_kolektor, "it must have kos01/Part0.jpg and so on"),
     "folder": Layout(
-        (),
         _find_own,
         _read_own_folder,
         f"put normal images into it, or into train/good ({_EXTENSIONS})",
     ),
 }
-INDUSTRIAL = tuple(_LAYOUTS)  # names of config.data.name

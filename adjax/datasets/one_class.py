@@ -66,7 +66,7 @@ def leave_one_out_split(
     fifths. The subsets depend on `seed` and `abnormal_class` alone, drawn as in `one_class_split`.
 
     Args:
-      label: integers [N], the labels of a data set's training and test images together.
+      label: integers [N], labels of a data set's training and test images together.
       abnormal_class: the class left out.
       validation_fraction: part of the training rows held out, as in `one_class_split`.
       seed: not negative.
@@ -103,12 +103,12 @@ def _check(validation_fraction: float, seed: int) -> None:
 
 
 def _held_out(count: int, fraction: float) -> int:
-    """How many of `count` rows are held out: at least one if any, never all."""
+    """Return how many of `count` rows are held out: at least one if any, never all."""
     return min(max(round(count * fraction), int(fraction > 0)), count - 1)
 
 
 def _drawn_order(count: int, seed: int, number: int) -> np.ndarray:
-    """A permutation of `count` rows."""
+    """Draw a permutation of `count` rows."""
     stream = np.random.Philox(np.random.SeedSequence([seed, number]))
     return np.argsort(stream.random_raw(count), kind="stable")
 

@@ -6,41 +6,17 @@ from collections.abc import Iterator
 
 import tensorflow_datasets as tfds
 
-from adjax.datasets.builders import import_folder
-from adjax.datasets.layouts import INDUSTRIAL
+from adjax.datasets.catalog import INDUSTRIAL
 from adjax.datasets.sources import Source, read_source
 from adjax.datasets.tables import check_image_classification, find_prepared, first_line
 from adjax.errors import UserError
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*(/[\w.-]+)?", re.ASCII)
 _NEW_SET_VERSION = "1.0.0"
-_FILLED = (tfds.features.Text, tfds.features.ClassLabel)  # what `_filler` can fill
+_FILLED = (tfds.features.Text, tfds.features.ClassLabel)  # features that `_filler` can fill
 
 
 def import_dataset(name: str, source: str, data_dir: str) -> str:
-    """Prepare a set of either kind, so that `tfds.load(name, data_dir=data_dir)` reads it.
-
-    Args:
-      name: of an image-classification set, or an industrial one as "mvtec_ad/bottle".
-      source: the file or the folder that holds it; see `import_arrays` and `import_folder`.
-      data_dir: the TFDS data directory; created if it does not exist.
-
-    Returns:
-      The folder of the prepared set.
-
-    Raises:
-      UserError: as `import_arrays` and `import_folder` do.
-
-    """
-    first, _, category = name.partition("/")
-    if first not in INDUSTRIAL:
-        return import_arrays(name, source, data_dir)
-    if not source:
-        raise UserError(f"{first} cannot be downloaded: give --source=FOLDER that holds it")
-    return import_folder(first, category, source, data_dir)
-
-
-def import_arrays(name: str, source: str, data_dir: str) -> str:
     """Prepare a set in TFDS's own format, so that `tfds.load(name, data_dir=data_dir)` reads it.
 
     Splits are "train" and "test", one PNG an example, in the order of the source. TFDS writes to an
@@ -58,10 +34,15 @@ def import_arrays(name: str, source: str, data_dir: str) -> str:
       The folder of the prepared set.
 
     Raises:
-      UserError: if an argument or the source is not usable, the set exists already, or the
-        download fails.
+      UserError: if an argument or the source is not usable, the set is an industrial one or exists
+        already, or the download fails.
 
     """
+    if name.partition("/")[0] in INDUSTRIAL:
+        raise UserError(
+            f"dataset {name!r} needs no preparation: industrial sets are read where they lie, "
+            "give --config.data.dir=FOLDER"
+        )
     if not _NAME.fullmatch(name):
         raise UserError(f"dataset name {name!r} must be snake case, e.g. mnist or emnist/balanced")
     prepared = find_prepared(name, data_dir)
@@ -198,7 +179,7 @@ def _examples(
 
 
 def _filler(feature: tfds.features.FeatureConnector, split: str, row: int) -> str | int:
-    """Return what a set's further feature holds, as the source does not tell it.
+    """Return a value for a set's further feature, which the source does not have.
 
     A text gets TFDS's example id (`cifar10` has "train_00000"), a label gets -1, TFDS's "no label"
     (`cifar100` has a coarse one).

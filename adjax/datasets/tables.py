@@ -14,7 +14,7 @@ from adjax.errors import UserError
 class Table(NamedTuple):
     """A split in file order; the arrays are read-only."""
 
-    image: Any  # uint8 [N, H, W, C]: an array, or an `industrial.FileTable`, which reads rows
+    image: Any  # uint8 [N, H, W, C]: an array, or a `FileTable`, which reads rows
     label: np.ndarray  # int32 [N]
     class_names: tuple[str, ...]  # class_names[label] names a class
     mask: np.ndarray | None = None  # bool [N, H, W], which pixels are anomalous, where known
@@ -83,12 +83,12 @@ def find_prepared(name: str, data_dir: str | os.PathLike[str]) -> tfds.core.Data
 
 def check_image_classification(name: str, features: tfds.features.FeaturesDict) -> None:
     """Raise a UserError unless `features` has a uint8 image of fixed size and a class label."""
-    found = dict(features) if isinstance(features, tfds.features.FeaturesDict) else {}
-    image, label = found.get("image"), found.get("label")
+    by_name = dict(features) if isinstance(features, tfds.features.FeaturesDict) else {}
+    image, label = by_name.get("image"), by_name.get("label")
     if type(image) is not tfds.features.Image or type(label) is not tfds.features.ClassLabel:
         raise UserError(
             f"dataset {name!r} is not an image-classification set: it needs the features image and "
-            f"label, it has {', '.join(found) or type(features).__name__}"
+            f"label, it has {', '.join(by_name) or type(features).__name__}"
         )
     if None in image.shape or image.np_dtype != np.uint8:
         raise UserError(

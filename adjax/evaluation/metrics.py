@@ -4,10 +4,10 @@ import numpy as np
 
 
 def auroc(score: np.ndarray, anomalous: np.ndarray) -> np.ndarray:
-    """Area under the ROC curve, exact, ties counted as half.
+    """Return the exact area under the ROC curve; ties count as half.
 
-    The probability that an anomalous image scores above a normal one (Mann-Whitney U), by one sort
-    a row.
+    It is the probability that an anomalous image scores above a normal one (Mann-Whitney U),
+    computed with one sort per row.
 
     Args:
       score: `[P, N]`, higher = more anomalous.
@@ -40,3 +40,18 @@ def auroc(score: np.ndarray, anomalous: np.ndarray) -> np.ndarray:
     rank = (first + last) / 2 + 1
     rank_sum = np.where(sorted_anomalous, rank, 0).sum(-1)
     return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives)
+
+
+# Metrics of image scores, `(score [P, N], anomalous [P, N]) -> [P]`, by their key in
+# `results.json`; each is computed for every image score of a run with images of both kinds.
+IMAGE_METRICS = {"image_auroc": auroc}
+# All metrics that tables and pages show, in their order: key in `results.json` -> title. Pixel
+# metrics are computed in `pixel_metrics`.
+METRICS = {
+    "image_auroc": "image AUROC",
+    "pixel_auroc": "pixel AUROC",
+    "aupro": "AUPRO",
+    "pixel_ap": "pixel AP",
+    "f1": "F1",
+    "f1_oracle": "best F1 (oracle)",
+}

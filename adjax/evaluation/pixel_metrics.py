@@ -1,14 +1,14 @@
 """Exact pixel metrics of a test set: AUROC, average precision, best F1 and AUPRO.
 
-All four follow from what lies at or above each distinct score of a defect pixel: how many defect
-pixels, how many normal pixels and, for AUPRO, what part of every defect region. Between two such
-scores only false positives change, and nothing but their number matters. So the scores of defect
-pixels, which are few, are kept and sorted once; normal pixels are streamed and counted into the
-gaps. A fine grid tells the gap of most of them; the others, in cells that defect pixels share, are
-sorted in chunks. So nothing is approximated, memory is about 150 bytes a defect pixel and some MB,
-whatever the number of images, and there is no loop over thresholds or regions.
+All four follow from three numbers at each distinct score of a defect pixel: the defect pixels and
+the normal pixels that score at least as much and, for AUPRO, the covered part of every defect
+region. Between two such scores only the number of false positives changes. So the scores of defect
+pixels, which are few, are kept and sorted once, and normal pixels are streamed and counted into the
+gaps between them. A fine grid finds the gap of most; the rest, in cells shared with defect pixels,
+are sorted in chunks. Nothing is approximated, memory is about 150 bytes per defect pixel plus some
+MB, whatever the number of images, and no loop runs over thresholds or regions.
 
-A pixel is taken as anomalous where its score is at least the threshold, as in scikit-learn.
+A pixel counts as anomalous where its score is at least the threshold, as in scikit-learn.
 """
 
 import dataclasses
@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 from scipy import ndimage
 
-CHUNK = 2**20  # normal pixels that are sorted at once, at least
-BATCH = 2**17  # pixels of an array that are read at once; they stay in the cache
+CHUNK = 2**20  # normal pixels sorted at once, at least
+BATCH = 2**17  # pixels of an array read at once; they fit into the CPU's cache
 CELLS_A_SCORE, MOST_CELLS = 8, 2**21  # of the grid over the scores of defect pixels
 EIGHT_CONNECTED = np.ones((3, 3), int)
 
@@ -27,15 +27,15 @@ Batch = tuple[np.ndarray, np.ndarray]  # anomaly_map float32 and mask bool, [n, 
 
 @dataclasses.dataclass(frozen=True)
 class PixelCounts:
-    """What lies at or above the distinct scores of defect pixels, the highest score first.
+    """Pixel counts at the distinct scores of defect pixels, the highest score first.
 
     Attributes:
-      threshold: float32 `[T]`, those scores.
+      threshold: float32 `[T]`, the distinct scores.
       defects: int64 `[T]`, defect pixels that score at least as much.
       normals: int64 `[T]`, normal pixels that score at least as much.
       normals_above: int64 `[T]`, normal pixels that score more.
       overlap: float64 `[T]`, the mean over defect regions of the part that scores at least as much.
-      normal_pixels: number of normal pixels, those of images without a defect included.
+      normal_pixels: number of normal pixels, including those of images without a defect.
       regions: number of defect regions, connected over sides and corners.
 
     """
@@ -60,12 +60,12 @@ def pixel_metrics(
     *,
     pro_limit: float = 0.3,
 ) -> dict[str, float]:
-    """All pixel metrics of a test set, exact; see `count_pixels` and `metrics_of`."""
+    """Compute all pixel metrics of a test set exactly; see `count_pixels` and `metrics_of`."""
     return metrics_of(count_pixels(maps, masks), pro_limit=pro_limit)
 
 
 def metrics_of(counts: PixelCounts, *, pro_limit: float = 0.3) -> dict[str, float]:
-    """`pixel_auroc`, `pixel_ap`, `aupro`, and `best_f1` at `best_f1_threshold`.
+    """Return `pixel_auroc`, `pixel_ap`, `aupro`, and `best_f1` at `best_f1_threshold`.
 
     The best F1 is an oracle: its threshold is chosen with the masks of the test set.
     """
@@ -88,11 +88,11 @@ def count_pixels(
     """Count the pixels of a test set; its batches are read twice.
 
     Args:
-      maps: anomaly maps `[N, H, W]`, in memory or mapped from a file, compared as float32; or a
-        function that gives batches of maps and masks, the same ones each time it is called. The
-        size of images may differ between batches.
-      masks: bool `[N, H, W]`, true where there is a defect; None if `maps` gives them.
-      chunk: normal pixels that are sorted at once, at least.
+      maps: anomaly maps `[N, H, W]`, in memory or memory-mapped, compared as float32; or a function
+        that returns batches of maps and masks, the same ones on every call. The size of images may
+        differ between batches.
+      masks: bool `[N, H, W]`, true on defects; None if `maps` is a function.
+      chunk: normal pixels sorted at once, at least.
 
     Raises:
       ValueError: if maps and masks do not match, a score is not finite, or there are no normal or
@@ -106,7 +106,7 @@ def count_pixels(
     order = np.argsort(-score)
     score = score[order]
     last = np.flatnonzero(np.append(score[1:] != score[:-1], True))
-    # Every region weighs the same, so a pixel weighs one over the pixels of its region.
+    # All regions have equal weight, so a pixel weighs one over the size of its region.
     weight = (1 / region_pixels)[region[order]]
     overlap = np.cumsum(weight, out=weight)[last] / len(region_pixels)
     threshold = score[last]
@@ -118,28 +118,28 @@ def count_pixels(
 
 
 def pixel_auroc(counts: PixelCounts) -> float:
-    """Area under the ROC curve over all pixels, ties counted as half."""
+    """Return the area under the ROC curve over all pixels; ties count as half."""
     beaten = counts.normal_pixels - (counts.normals + counts.normals_above) / 2
     new = np.diff(counts.defects, prepend=0)
     return float(new @ beaten / counts.defect_pixels / counts.normal_pixels)
 
 
 def average_precision(counts: PixelCounts) -> float:
-    """Precision averaged over recall, without interpolation."""
+    """Return the precision averaged over recall, without interpolation."""
     precision = counts.defects / (counts.defects + counts.normals)
     return float(np.diff(counts.defects, prepend=0) @ precision / counts.defect_pixels)
 
 
 def f1_scores(counts: PixelCounts) -> np.ndarray:
-    """F1 at each threshold of the counts, pooled over all pixels: float64 `[T]`."""
+    """Return F1 at each threshold, pooled over all pixels: float64 `[T]`."""
     return 2 * counts.defects / (counts.defects + counts.normals + counts.defect_pixels)
 
 
 def oracle_best_f1(counts: PixelCounts) -> tuple[float, float]:
-    """The threshold of the highest F1 of all thresholds (the highest such one), and that F1.
+    """Return the threshold with the highest F1 (the highest such threshold), and that F1.
 
-    It is chosen with the masks of the test set, so it is no threshold to use. Only scores of defect
-    pixels can be best: lowering a threshold over normal pixels alone adds errors.
+    It is chosen with the masks of the test set, so it is not one to deploy. Only scores of defect
+    pixels can be best: lowering a threshold over normal pixels alone only adds errors.
     """
     f1 = f1_scores(counts)
     best = int(f1.argmax())
@@ -147,15 +147,15 @@ def oracle_best_f1(counts: PixelCounts) -> tuple[float, float]:
 
 
 def aupro(counts: PixelCounts, limit: float = 0.3) -> float:
-    """Area under the per-region overlap, up to a false positive rate and divided by it.
+    """Return the area under the per-region overlap up to a false positive rate, over that rate.
 
-    The overlap at a threshold is the mean over defect regions (8-connected) of the part found; the
-    false positive rate is over all normal pixels of the set. Trapezoids, interpolated linearly at
-    the limit.
+    The overlap at a threshold is the mean over defect regions (8-connected) of the part detected;
+    the false positive rate is over all normal pixels of the set. Integrated by the trapezoidal
+    rule, with linear interpolation at the limit.
     """
     if not 0 < limit <= 1:
         raise ValueError(f"the limit of AUPRO must lie in (0, 1], not {limit}")
-    # Down to the rate `above` of a threshold the overlap is still that of the threshold before it;
+    # Up to the rate `above` of a threshold the overlap is still that of the threshold before it;
     # then its ties come in, defect and normal pixels together.
     above, at = (n / counts.normal_pixels for n in (counts.normals_above, counts.normals))
     before = np.concatenate([[0.0], counts.overlap[:-1]])
@@ -189,9 +189,9 @@ def _checked(batches: Iterable[Batch]) -> Iterator[Batch]:
 
 
 def _defects(batches: Iterable[Batch]) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-    """Score and region of each defect pixel `[D]`, pixels of each region, and normal pixels."""
+    """Return score and region of each defect pixel `[D]`, region sizes, number of normal pixels."""
     scores, regions, sizes = [], [], []
-    found, normal_pixels = 0, 0
+    earlier_regions, normal_pixels = 0, 0
     for maps, masks in _checked(batches):
         for anomaly_map, mask in zip(maps, masks, strict=True):
             defects = np.count_nonzero(mask)
@@ -200,9 +200,9 @@ def _defects(batches: Iterable[Batch]) -> tuple[np.ndarray, np.ndarray, np.ndarr
                 labels, count = ndimage.label(mask, EIGHT_CONNECTED)
                 label = labels[mask] - 1
                 scores.append(anomaly_map[mask])
-                regions.append(label + np.int32(found))
+                regions.append(label + np.int32(earlier_regions))
                 sizes.append(np.bincount(label))
-                found += count
+                earlier_regions += count
     if not scores:
         return np.empty(0, np.float32), np.empty(0, np.int32), np.empty(0, int), normal_pixels
     score = np.concatenate(scores)
@@ -214,7 +214,7 @@ def _defects(batches: Iterable[Batch]) -> tuple[np.ndarray, np.ndarray, np.ndarr
 def _count_normals(
     batches: Iterable[Batch], threshold: np.ndarray, normal_pixels: int, chunk: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """How many normal pixels score at least, and more than, each threshold: int64 `[T]`."""
+    """Count the normal pixels that score at least, and more than, each threshold: int64 `[T]`."""
     ascending = np.ascontiguousarray(threshold[::-1])
     below, at_most = np.zeros((2, len(ascending)), np.int64)
     in_gap = np.zeros(len(ascending) + 2, np.int64)
@@ -229,8 +229,8 @@ def _count_normals(
             in_gap += np.bincount(gap, minlength=len(in_gap))
             yield scores[gap == 0]
 
-    # Chunks are no shorter than the thresholds, here and above, so that what is done for every
-    # chunk and threshold is no more than what is done for every pixel.
+    # Chunks, here and above, are at least as long as the list of thresholds, so that the work per
+    # chunk and threshold never exceeds the work per pixel.
     for scores in _in_chunks(undecided(), max(chunk, len(ascending))):
         scores.sort()
         below += np.searchsorted(scores, ascending, "left")
@@ -250,18 +250,18 @@ def _normal_scores(batches: Iterable[Batch]) -> Iterator[np.ndarray]:
 
 
 def _gap_finder(ascending: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """A function that tells between which of these values `[T]` scores `[n]` lie.
+    """Return a function that finds between which of the sorted values `[T]` scores `[n]` lie.
 
-    It gives 1 + the number of values below a score where no value equals it, or 0 for undecided:
-    the score shares a cell of a grid with a value. Every operation is monotone in float32, so that
-    scores in a lower cell are lower, whatever is rounded.
+    It returns 1 + the number of values below a score, or 0 (undecided) if the score shares a grid
+    cell with a value. Every operation is monotone in float32, so scores in a lower cell are lower,
+    whatever the rounding.
     """
     cells = min(CELLS_A_SCORE * len(ascending), MOST_CELLS)
     lowest, highest = float(ascending[0]), float(ascending[-1])
     width = (highest - lowest) / cells
     if not (width > 1e-30 and np.abs([lowest, highest]).max() < 1e37):  # no room in float32
         return lambda scores: np.zeros(len(scores), np.intp)
-    # One cell more below the lowest value; what lies above the highest is put with it.
+    # One extra cell below the lowest value; scores above the highest value join its cell.
     origin, top, scale = np.float32([lowest - width, highest, 1 / width])
 
     def cell_of(scores: np.ndarray) -> np.ndarray:
@@ -269,7 +269,7 @@ def _gap_finder(ascending: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
 
     occupied = cell_of(ascending)
     table = np.zeros(occupied[-1] + 1, np.int32)
-    table[occupied] = np.arange(1, len(ascending) + 1)  # of several values in a cell the highest
+    table[occupied] = np.arange(1, len(ascending) + 1)  # the highest of several in a cell
     np.maximum.accumulate(table, out=table)
     table += 1
     table[occupied] = 0
@@ -277,7 +277,7 @@ def _gap_finder(ascending: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def _in_chunks(parts: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
-    """Scores in pieces of `size`, the last one shorter, in a buffer that is used again."""
+    """Yield scores in pieces of `size`, the last one shorter, in a buffer that is reused."""
     buffer, filled = np.empty(size, np.float32), 0
     for scores in parts:
         while len(scores):

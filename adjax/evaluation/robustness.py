@@ -1,8 +1,8 @@
-"""Does a threshold survive a change of the light? Test images changed, thresholds left as they are.
+"""Robustness of thresholds to changes of the light: fixed thresholds on altered test images.
 
-The changes and their strengths are defaults of ours [D]: what a camera on a production line sees
-when a lamp ages, is moved or is replaced. Every draw follows from a seed, the change and the number
-of the image, so that an image is changed alike in any batch.
+The changes and their strengths are our defaults [D]: what a camera on a production line sees when a
+lamp ages, is moved or is replaced. Every draw is determined by a seed, the change and the number of
+the image, so an image changes in the same way in any batch.
 """
 
 import zlib
@@ -28,10 +28,7 @@ def contrast(image: np.ndarray, strength: float, generators: Generators) -> np.n
 
 
 def gradient(image: np.ndarray, strength: float, generators: Generators) -> np.ndarray:
-    """Light from one side: times a ramp from 1 - strength to 1 + strength.
-
-    The ramp spans the image in a direction drawn for it.
-    """
+    """Light each image from a random side: multiply by a ramp from 1 - strength to 1 + strength."""
     angle = np.array([g.uniform(0, 2 * np.pi) for g in generators])[:, None, None]
     height, width = image.shape[1:3]
     y, x = np.linspace(-1, 1, height)[:, None], np.linspace(-1, 1, width)
@@ -58,17 +55,17 @@ STRENGTHS = {
 def change_images(
     image: np.ndarray, change: str, strength: float, *, seed: int = 0, first: int = 0
 ) -> np.ndarray:
-    """Images with one change, clipped to what an image can hold.
+    """Apply one change to images, and clip them to their range.
 
     Args:
       image: uint8, or float32 in [0, 1]: `[N, H, W, C]`.
-      change: a name of `CHANGES`.
-      strength: see there.
-      seed: of the draws.
-      first: number of the first image, where these are a part of more.
+      change: a key of `CHANGES`.
+      strength: argument of the change.
+      seed: seed of the random draws.
+      first: number of the first image, if these are part of a larger set.
 
     Returns:
-      Of the same dtype and shape; the input is left as it is.
+      New images of the same dtype and shape.
 
     """
     generators = [
@@ -91,21 +88,21 @@ def robustness_table(
     seed: int = 0,
     batch_size: int = 32,
 ) -> list[dict]:
-    """F1 at fixed thresholds, and pixel AUROC, as the test images change.
+    """Measure F1 at fixed thresholds, and pixel AUROC, on altered test images.
 
     Args:
       score_maps: images like `images` -> anomaly maps float32 `[n, H, W]`; n is at most
         `batch_size`.
-      images: of a test set, uint8 or float32 in [0, 1]: `[N, H, W, C]`.
+      images: test images, uint8 or float32 in [0, 1]: `[N, H, W, C]`.
       masks: bool `[N, H, W]`.
-      thresholds: chosen on unchanged validation normals, by name.
-      strengths: what is tried, by change.
-      seed: of the draws.
-      batch_size: images that are changed and scored at once.
+      thresholds: chosen on unaltered normal validation images, by name.
+      strengths: strengths to try, by change.
+      seed: seed of the random draws.
+      batch_size: images changed and scored at once.
 
     Returns:
-      One row each: `change`, `strength`, `pixel_auroc` and `f1`, by the name of the threshold. The
-      first is of unchanged images: change "none", strength 0.
+      Rows of `change`, `strength`, `pixel_auroc` and `f1` (by the name of the threshold). The first
+      is for unaltered images: change "none", strength 0.
 
     """
     starts = range(0, len(images), batch_size)

@@ -13,14 +13,14 @@ def collect_scores(
     batch_size: int,
     maps: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
-    """Image scores of all members for all test images.
+    """Compute the image scores of all members for all test images.
 
     Args:
       score: `image float32 [B, H, W, C] -> {name: [P, B]}`.
-      image: uint8 `[N, H, W, C]`, or what reads rows of it.
-      batch_size: B; the last batch is filled up and what was added is dropped.
-      maps: float32 `[P, N, H, W]`, on disk maybe: filled with what `score` calls `anomaly_map`,
-        `[P, B, H, W]`.
+      image: uint8 `[N, H, W, C]`, or an object that reads its rows from files.
+      batch_size: B; the last batch is padded, and the padding's scores are dropped.
+      maps: float32 `[P, N, H, W]`, perhaps memory-mapped; filled with the `anomaly_map`
+        `[P, B, H, W]` that `score` then returns too.
 
     Returns:
       name -> float32 `[P, N]`.
@@ -43,14 +43,14 @@ def choose_examples(
     normal: int = 8,
     anomalous: int = 8,
 ) -> np.ndarray:
-    """Test images to show, chosen without looking at scores: the first of their kind.
+    """Choose test images to show without looking at scores: the first ones of each kind.
 
     Args:
       label: class of each test image, `[N]`.
       is_anomalous: bool `[P, N]`, for each member.
-      counted: bool `[P, N]`, which images a member is tested on; all by default.
-      normal: how many normal images; of several classes the first of each in turn.
-      anomalous: how many others, likewise.
+      counted: bool `[P, N]`, the test images of each member; all by default.
+      normal: number of normal images, taken from their classes in turn.
+      anomalous: number of anomalous images, likewise.
 
     Returns:
       int64 `[P, K]`, normal ones first; K is `normal + anomalous`, or less if a kind lacks images.
@@ -59,7 +59,7 @@ def choose_examples(
 
     def first(chosen: np.ndarray, count: int) -> np.ndarray:
         rows = np.flatnonzero(chosen)
-        # How many images of its class come before each: first all firsts, then all seconds.
+        # Number of earlier images of the same class: all firsts come first, then all seconds.
         turn = np.zeros(len(rows), np.int64)
         for name in np.unique(label[rows]):
             same = label[rows] == name

@@ -1,13 +1,12 @@
-"""Thresholds of a detector, chosen on normal images that it was not trained on, and how much the
-choice matters.
+"""Thresholds of a detector, chosen on held-out normal images, and how much the choice matters.
 
-A pixel (or an image) is called anomalous where its score is at least the threshold. The rules look
-at validation normals only; thresholds are float32 values, and the quantile and the minimum area
-give the lowest one that keeps their promise on them. What is chosen with the masks of a test set is
-called oracle.
+A pixel (or an image) is called anomalous where its score is at least the threshold. The rules see
+normal validation images only. Thresholds are float32 values; the quantile and the minimum-area rule
+return the lowest one that meets their condition on those images. Whatever is chosen with the masks
+of a test set is called oracle.
 
-The minimum-area rule is that of the MVTec AD paper (2019), whose areas are not stated; the quantile
-and k-sigma are common rules with defaults of ours [D].
+The minimum-area rule is that of the MVTec AD paper (2019), which does not state its areas; the
+quantile and k-sigma are common rules with our defaults [D].
 """
 
 import math
@@ -21,14 +20,14 @@ from adjax.evaluation.pixel_metrics import EIGHT_CONNECTED, PixelCounts, f1_scor
 
 
 def quantile(scores: np.ndarray, q: float = 0.995) -> float:
-    """The lowest threshold that at most a part 1 - q of normal scores reaches.
+    """Return the lowest threshold that at most a fraction 1 - q of normal scores reaches.
 
-    Exact, in memory for that part and one image at a time.
+    Exact; memory holds that fraction and one image at a time.
 
     Args:
-      scores: maps `[N, H, W]` of normal images, for pixels; or their image scores `[N]`.
-      q: in (0, 1]; at 1, or where there are less than 1 / (1 - q) scores, the threshold lies just
-        above all of them.
+      scores: anomaly maps `[N, H, W]` of normal images, or their image scores `[N]`.
+      q: in (0, 1]; at 1, or with fewer than 1 / (1 - q) scores, the threshold lies just above all
+        of them.
 
     """
     if not 0 < q <= 1:
@@ -44,7 +43,7 @@ def quantile(scores: np.ndarray, q: float = 0.995) -> float:
 
 
 def k_sigma(scores: np.ndarray, k: float = 3.0) -> float:
-    """Mean plus k standard deviations of normal scores, `[N, H, W]` or `[N]`."""
+    """Return mean plus k standard deviations of normal scores, `[N, H, W]` or `[N]`."""
     total = math.prod(np.shape(scores))
     mean = sum(part.sum(dtype=np.float64) for part in _images(scores)) / max(1, total)
     variance = sum(np.square(part - mean).sum() for part in _images(scores)) / total
@@ -52,15 +51,15 @@ def k_sigma(scores: np.ndarray, k: float = 3.0) -> float:
 
 
 def minimum_area(maps: np.ndarray, area: int) -> float:
-    """The lowest threshold at which no normal image shows a region of `area` pixels or more.
+    """Return the lowest threshold at which no normal image has a region of `area` pixels or more.
 
-    Exact: raising a threshold only shrinks and splits regions (8-connected), so that bisection over
-    the sorted scores of an image finds the place, and only images that the threshold so far does
-    not satisfy are searched.
+    Exact: raising a threshold only shrinks and splits regions (8-connected), so bisection over the
+    sorted scores of an image finds it, and only images that violate the threshold so far are
+    searched.
 
     Args:
-      maps: of normal images, `[N, H, W]`.
-      area: the smallest defect that is to be reported, in pixels.
+      maps: anomaly maps of normal images, `[N, H, W]`.
+      area: pixels of the smallest defect to report.
 
     """
     size = math.prod(np.shape(maps)[1:])
@@ -86,13 +85,14 @@ def minimum_area(maps: np.ndarray, area: int) -> float:
 def choose_thresholds(
     maps: np.ndarray, *, q: float = 0.995, k: float = 3.0, area: int | None = None
 ) -> dict[str, float]:
-    """The pixel thresholds by all rules, from maps `[N, H, W]` of validation normals.
+    """Return the pixel threshold of every rule.
 
     Args:
-      maps: of normal images that were not trained on.
-      q: of `quantile`.
-      k: of `k_sigma`.
-      area: of `minimum_area`; None: a thousandth of an image [D], as the paper states none.
+      maps: anomaly maps `[N, H, W]` of normal images that were not trained on.
+      q: argument of `quantile`.
+      k: argument of `k_sigma`.
+      area: argument of `minimum_area`; None: a thousandth of an image [D], as the paper states
+        none.
 
     """
     if area is None:
@@ -107,11 +107,11 @@ def choose_thresholds(
 def pixel_rates(
     maps: np.ndarray, masks: np.ndarray, thresholds: Mapping[str, float]
 ) -> dict[str, dict[str, float]]:
-    """How thresholds, by name, do on all pixels of a test set, `[N, H, W]`.
+    """Evaluate thresholds, by name, on all pixels of a test set, `[N, H, W]`.
 
     Returns:
-      For each name `threshold`, `f1`, `precision` and `recall` (0 with no hit), and
-      `flagged_normal`, the part of the normal pixels that is called anomalous.
+      For each name `threshold`, `f1`, `precision` and `recall` (0 without a hit), and
+      `flagged_normal`, the fraction of normal pixels called anomalous.
 
     """
     hits, calls = dict.fromkeys(thresholds, 0), dict.fromkeys(thresholds, 0)
@@ -136,19 +136,19 @@ def pixel_rates(
 
 
 class Curve(NamedTuple):
-    """F1 against the threshold, lowest first: `[T]` each."""
+    """F1 against the threshold, lowest threshold first: `[T]` each."""
 
     threshold: np.ndarray
     f1: np.ndarray
 
 
 def f1_curve(counts: PixelCounts, points: int | None = None) -> Curve:
-    """F1 of a test set against the threshold, exact at each of its points.
+    """Return F1 of a test set against the threshold, exact at each point.
 
     Args:
-      counts: of the test set, see `count_pixels`.
-      points: about how many, spread evenly over the thresholds and over the defect pixels found,
-        the best one among them; None: all distinct scores of defect pixels.
+      counts: pixel counts of the test set, see `count_pixels`.
+      points: about how many, spread evenly over the thresholds and over the detected defect pixels,
+        always with the best one; None: all distinct scores of defect pixels.
 
     """
     threshold, f1 = counts.threshold[::-1], f1_scores(counts)[::-1]
@@ -168,10 +168,10 @@ class Stability(NamedTuple):
     """The range of thresholds that are nearly as good as the oracle.
 
     Attributes:
-      low: its lowest threshold.
-      high: its highest threshold.
-      low_quantile: the part of the normal test pixels below `low`.
-      high_quantile: the part of the normal test pixels below `high`.
+      low: lowest threshold of the range.
+      high: highest threshold of the range.
+      low_quantile: fraction of the normal test pixels below `low`.
+      high_quantile: fraction of the normal test pixels below `high`.
 
     """
 
@@ -182,27 +182,27 @@ class Stability(NamedTuple):
 
     @property
     def ratio(self) -> float | None:
-        """How many times the lowest threshold the highest one is; None unless both are positive."""
+        """Highest over lowest threshold; None unless both are positive."""
         return self.high / self.low if self.low > 0 else None
 
     @property
     def width(self) -> float:
-        """The part of the normal test pixels that scores within the range."""
+        """Fraction of the normal test pixels that score within the range."""
         return self.high_quantile - self.low_quantile
 
 
 def stability(counts: PixelCounts, tolerance: float = 0.05) -> Stability:
-    """The range about the best threshold in which F1 is within a tolerance of the best, 5 %.
+    """Return the range around the best threshold where F1 stays within a tolerance of the best.
 
     Its ends are scores of defect pixels; in between F1 is checked everywhere, also where only
     normal pixels score.
     """
     f1 = f1_scores(counts)
     best = int(f1.argmax())
-    # From threshold i down to the next one F1 falls with every normal pixel, until that one's
+    # From threshold i down to the next one F1 falls with every normal pixel, until the next one's
     # defect pixels come in: the valley is just above it.
-    found, called = counts.defects[:-1], counts.defects[:-1] + counts.normals_above[1:]
-    valley = 2 * found / (called + counts.defect_pixels)
+    hits, called = counts.defects[:-1], counts.defects[:-1] + counts.normals_above[1:]
+    valley = 2 * hits / (called + counts.defect_pixels)
     enough = (1 - tolerance) * f1[best]
     crossable = np.minimum(valley, np.minimum(f1[:-1], f1[1:])) >= enough
     barriers = np.flatnonzero(~crossable)
@@ -214,7 +214,7 @@ def stability(counts: PixelCounts, tolerance: float = 0.05) -> Stability:
 
 
 def _images(scores: np.ndarray) -> Iterator[np.ndarray]:
-    """The finite float32 scores of one image after another, `[H, W]` or `[]`."""
+    """Yield the finite float32 scores of one image after another, `[H, W]` or `[]`."""
     if not len(scores):
         raise ValueError("a threshold needs scores of normal images")
     for image_scores in scores:
@@ -225,11 +225,11 @@ def _images(scores: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _largest_region(mask: np.ndarray) -> int:
-    """Pixels of the largest region of a mask `[H, W]`; 0 if it is empty."""
+    """Return the size in pixels of the largest region of a mask `[H, W]`; 0 if it is empty."""
     labels, count = ndimage.label(mask, EIGHT_CONNECTED)
     return int(np.bincount(labels.ravel())[1:].max()) if count else 0
 
 
 def _above(score: np.float32) -> float:
-    """The next float32: a threshold that this score does not reach."""
+    """Return the next float32: a threshold that this score does not reach."""
     return float(np.nextafter(np.float32(score), np.float32(np.inf)))

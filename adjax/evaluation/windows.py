@@ -1,4 +1,4 @@
-"""Sliding windows: a score of patches made into a score of whole images."""
+"""Sliding windows: a score of whole images from a score of patches."""
 
 import dataclasses
 from collections.abc import Callable
@@ -15,19 +15,19 @@ def windowed(score: Callable, patch: int, stride: int, at_once: int = 1) -> Call
     """Lift the score of patches to images of any size.
 
     Maps and reconstructions are averaged over the windows that overlap at a pixel; an image scores
-    as high as its highest window [D]. The windows of one or a few places are scored at a time, so
-    that memory is that of the images and of `at_once * B` patches.
+    as high as its highest-scoring window [D]. Only the windows of a few places are scored at a
+    time, so memory holds the images and `at_once * B` patches.
 
     Args:
       score: `(variables, image [B, p, p, C], key) -> scores`, a dataclass of `image_score`,
-        `anomaly_map` and `reconstruction`, as methods give it.
-      patch: height and width p of its images.
-      stride: between windows, at most p; the last ones are moved back to end at the border.
+        `anomaly_map` and `reconstruction`, as methods return it.
+      patch: height and width p of the patches.
+      stride: step between windows, at most p; the last ones are moved back to end at the border.
       at_once: places whose windows are scored together, each in all B images.
 
     Returns:
-      The same function of images `[B, H, W, C]`, H and W at least p. Each group of places has a
-      random key of its own.
+      The same function of images `[B, H, W, C]`, H and W at least p. Each group of places has its
+      own random key.
 
     """
 
@@ -78,10 +78,9 @@ def windowed(score: Callable, patch: int, stride: int, at_once: int = 1) -> Call
 
 
 def _places(height: int, width: int, patch: int, stride: int, at_once: int):
-    """Corners of windows int32 `[G, at_once, 2]`, which of them are no repetitions, and how many
-    windows cover each pixel `[H, W]`.
+    """Return window corners int32 `[G, at_once, 2]`, their weights, windows per pixel `[H, W]`.
 
-    The last group is filled up with its last window, which counts once.
+    The last group is filled up with copies of its last window, whose weight is 0 instead of 1.
     """
     rows, columns = (window_starts(size, patch, stride) for size in (height, width))
     corner = np.array([(y, x) for y in rows for x in columns], np.int32)
@@ -94,12 +93,12 @@ def _places(height: int, width: int, patch: int, stride: int, at_once: int):
 
 
 def _cover(size: int, starts: tuple[int, ...], patch: int) -> np.ndarray:
-    """How many windows cover each pixel of an axis: `[size]`."""
+    """Return how many windows cover each pixel of an axis: `[size]`."""
     return sum(((np.arange(size) - start) // patch == 0).astype(int) for start in starts)
 
 
 def _cut(image: jax.Array, corner: jax.Array, patch: int) -> jax.Array:
-    """Windows `[B, p, p, C]` of images at a corner."""
+    """Cut windows `[B, p, p, C]` out of images at a corner."""
     batch, _, _, channels = image.shape
     return lax.dynamic_slice(image, (0, *corner, 0), (batch, patch, patch, channels))
 
@@ -112,7 +111,7 @@ def _add(total: jax.Array, part: jax.Array, corner: jax.Array, weight: jax.Array
 
 
 def _scores_like(scores, image_score, anomaly_map, reconstruction):
-    """Scores of the same class; this room does not know methods."""
+    """Return scores of the same class, which this package does not import."""
     return dataclasses.replace(
         scores, image_score=image_score, anomaly_map=anomaly_map, reconstruction=reconstruction
     )

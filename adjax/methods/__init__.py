@@ -1,61 +1,57 @@
-"""Systems of the literature, one file each: their stages and their score."""
+"""Systems of the literature: their settings, their stages and their score.
+
+A method is a package here that declares `METHODS`, one `MethodInfo` a name, in its `__init__` and
+builds them in `method.py`. The modules beside the packages are what several methods share. No
+method knows a trainer, a data set or another method's settings.
+"""
+
+import importlib
 
 from adjax.errors import UserError
-from adjax.methods.aesc import ae_d6_residual, ae_d6_uncertainty, aesc_residual, aesc_uncertainty
-from adjax.methods.anogan import anogan
-from adjax.methods.autoencoder import autoencoder
-from adjax.methods.cnn_dictionary import cnn_dictionary
-from adjax.methods.deep_svdd import deep_svdd
-from adjax.methods.f_anogan import f_anogan
-from adjax.methods.ganomaly import ganomaly
-from adjax.methods.isolation_forest import isolation_forest
-from adjax.methods.itae import itae
-from adjax.methods.ocsvm import ocsvm, ocsvm_oracle
-from adjax.methods.reconstruction import ae_l2, ssim_ae
-from adjax.methods.skip_ganomaly import skip_ganomaly
-from adjax.methods.stage import DATA_AXIS, Fit, Method, Scores, Stage, TrainState
-from adjax.methods.style_distillation import oe_sdn, sdn
-from adjax.methods.unet import unet_ae
-from adjax.methods.vae import vae
+from adjax.methods.info import MethodInfo, Sections
 
-METHODS = {
-    "ae": autoencoder,
-    "sdn": sdn,
-    "oe_sdn": oe_sdn,
-    "aesc_residual": aesc_residual,
-    "aesc_uncertainty": aesc_uncertainty,
-    "ae_d6_residual": ae_d6_residual,
-    "ae_d6_uncertainty": ae_d6_uncertainty,
-    "ssim_ae": ssim_ae,
-    "ae_l2": ae_l2,
-    "unet_ae": unet_ae,
-    "ganomaly": ganomaly,
-    "skip_ganomaly": skip_ganomaly,
-    "anogan": anogan,
-    "f_anogan": f_anogan,
-    "deep_svdd": deep_svdd,
-    "vae": vae,
-    "cnn_dictionary": cnn_dictionary,
-    "itae": itae,
-    "ocsvm": ocsvm,
-    "ocsvm_oracle": ocsvm_oracle,
-    "isolation_forest": isolation_forest,
+__all__ = ["PACKAGES", "MethodInfo", "Sections", "build", "infos", "lookup"]
+
+# Package of each method: of all of them only the one in use is imported.
+PACKAGES = {
+    "ae": "style_distillation",
+    "sdn": "style_distillation",
+    "oe_sdn": "style_distillation",
+    "aesc_residual": "aesc",
+    "aesc_uncertainty": "aesc",
+    "ae_d6_residual": "aesc",
+    "ae_d6_uncertainty": "aesc",
+    "ssim_ae": "bergmann",
+    "ae_l2": "bergmann",
+    "unet_ae": "unet",
+    "ganomaly": "ganomaly",
+    "skip_ganomaly": "skip_ganomaly",
+    "anogan": "anogan",
+    "f_anogan": "f_anogan",
+    "deep_svdd": "deep_svdd",
+    "vae": "vae",
+    "cnn_dictionary": "cnn_dictionary",
+    "itae": "itae",
+    "ocsvm": "ocsvm",
+    "ocsvm_oracle": "ocsvm",
+    "isolation_forest": "isolation_forest",
 }
 
-__all__ = [
-    "DATA_AXIS",
-    "METHODS",
-    "Fit",
-    "Method",
-    "Scores",
-    "Stage",
-    "TrainState",
-    "create_method",
-]
+
+def lookup(name: str) -> MethodInfo:
+    """Return the declaration of a method; raises `UserError` if there is none of that name."""
+    if not isinstance(name, str) or name not in PACKAGES:
+        raise UserError(f"config.method={name!r}: choose one of {', '.join(PACKAGES)}")
+    package = importlib.import_module(f"{__name__}.{PACKAGES[name]}")
+    return next(info for info in package.METHODS if info.name == name)
 
 
-def create_method(config) -> Method:
-    """The method that `config.method` names, built from the config's sections."""
-    if config.method not in METHODS:
-        raise UserError(f"config.method={config.method!r}: choose one of {', '.join(METHODS)}")
-    return METHODS[config.method](config)
+def infos() -> dict[str, MethodInfo]:
+    """Return the declarations of all methods by name; imports no JAX."""
+    return {name: lookup(name) for name in PACKAGES}
+
+
+def build(name: str, sections: Sections):
+    """Build a method from its typed sections: a `stage.Method`."""
+    module, _, function = lookup(name).builder.partition(":")
+    return getattr(importlib.import_module(f"{__name__}.{module}"), function)(sections)

@@ -1,6 +1,6 @@
-"""What adversarial methods share: losses, draws, turns of two players, and the sign of collapse.
+"""Adversarial training: losses, turns of two players, and the sign of collapse.
 
-Networks, parameters and optimiser states of the players are by name, see `networks`.
+Networks, parameters and optimiser states of the players are dicts by name, see `networks`.
 """
 
 from collections.abc import Callable
@@ -25,34 +25,34 @@ Turn = Callable[[TrainState, jax.Array, jax.Array], tuple[TrainState, dict]]
 
 
 def to_signed(image: jax.Array) -> jax.Array:
-    """Images of [0, 1] in [-1, 1], the range of tanh."""
+    """Map images from [0, 1] to [-1, 1], the range of tanh."""
     return 2 * image - 1
 
 
 def to_unit(image: jax.Array) -> jax.Array:
-    """Images of [-1, 1] in [0, 1]."""
+    """Map images from [-1, 1] to [0, 1]."""
     return (image + 1) / 2
 
 
 def binary_cross_entropy(logit: jax.Array, target: float) -> jax.Array:
-    """`-t log p - (1 - t) log (1 - p)` of probabilities `p = sigmoid(logit)`, elementwise."""
+    """Return `-t log p - (1 - t) log (1 - p)` with `p = sigmoid(logit)`, elementwise."""
     return target * jax.nn.softplus(-logit) + (1 - target) * jax.nn.softplus(logit)
 
 
 def discriminator_loss(real: jax.Array, fake: jax.Array) -> jax.Array:
-    """Of logits of real and of made images: the mean of both cross-entropies, their sum."""
+    """Return the sum of the mean cross-entropies of logits of real and of made images."""
     return binary_cross_entropy(real, 1.0).mean() + binary_cross_entropy(fake, 0.0).mean()
 
 
 def generator_loss(fake: jax.Array) -> jax.Array:
-    """The non-saturating loss (Goodfellow et al. 2014), of logits of made images."""
+    """Return the non-saturating loss (Goodfellow et al. 2014) of logits of made images."""
     return binary_cross_entropy(fake, 1.0).mean()
 
 
 def gradient_penalty(
     critic: Callable[[jax.Array], jax.Array], real: jax.Array, fake: jax.Array, mix: jax.Array
 ) -> jax.Array:
-    """How far a critic's slope is from one between real and made images (Gulrajani et al. 2017).
+    """Penalise a critic whose slope between real and made images is not one (Gulrajani 2017).
 
     Args:
       critic: `[B, H, W, C] -> [B]`; the value of an image must not depend on those beside it.
@@ -61,7 +61,7 @@ def gradient_penalty(
       mix: `[B]` in [0, 1], where between `real` (0) and `fake` (1) the slope is taken.
 
     Returns:
-      `(|gradient| - 1)^2` of each image, `[B]`.
+      `(|gradient| - 1)^2` at each image, `[B]`.
 
     """
     between = real + mix[:, None, None, None] * (fake - real)
@@ -71,9 +71,9 @@ def gradient_penalty(
 
 
 def split_batch(image: jax.Array, parts: int) -> jax.Array:
-    """`[parts * B, ...]` to `[parts, B, ...]`, each image in one part.
+    """Split `[parts * B, ...]` into `[parts, B, ...]`, each image in one part.
 
-    Parts are interleaved, so that each is of the same images whether devices share the batch.
+    Parts are interleaved, so that each has the same images however many devices share the batch.
     """
     return image.reshape(-1, parts, *image.shape[1:]).swapaxes(0, 1)
 
@@ -86,11 +86,11 @@ def step_network(
     rate: jax.Array | float,
     weight_decay: jax.Array | float = 0.0,
 ) -> tuple[TrainState, dict[str, jax.Array]]:
-    """One step of one network of a stage; the others are what they are.
+    """Take one step with one network of a stage; the others stay as they are.
 
     Args:
-      state: of the stage, as `networks.init_networks` makes it; its step is not counted here.
-      name: of the network that moves.
+      state: the stage's, as `networks.init_networks` makes it; its step is not counted here.
+      name: the network that moves.
       objective: what it descends.
       optimizer: gives the direction of descent for a learning rate of one.
       rate: the learning rate.
@@ -116,7 +116,7 @@ def step_network(
 
 
 def in_turns(critic: Turn, generator: Turn, critic_steps: int = 1) -> Turn:
-    """An update in which the critic has `critic_steps` steps and then the generator one.
+    """Return an update in which the critic takes `critic_steps` steps and then the generator one.
 
     The batch is split: each of the critic's steps sees images that no other sees, so that an update
     takes `critic_steps` times the images of a step. The generator's sees those of the last.
@@ -145,16 +145,16 @@ def in_turns(critic: Turn, generator: Turn, critic_steps: int = 1) -> Turn:
 
 
 def spread_of(made: jax.Array, real: jax.Array) -> dict[str, jax.Array]:
-    """The metric that `spread_limit` is of: `networks.relative_spread`, without a gradient."""
+    """Return `networks.relative_spread`, without a gradient, as the metric of `spread_limit`."""
     return {SPREAD: lax.stop_gradient(relative_spread(made, real))}
 
 
 def spread_limit(least: float, after: int) -> Limit:
-    """By which a generator is told to have collapsed: its images differ less than `least`.
+    """Return the limit below which a generator has collapsed: its images hardly differ.
 
     Args:
-      least: of `spread_of`; healthy generators are near 1.
-      after: steps; a generator begins with images that are much alike.
+      least: value of `spread_of`; healthy generators are near 1.
+      after: steps that do not count; a generator begins with images that are much alike.
 
     """
     return Limit(SPREAD, least, after, "the generator's images are nearly alike, it has collapsed")

@@ -1,8 +1,8 @@
-"""Global contrast normalisation by the L1 norm: what Deep SVDD and its baselines see.
+"""Global contrast normalisation by the L1 norm, for Deep SVDD and its baselines.
 
-Ruff et al., "Deep One-Class Classification", ICML 2018, and its code: of every image its mean is
-subtracted, the rest is divided by its mean absolute value, and the result is mapped to [0, 1] by
-the extremes of the training images of the normal class. Test images may leave [0, 1].
+As in Ruff et al., "Deep One-Class Classification", ICML 2018, and its code: an image's mean is
+subtracted from it, the rest is divided by its mean absolute value, and the result is mapped to
+[0, 1] by the extremes of the training images of the normal class. Test images may leave [0, 1].
 """
 
 from collections.abc import Iterable
@@ -15,13 +15,13 @@ _PIXELS = (-3, -2, -1)
 
 
 def l1_contrast(image: jax.Array | np.ndarray) -> jax.Array:
-    """(x - mean(x)) / mean|x - mean(x)|, of every image over all its pixels and channels.
+    """Return (x - mean(x)) / mean|x - mean(x)|, means over all pixels and channels of an image.
 
     Args:
       image: float32 `[..., H, W, C]`.
 
     Returns:
-      The same shape; mean 0 and mean absolute value 1. Of an image of one colour zeros.
+      The same shape; mean 0 and mean absolute value 1. An image of one colour becomes zeros.
 
     """
     image = jnp.asarray(image)
@@ -33,10 +33,10 @@ def l1_contrast(image: jax.Array | np.ndarray) -> jax.Array:
 
 
 def extremes(images: Iterable[np.ndarray]) -> tuple[np.float32, np.float32]:
-    """Least and greatest value of the contrast-normalised images: constants of a normal class.
+    """Return the least and the greatest value of a normal class's contrast-normalised images.
 
     Args:
-      images: float32 `[n, H, W, C]` each, of any n, read once; what a `Fit` calls `images(size)`.
+      images: batches float32 `[n, H, W, C]` of any n, read once, as a `Fit` has them.
 
     Returns:
       `(low, high)`. `high` is above `low` even if no image has any contrast, so that their
@@ -58,7 +58,7 @@ def extremes(images: Iterable[np.ndarray]) -> tuple[np.float32, np.float32]:
 
 
 def normalise(image: jax.Array, low: jax.Array, high: jax.Array) -> jax.Array:
-    """`l1_contrast` mapped to [0, 1] by the extremes of the training images.
+    """Map `l1_contrast` to [0, 1] by the extremes of the training images.
 
     Args:
       image: float32 `[..., H, W, C]`.

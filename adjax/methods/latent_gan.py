@@ -1,4 +1,4 @@
-"""What AnoGAN and f-AnoGAN share: a generator that makes images of drawn latents."""
+"""Generators of images from drawn latents, for AnoGAN and f-AnoGAN."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -21,10 +21,10 @@ class LatentGAN(NamedTuple):
     Attributes:
       generator: `(image shape, dtype=...) -> module` from `z [B, Z]` to images in [-1, 1].
       judge: module of images in [-1, 1], a discriminator or a critic.
-      judge_name: of its parameters in the stage.
+      judge_name: names its parameters in the stage.
       latent_size: Z.
       draw: `(key, shape) -> latents`.
-      optimizer: of both, each with its own state.
+      optimizer: both have it, each with its own state.
 
     """
 
@@ -36,7 +36,7 @@ class LatentGAN(NamedTuple):
     optimizer: optax.GradientTransformation
 
     def init(self, key: jax.Array, image: jax.Array) -> TrainState:
-        """`Stage.init`."""
+        """Make the state of an untrained stage, see `Stage.init`."""
         networks = {
             GENERATOR: Network(
                 self.generator(image.shape[1:]),
@@ -48,12 +48,12 @@ class LatentGAN(NamedTuple):
         return init_networks(networks)(key, image)
 
     def generate(self, variables: Variables, z: jax.Array, image: jax.Array) -> jax.Array:
-        """Images of latents, of the shape of `image`, with the statistics of training."""
+        """Make images of latents in the shape of `image`, with the statistics of training."""
         own = variables_of(variables, GENERATOR)
         return self.generator(image.shape[1:]).apply(own, z)[0]
 
     def make(self, variables: Variables, image: jax.Array, key: jax.Array, dtype: str):
-        """As many images of fresh latents as there are in `image`, and G's new statistics."""
+        """Make as many images of fresh latents as `image` has; return G's new statistics too."""
         z = drawn_share(self.draw, key, (len(image), self.latent_size))
         model = self.generator(image.shape[1:], dtype=dtype)
         own = variables_of(variables, GENERATOR)
@@ -61,11 +61,11 @@ class LatentGAN(NamedTuple):
         return made, statistics
 
     def generator_turn(self, loss_of, dtype: str, *rates: jax.Array) -> adversarial.Turn:
-        """The generator's step.
+        """Return the generator's step.
 
         Args:
           loss_of: `(variables of the stage, made images) -> loss []`.
-          dtype: of activations.
+          dtype: that of activations in training.
           *rates: learning rate and weight decay.
 
         """

@@ -20,7 +20,7 @@ class Network(NamedTuple):
 
     Attributes:
       model: takes `(input)`, and `train=True` where it is trained.
-      example: `image [1, H, W, C] -> input`, for the shapes of its parameters.
+      example: `image [1, H, W, C] -> input`, from which the shapes of its parameters follow.
       optimizer: gives the direction of descent for a learning rate of one.
 
     """
@@ -31,7 +31,7 @@ class Network(NamedTuple):
 
 
 def init_networks(networks: dict[str, Network]) -> Callable[[jax.Array, jax.Array], TrainState]:
-    """`Stage.init` of several networks."""
+    """Return `Stage.init` of several networks."""
 
     def init(key: jax.Array, image: jax.Array) -> TrainState:
         params, opt_state, model_state = {}, {}, {}
@@ -48,13 +48,13 @@ def init_networks(networks: dict[str, Network]) -> Callable[[jax.Array, jax.Arra
 
 
 def variables_of(variables: Variables, name: str, params: Any = None) -> Variables:
-    """One network's variables out of a stage's, its parameters replaced by `params` if given."""
+    """Return one network's variables out of a stage's, with `params` for its own if given."""
     own = {key: trees[name] for key, trees in variables.items() if name in trees}
     return own if params is None else {**own, "params": params}
 
 
 def with_state(model_state: dict, name: str, collections: dict) -> dict:
-    """A stage's other collections, those of one network replaced."""
+    """Return a stage's other collections with those of one network replaced."""
     return {
         key: {**trees, name: collections[key]} if key in collections else trees
         for key, trees in model_state.items()
@@ -62,10 +62,10 @@ def with_state(model_state: dict, name: str, collections: dict) -> dict:
 
 
 def relative_spread(made: jax.Array, real: jax.Array) -> jax.Array:
-    """How much made images `[B, ...]` differ among each other, by how much real ones do.
+    """Return how much made images `[B, ...]` differ from each other, relative to real ones.
 
-    The standard deviation over all images of all devices, root mean square over pixels, of the made
-    ones over that of the real ones: near 0 if all are made alike, which is called collapse.
+    It is the standard deviation over all images of all devices, root mean square over pixels, of
+    the made ones over that of the real ones: near 0 if all are made alike, which is collapse.
     """
 
     def spread(x):

@@ -1,5 +1,4 @@
-"""What GANomaly and Skip-GANomaly share: a generator that reproduces images, a discriminator that
-tells these from real ones, and how both are trained.
+"""Generators that reproduce images against a discriminator, for GANomaly and Skip-GANomaly.
 
 As in the authors' released code, both networks step at once from the same state, and a
 discriminator that has won (a loss below 1e-5) begins anew, while its statistics and its optimiser's
@@ -18,6 +17,7 @@ from jax import lax
 
 from adjax.methods.adversarial import spread_limit, spread_of, to_signed, to_unit
 from adjax.methods.networks import Network, init_networks, variables_of, with_state
+from adjax.methods.reproducing_settings import ReproducingGAN
 from adjax.methods.stage import Stage, TrainState, Variables, descend, dynamic_keys
 
 GENERATOR, DISCRIMINATOR = "generator", "discriminator"
@@ -27,14 +27,14 @@ _LEAST_SPREAD = 0.01  # [D] of reconstructions
 
 
 class Reproduction(NamedTuple):
-    """A batch, what the generator makes of it, and what the discriminator sees; in [-1, 1].
+    """A batch, its reconstruction, and what the discriminator sees; in [-1, 1].
 
     Attributes:
       image: framed, `[B, S, S, C]`.
-      made: its reconstruction, the same shape.
-      out: of the generator, by name.
-      real: logit `[B]` and features `[B, ...]` of the image.
-      fake: those of its reconstruction.
+      made: the generator's reconstruction, the same shape.
+      out: the generator's intermediates, by name.
+      real: the discriminator's logit `[B]` and features `[B, ...]` of the image.
+      fake: logit and features of the reconstruction.
 
     """
 
@@ -45,10 +45,9 @@ class Reproduction(NamedTuple):
     fake: tuple[jax.Array, jax.Array]
 
 
-# The terms of the generator's loss, weighted, by name, `[B]` each; their sum is the loss.
+# Terms of the generator's loss, weighted, by name, `[B]` each; their sum is the loss.
 Terms = Callable[[Reproduction], dict[str, jax.Array]]
-# The discriminator's loss, `[B]`.
-Loss = Callable[[Reproduction], jax.Array]
+Loss = Callable[[Reproduction], jax.Array]  # the discriminator's, [B]
 
 
 class Players(NamedTuple):
@@ -64,7 +63,7 @@ class Players(NamedTuple):
     discriminator: nn.Module
 
     def reproduce(self, variables: Variables, image: jax.Array) -> Reproduction:
-        """What both make of images `[B, H, W, C]` in [0, 1], with the statistics of training."""
+        """Apply both to images `[B, H, W, C]` in [0, 1], with the statistics of training."""
 
         def look(image):
             return self.discriminator.apply(variables_of(variables, DISCRIMINATOR), image)
@@ -75,42 +74,44 @@ class Players(NamedTuple):
 
 
 def to_frame(image: jax.Array) -> jax.Array:
-    """Images `[B, H, W, C]` of [0, 1] in the middle of black squares of a power of two, [-1, 1]."""
+    """Put images `[B, H, W, C]` of [0, 1] on black squares of a power of two, in [-1, 1]."""
     size = max(_LEAST_SIZE, 1 << (max(image.shape[1:3]) - 1).bit_length())
     pads = [((size - n) // 2, size - n - (size - n) // 2) for n in image.shape[1:3]]
     return to_signed(jnp.pad(image, ((0, 0), *pads, (0, 0))))
 
 
 def crop_frame(framed: jax.Array, image: jax.Array) -> jax.Array:
-    """What of a framed batch lies where `image` `[B, H, W, C]` does; still in [-1, 1]."""
+    """Cut from a framed batch what lies where `image` `[B, H, W, C]` does; still in [-1, 1]."""
     top, left = ((framed.shape[axis] - image.shape[axis]) // 2 for axis in (1, 2))
     height, width = image.shape[1:3]
     return framed[:, top : top + height, left : left + width]
 
 
 def from_frame(framed: jax.Array, image: jax.Array) -> jax.Array:
-    """What of a framed batch lies where `image` `[B, H, W, C]` does, in [0, 1]."""
+    """Cut from a framed batch what lies where `image` `[B, H, W, C]` does, in [0, 1]."""
     return to_unit(crop_frame(framed, image))
 
 
-def reproducing_stage(config, name: str, players: Players, terms: Terms, loss: Loss) -> Stage:
-    """The training of both networks on `config[name]`.
+def reproducing_stage(
+    name: str, own: ReproducingGAN, players: Players, terms: Terms, loss: Loss, dtype: str
+) -> Stage:
+    """Return the training of both networks.
 
     Args:
-      config: of the run.
-      name: of the stage and of its section.
+      name: the stage's and its section's.
+      own: that section.
       players: the networks; their `train` computes batch statistics.
-      terms: of the generator's loss; validation is by their sum.
-      loss: of the discriminator.
+      terms: the generator's; validation is by their sum.
+      loss: the discriminator's.
+      dtype: of activations in training.
 
     """
-    settings = config[name]
     adam = optax.scale_by_adam(b1=0.5)  # b2 is 0.999
     networks = {
         GENERATOR: Network(players.generator, to_frame, adam),
         DISCRIMINATOR: Network(players.discriminator, to_frame, adam),
     }
-    trained = Players(*(model.copy(dtype=config.precision) for model in players))
+    trained = Players(*(model.copy(dtype=dtype) for model in players))
     rate, decay = dynamic_keys(name)
 
     def update(state, frozen, batch, key, member):
@@ -137,25 +138,25 @@ def reproducing_stage(config, name: str, players: Players, terms: Terms, loss: L
 
     return Stage(
         name=name,
-        steps=settings.steps,
-        batch_size=settings.batch_size,
-        images_per_update=settings.batch_size,
-        sections=("data", name),
+        steps=own.steps,
+        batch_size=own.batch_size,
+        images_per_update=own.batch_size,
+        depends_on=("data", name),
         init=init_networks(networks),
         update=update,
         validate=validate,
-        limits=(spread_limit(_LEAST_SPREAD, max(200, settings.steps // 10)),),
+        limits=(spread_limit(_LEAST_SPREAD, max(200, own.steps // 10)),),
     )
 
 
 def _both_losses(players: Players, state: TrainState, params, image, terms: Terms, loss: Loss):
-    """The sum of both losses, of which each network's parameters see their own alone."""
+    """Return the sum of both losses, of which each network's parameters see their own alone."""
     held = lax.stop_gradient(params[DISCRIMINATOR])
 
     def run(name, model, params, model_state, image):
         variables = variables_of(model_state, name, params)
-        found, own = model.apply(variables, image, train=True, mutable=["batch_stats"])
-        return found, with_state(model_state, name, own)
+        output, own = model.apply(variables, image, train=True, mutable=["batch_stats"])
+        return output, with_state(model_state, name, own)
 
     def look(params, model_state, image):
         return run(DISCRIMINATOR, players.discriminator, params, model_state, image)
@@ -175,7 +176,7 @@ def _both_losses(players: Players, state: TrainState, params, image, terms: Term
 
 
 def _each(networks: dict[str, Network]) -> optax.GradientTransformation:
-    """Every network by its own optimiser; states are those of `init_networks`."""
+    """Return the optimiser of all networks, each by its own, for states of `init_networks`."""
 
     def init(params):
         return {name: own.optimizer.init(params[name]) for name, own in networks.items()}
@@ -192,7 +193,7 @@ def _each(networks: dict[str, Network]) -> optax.GradientTransformation:
 
 
 def _renewed_if_won(model, params, loss: jax.Array, image, key) -> tuple[Any, jax.Array]:
-    """Parameters drawn anew if the loss says that nothing is left to learn; 1 if so, else 0."""
+    """Draw parameters anew if the loss leaves nothing to learn; beside them 1 if so, else 0."""
 
     def draw():
         return model.init(key, image[:1])["params"]

@@ -1,7 +1,7 @@
-"""The stage interface: what a method gives to a trainer that does not know it.
+"""The stage interface, through which a trainer trains methods that it does not know.
 
 A stage is one optimisation. Its functions see one member of a population and one device's share of
-the batch; they run where the mesh axis `data` exists and average over it. What is no descent of a
+the batch; they run where the mesh axis `data` exists and average over it. A stage that descends no
 gradient (a kernel machine, a dictionary, a constant of the training images) is a `Fit`.
 """
 
@@ -36,19 +36,19 @@ class TrainState:
 
     @property
     def variables(self) -> Variables:
-        """What `model.apply` takes."""
+        """Return what `model.apply` takes."""
         return {"params": self.params, **self.model_state}
 
 
 @dataclasses.dataclass(frozen=True)
 class Limit:
-    """What a metric of a healthy training does not fall below; a member that does is left behind.
+    """A value below which no metric of a healthy training falls; a member that does is left behind.
 
     Attributes:
-      metric: of the update; its mean over the steps of a log record counts.
+      metric: one that the update returns; its mean over the steps of a log record counts.
       least: the limit.
       after: the step from which on it holds.
-      meaning: what it says of a member to be below.
+      meaning: what has happened to a member that is below.
 
     """
 
@@ -67,8 +67,8 @@ class Stage:
       steps: number of updates.
       batch_size: normal images an update, over all devices.
       images_per_update: images that an update of one member sees, auxiliary ones included.
-      sections: config sections that its result depends on, its own included, and words that are no
-        sections where the config does not tell two stages of one name apart: their networks.
+      depends_on: config sections that its result depends on, its own included, and "network=NAME"
+        where the config does not tell two stages of one name apart.
       init: `(key, image [1, H, W, C]) -> TrainState`.
       update: `(state, frozen, batch, key, member) -> (state, metrics)`; scalars, one of them
         `loss`. `batch` holds `image` and, if asked for, `auxiliary` and `corrupted`,
@@ -77,8 +77,8 @@ class Stage:
       auxiliary: name and parameters of the auxiliary images that the input pipeline makes, or None.
       corruption: name and parameters of the corruption of normal images that the input pipeline
         makes, `corrupted` beside the clean `image`, or None.
-      limits: by which a member is told that collapsed, where no number says so by not being finite.
-      begin: `(state, frozen) -> state`, of the same shapes: what `init` gave, made to start from
+      limits: a member that falls below one has collapsed, though its numbers are finite.
+      begin: `(state, frozen) -> state` of the same shapes: makes what `init` gave start from
         variables of earlier stages. None: it starts as it is.
 
     """
@@ -87,7 +87,7 @@ class Stage:
     steps: int
     batch_size: int
     images_per_update: int
-    sections: tuple[str, ...]
+    depends_on: tuple[str, ...]
     init: Callable[[jax.Array, jax.Array], TrainState]
     update: Callable[[TrainState, Frozen, Batch, jax.Array, Member], tuple[TrainState, dict]]
     validate: Callable[[Variables, Frozen, jax.Array], jax.Array]
@@ -99,28 +99,26 @@ class Stage:
 
 @dataclasses.dataclass(frozen=True)
 class Fit:
-    """A stage that is computed from all training images of a member at once.
-
-    Members of a population are computed one after another, each by the whole machine.
+    """A stage computed from all training images of a member at once, by the whole machine.
 
     Attributes:
       name: names its checkpoint and its section of the config, if it has one.
-      sections: as of a `Stage`.
-      shapes: `(H, W, C) -> params`, a tree of `jax.ShapeDtypeStruct`: what `compute` returns.
-      compute: `(images, frozen, settings) -> params`. Later stages and the score see the result as
+      depends_on: see `Stage`.
+      shapes: `(H, W, C) -> params`, a tree of `jax.ShapeDtypeStruct` for what `compute` returns.
+      compute: `(images, frozen, member) -> params`. Later stages and the score see the result as
         `{"params": params}`. `frozen` holds the member's own variables of earlier stages,
-        `settings` its seed, normal class and hyper-parameters, as plain numbers.
+        `member` its seed, normal class and hyper-parameters, as plain numbers.
 
     """
 
     name: str
-    sections: tuple[str, ...]
+    depends_on: tuple[str, ...]
     shapes: Callable[[tuple[int, int, int]], Any]
     compute: Callable[[Images, Frozen, dict[str, Any]], Any]
     steps: ClassVar[int] = 1
 
     def init(self, key: jax.Array, image: jax.Array) -> TrainState:
-        """Zeros in place of what is not computed yet."""
+        """Return zeros in place of what is not computed yet."""
         params = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), self.shapes(image.shape[1:]))
         return TrainState(jnp.zeros((), jnp.int32), params, {}, ())
 
@@ -130,10 +128,10 @@ class Method:
     """A system of the literature: its stages and its score.
 
     Attributes:
-      name: as in the config and the tables.
+      name: that of its declaration.
       stages: in the order of training.
-      score: `(variables by stage, image [B, H, W, C], key) -> Scores`. What it draws, all images of
-        a batch share, so that an image scores the same whatever is beside it.
+      score: `(variables by stage, image [B, H, W, C], key) -> Scores`. All images of a batch share
+        what it draws, so that an image scores the same whatever is beside it.
       image_scores: names of the image-level reductions that `score` returns.
       dynamic: config keys that may differ between the members of a population.
       oracle: whether `config.image_score = "oracle"` may ask for the image score that is best by
@@ -151,7 +149,7 @@ class Method:
 
 @struct.dataclass
 class Scores:
-    """What a method says about a batch of images; higher = more anomalous."""
+    """A method's scores of a batch of images; higher = more anomalous."""
 
     image_score: dict[str, jax.Array]  # reduction -> [B]
     anomaly_map: jax.Array  # [B, H, W]
@@ -159,10 +157,10 @@ class Scores:
 
 
 def spread_scores(image_score: dict[str, jax.Array], image: jax.Array) -> Scores:
-    """Scores of a method that has no map of its own: every pixel has the image's score.
+    """Return scores of a method that has no map of its own: every pixel has the image's score.
 
     Args:
-      image_score: `[B]` each, by name; of several the map is their mean.
+      image_score: `[B]` each, by name; the map is their mean.
       image: `[B, H, W, C]`.
 
     """
@@ -171,18 +169,18 @@ def spread_scores(image_score: dict[str, jax.Array], image: jax.Array) -> Scores
 
 
 def dynamic_keys(stage_name: str) -> tuple[str, ...]:
-    """Config keys of a stage built by `init_with` and `minimise` that a member may set."""
+    """Return the config keys of a network's stage in which members may differ."""
     return f"{stage_name}.learning_rate", f"{stage_name}.weight_decay"
 
 
 def learning_curve(schedule: str, steps: int, milestones: Sequence[int] = ()) -> optax.Schedule:
-    """The learning rate over the steps, as a part of its first value.
+    """Return the learning rate over the steps, as a fraction of its first value.
 
     Args:
       schedule: "cosine" (to zero over `steps`), "constant", "step", or "halving", after every
         tenth of the steps.
       steps: number of updates.
-      milestones: of "step": the numbers of updates after which it is a tenth of what it was.
+      milestones: for "step": the numbers of updates after which it is a tenth of what it was.
 
     """
 
@@ -205,42 +203,41 @@ def learning_curve(schedule: str, steps: int, milestones: Sequence[int] = ()) ->
 
 
 def network_stage(
-    config,
     name: str,
+    own,
     model,
     objective,
     validate,
-    sections: tuple[str, ...],
+    depends_on: tuple[str, ...],
     *,
     optimizer: optax.GradientTransformation | None = None,
     curve: optax.Schedule | None = None,
     decoupled: bool = True,
     **others,
 ) -> Stage:
-    """The training of one network by one optimiser, on `config[name]`.
+    """Return the training of one network by one optimiser.
 
     Args:
-      config: of the run.
-      name: of the stage and of its section.
+      name: the stage's and its section's.
+      own: that section.
       model: as validated and scored.
       objective: see `minimise`.
       validate: see `Stage`.
-      sections: see `Stage`.
+      depends_on: see `Stage`.
       optimizer: gives the direction of descent for a learning rate of one; None: Adam.
       curve: the learning rate over the steps; None: by the section's `schedule`.
       decoupled: how weights decay, see `descend`.
-      **others: of `Stage`, where they are not its defaults.
+      **others: attributes of `Stage` that are not its defaults.
 
     """
-    settings = config[name]
     optimizer = optimizer or optax.scale_by_adam()
-    curve = curve or learning_curve(settings.schedule, settings.steps)
-    others = {"images_per_update": settings.batch_size} | others
+    curve = curve or learning_curve(own.schedule, own.steps)
+    others = {"images_per_update": own.batch_size} | others
     return Stage(
         name=name,
-        steps=settings.steps,
-        batch_size=settings.batch_size,
-        sections=sections,
+        steps=own.steps,
+        batch_size=own.batch_size,
+        depends_on=depends_on,
         init=init_with(model, optimizer),
         update=minimise(name, objective, optimizer, curve, decoupled),
         validate=validate,
@@ -249,7 +246,7 @@ def network_stage(
 
 
 def init_with(model, optimizer: optax.GradientTransformation):
-    """`Stage.init` of a network trained by one optimiser."""
+    """Return `Stage.init` of a network trained by one optimiser."""
 
     def init(key: jax.Array, image: jax.Array) -> TrainState:
         model_state = dict(model.init(key, image))
@@ -266,10 +263,10 @@ def minimise(
     curve: optax.Schedule,
     decoupled: bool = True,
 ):
-    """`Stage.update` that descends the gradient of `objective`.
+    """Return `Stage.update` that descends the gradient of `objective`.
 
     Args:
-      name: of the stage; its rates are `member[name + ".learning_rate"]` and `".weight_decay"`.
+      name: the stage's; its rates are `member[name + ".learning_rate"]` and `".weight_decay"`.
       objective: `(variables, frozen, batch, key, member) -> (loss, (metrics, model_state))` with a
         scalar loss, the mean over the device's share of the batch.
       optimizer: gives the direction of descent for a learning rate of one.
@@ -286,8 +283,13 @@ def minimise(
 
         rate = member[learning_rate] * curve(state.step)
         params, opt_state, (loss, (metrics, model_state)), grad_norm = descend(
-            *(loss_of, state.params, optimizer, state.opt_state, rate),
-            *(member[weight_decay], decoupled),
+            loss_of,
+            state.params,
+            optimizer,
+            state.opt_state,
+            rate,
+            member[weight_decay],
+            decoupled,
         )
         metrics |= {"loss": loss, "grad_norm": grad_norm, "param_norm": optax.tree.norm(params)}
         return TrainState(state.step + 1, params, model_state, opt_state), metrics
@@ -304,17 +306,17 @@ def descend(
     weight_decay: jax.Array | float = 0.0,
     decoupled: bool = True,
 ) -> tuple[Any, Any, Any, jax.Array]:
-    """One step down the gradient of a loss, the mean over all devices that share the batch.
+    """Take one step down the gradient of a loss, the mean over all devices that share the batch.
 
     Args:
-      objective: `params -> (loss, others)`; what is returned of both is the mean over devices too.
-      params: of what is moved.
+      objective: `params -> (loss, others)`; their means over devices are returned.
+      params: the parameters that move.
       optimizer: gives the direction of descent for a learning rate of one.
       opt_state: its state.
       rate: the learning rate.
-      weight_decay: by which the weights are drawn to zero.
-      decoupled: beside the optimiser's direction, as in AdamW, or else as part of the gradient that
-        the optimiser is given: that of `weight_decay / 2` times the squared norm of all weights.
+      weight_decay: rate at which weights decay to zero.
+      decoupled: weights decay beside the optimiser's direction, as in AdamW; else the gradient that
+        the optimiser is given has that of `weight_decay / 2` times the squared norm of all weights.
 
     Returns:
       `(params, opt_state, (loss, others), norm of the gradient)`.
@@ -334,12 +336,12 @@ def descend(
 def drawn_share(
     draw: Callable[[jax.Array, tuple[int, ...]], jax.Array], key: jax.Array, shape: tuple[int, ...]
 ) -> jax.Array:
-    """A device's share of what is drawn for a batch: the same numbers as on one device.
+    """Draw a device's share of a batch: the same numbers as on one device.
 
     Args:
       draw: `(key, shape) -> array`, as `jax.random.normal`.
       key: the same on all devices that share the batch.
-      shape: of the share, its images first.
+      shape: the share's, its images first.
 
     """
     images = shape[0]

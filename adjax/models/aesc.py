@@ -26,9 +26,9 @@ class AESc(nn.Module):
       width: channels of the first level.
       kernel: width of all convolutions.
       skips: whether activations of the encoder are added to those of the decoder of their size.
-      dropout_rates: one a level, for the encoder and for the decoder at that size; empty: none.
+      dropout_rates: one a level, applied in the encoder and in the decoder at that size; or none.
       batch_axis: mesh axis over which batch statistics are averaged, if any.
-      dtype: of the activations; parameters, statistics and the reconstruction are float32.
+      dtype: that of activations; parameters, statistics and the reconstruction are float32.
 
     """
 

@@ -1,7 +1,7 @@
 """The bottleneck autoencoder f_AE of style distillation (the teacher).
 
-The paper shows its architecture only as a figure; this one is a default of ours, calibrated on
-MNIST to the published AUROC of the autoencoder alone.
+The paper shows its architecture only as a figure; this one is ours, calibrated on MNIST to the
+published AUROC of the autoencoder alone.
 """
 
 import functools
@@ -22,7 +22,7 @@ class ConvAutoencoder(nn.Module):
       code_size: length of the code.
       widths: channels of the encoder's convolutions; all but the last halve the image.
       batch_axis: mesh axis over which batch statistics are averaged, if any.
-      dtype: of the activations; parameters, statistics and the reconstruction are float32.
+      dtype: that of activations; parameters, statistics and the reconstruction are float32.
 
     """
 
@@ -45,12 +45,12 @@ class ConvAutoencoder(nn.Module):
 
 
 def normalisation(train: bool, batch_axis: str | None) -> Callable[..., nn.Module]:
-    """The layers by which these networks normalise."""
+    """Return the constructor of the layers that normalise."""
     return functools.partial(BatchNorm, not train, momentum=0.9, axis_name=batch_axis)
 
 
 def halved(x: jax.Array, widths: Sequence[int], norm: Callable[..., nn.Module]) -> jax.Array:
-    """Encoder's layers of the module that calls: `[B, H, W, C]` to what the code is read from."""
+    """Add the encoder's layers to the calling module: `[B, H, W, C]` to the last map."""
     *strided, last = widths
     for features in strided:
         x = _block(x, norm, features, kernel=4, stride=2)
@@ -58,7 +58,7 @@ def halved(x: jax.Array, widths: Sequence[int], norm: Callable[..., nn.Module]) 
 
 
 def doubled(x: jax.Array, widths: Sequence[int], norm: Callable[..., nn.Module]) -> jax.Array:
-    """Decoder's layers of the module that calls, but for the last one: the way back of `halved`."""
+    """Add the decoder's layers but the last to the calling module: the way back of `halved`."""
     *strided, _ = widths
     x = _block(x, norm, strided[-1])
     for features in (*reversed(strided[:-1]), strided[0]):

@@ -24,11 +24,11 @@ class DCGenerator(nn.Module):
     """A dense layer to the smallest map, then transposed convolutions that double it.
 
     Attributes:
-      shape: of an image, `(H, W, C)`; H and W divisible by `2 ** len(widths)`.
+      shape: an image's, `(H, W, C)`; H and W divisible by `2 ** len(widths)`.
       widths: channels of the maps, the smallest map first.
       kernel: width of the convolutions.
       batch_axis: mesh axis over which batch statistics are averaged, if any.
-      dtype: of the activations; parameters, statistics and images are float32.
+      dtype: that of activations; parameters, statistics and images are float32.
 
     """
 
@@ -40,7 +40,7 @@ class DCGenerator(nn.Module):
 
     @nn.compact
     def __call__(self, z: jax.Array, train: bool = False):
-        """Make images `[B, H, W, C]` in [-1, 1] of latents `[B, Z]`."""
+        """Make images `[B, H, W, C]` in [-1, 1] from latents `[B, Z]`."""
 
         def activate(x):
             norm = BatchNorm(not train, momentum=0.9, axis_name=self.batch_axis, dtype=x.dtype)
@@ -68,8 +68,8 @@ class DCDiscriminator(nn.Module):
     Attributes:
       widths: channels of the maps, the largest map first.
       kernel: width of the convolutions.
-      batch_axis: as of `DCGenerator`.
-      dtype: of the activations; parameters, statistics and what is returned are float32.
+      batch_axis: see `DCGenerator`.
+      dtype: that of activations; parameters, statistics and what is returned are float32.
 
     """
 
@@ -80,7 +80,7 @@ class DCDiscriminator(nn.Module):
 
     @nn.compact
     def __call__(self, image: jax.Array, train: bool = False):
-        """Logits `[B]` of images `[B, H, W, C]` being real; features are the last map."""
+        """Return logits `[B]` of images `[B, H, W, C]` being real; features are the last map."""
         _smallest_map(image.shape[1:3], len(self.widths))
         x = image.astype(self.dtype)
         for number, features in enumerate(self.widths):

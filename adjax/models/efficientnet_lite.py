@@ -28,7 +28,7 @@ class EfficientNetLite0(nn.Module):
     """Convolutions to a 32nd of the image's size, averaged over positions.
 
     Attributes:
-      classes: of the linear layer at the end; 0: there is none.
+      classes: outputs of the linear layer at the end; 0: there is none.
 
     """
 
@@ -36,14 +36,14 @@ class EfficientNetLite0(nn.Module):
 
     @nn.compact
     def __call__(self, image: jax.Array):
-        """Features of images.
+        """Compute features of images.
 
         Args:
           image: float32 `[B, H, W, 3]` in [0, 1], scaled here as in the network's training.
 
         Returns:
-          `(features float32 [B, 1280] from 0 to 6, others)`: `layers`, what every block gives, and
-          with classes `logits` `[B, classes]`.
+          `(features float32 [B, 1280] from 0 to 6, others)`: `layers`, the outputs of all blocks,
+          and with classes `logits` `[B, classes]`.
 
         """
         x = (255 * image - 127) / 128

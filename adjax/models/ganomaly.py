@@ -18,7 +18,7 @@ _LEAST = 4  # pixels a side of what is convolved to a code
 
 
 def scale_init(key, shape, dtype=jnp.float32) -> jax.Array:
-    """N(1, 0.02), of batch normalisation."""
+    """Draw scales of batch normalisation from N(1, 0.02)."""
     return 1 + KERNEL_INIT(key, shape, dtype)
 
 
@@ -29,7 +29,7 @@ class DCGANEncoder(nn.Module):
       code_size: length of the code.
       width: channels of the first level; each further one has twice as many.
       batch_axis: mesh axis over which batch statistics are averaged, if any.
-      dtype: of the activations; parameters, statistics and what is returned are float32.
+      dtype: that of activations; parameters, statistics and what is returned are float32.
 
     """
 
@@ -40,7 +40,7 @@ class DCGANEncoder(nn.Module):
 
     @nn.compact
     def __call__(self, image: jax.Array, train: bool = False):
-        """`[B, S, S, C]` -> code `[B, code_size]`, what it is made of `[B, 4, 4, channels]`.
+        """Encode `[B, S, S, C]`: code `[B, code_size]`, and its features `[B, 4, 4, channels]`.
 
         Raises:
           ValueError: if S is not a power of two, or below 8.
@@ -64,7 +64,7 @@ class DCGANDecoder(nn.Module):
     Attributes:
       width: channels of the last level before the image; each smaller one has twice as many.
       batch_axis: mesh axis over which batch statistics are averaged, if any.
-      dtype: of the activations; parameters, statistics and the image are float32.
+      dtype: that of activations; parameters, statistics and the image are float32.
 
     """
 
@@ -74,7 +74,7 @@ class DCGANDecoder(nn.Module):
 
     @nn.compact
     def __call__(self, code: jax.Array, size: int, channels: int, train: bool = False):
-        """`[B, N]` -> `[B, size, size, channels]`; `size` a power of two, at least 8."""
+        """Decode `[B, N]` to `[B, size, size, channels]`; `size` a power of two, at least 8."""
 
         def grow(x, features, name=None, **how):
             return ConvTranspose(
@@ -91,13 +91,13 @@ class DCGANDecoder(nn.Module):
 
 
 class GANomaly(nn.Module):
-    """The generator: an autoencoder, and an encoder of its own for what that makes.
+    """The generator: an autoencoder, and a second encoder for its reconstructions.
 
     Attributes:
       code_size: length of both codes.
-      width: channels of the largest level, of both encoders and the decoder.
+      width: channels of the largest level of both encoders and the decoder.
       batch_axis: mesh axis over which batch statistics are averaged, if any.
-      dtype: of the activations; parameters, statistics and what is returned are float32.
+      dtype: that of activations; parameters, statistics and what is returned are float32.
 
     """
 
@@ -123,12 +123,12 @@ class GANomaly(nn.Module):
 
 
 class GANomalyDiscriminator(nn.Module):
-    """An encoder to one number; its features are what that number is made of.
+    """An encoder to one number; its features are the map that the number is made of.
 
     Attributes:
       width: channels of the largest level.
       batch_axis: mesh axis over which batch statistics are averaged, if any.
-      dtype: of the activations; parameters, statistics and what is returned are float32.
+      dtype: that of activations; parameters, statistics and what is returned are float32.
 
     """
 
@@ -138,7 +138,7 @@ class GANomalyDiscriminator(nn.Module):
 
     @nn.compact
     def __call__(self, image: jax.Array, train: bool = False):
-        """`[B, S, S, C]` -> how real, as a logit `[B]`, and features `[B, 4, 4, channels]`."""
+        """Judge `[B, S, S, C]`: a logit of being real `[B]`, features `[B, 4, 4, channels]`."""
         encoder = DCGANEncoder(1, self.width, self.batch_axis, self.dtype, name="encoder")
         logit, features = encoder(image, train)
         return logit[:, 0], features

@@ -20,12 +20,12 @@ _kernel_init = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
 
 class ITAEUNet(nn.Module):
-    """Sees the mean of the channels only, and gives all of them.
+    """U-Net that sees the mean of the channels only, and gives all of them.
 
     Attributes:
       widths: channels at each size of the encoder, the image's own first.
       batch_axis: mesh axis over which batch statistics are averaged, if any.
-      dtype: of the activations; parameters, statistics and the reconstruction are float32.
+      dtype: that of activations; parameters, statistics and the reconstruction are float32.
 
     """
 
@@ -61,6 +61,6 @@ class ITAEUNet(nn.Module):
 
 
 def _fill(x: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    """Zeros where halving an odd size lost a row or a column, at the end."""
+    """Pad with zeros at the end where halving an odd size lost a row or a column."""
     missing = [n - have for n, have in zip(shape[1:3], x.shape[1:3], strict=True)]
     return jnp.pad(x, ((0, 0), (0, missing[0]), (0, missing[1]), (0, 0)))

@@ -29,7 +29,7 @@ class RNAN(nn.Module):
       groups: number of attention groups; 10 is the published denoiser's.
       nonlocal_groups: which of them attend over all positions; negative counts from the end.
       features: channels of every convolution.
-      dtype: of the activations; parameters and the reconstruction are float32.
+      dtype: that of activations; parameters and the reconstruction are float32.
 
     """
 
@@ -60,7 +60,7 @@ class AttentionGroup(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """`[B, H, W, F]` to the same shape."""
+        """Map `[B, H, W, F]` to the same shape."""
         features = x.shape[-1]
         r = ResidualBlock()(x)
         trunk = ResidualBlock()(ResidualBlock()(r))
@@ -79,7 +79,7 @@ class ResidualBlock(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """`[B, H, W, F]` to the same shape."""
+        """Map `[B, H, W, F]` to the same shape."""
         y = nn.relu(_conv(x.shape[-1], (3, 3))(x))
         return x + _conv(x.shape[-1], (3, 3))(y)
 
@@ -89,7 +89,7 @@ class NonLocalBlock(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """`[B, H, W, F]` to the same shape; work grows as (H W)^2, memory does not."""
+        """Map `[B, H, W, F]` to the same shape; work grows as (H W)^2, memory does not."""
         b, h, w, features = x.shape
         query, key, value = (
             nn.Dense(features // 2, dtype=x.dtype, name=name)(x).reshape(b, h * w, features // 2)

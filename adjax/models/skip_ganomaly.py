@@ -22,7 +22,7 @@ class SkipGANomaly(nn.Module):
     Attributes:
       width: channels of the first level; each further one has twice as many, up to eight times.
       batch_axis: mesh axis over which batch statistics are averaged, if any.
-      dtype: of the activations; parameters, statistics and the reconstruction are float32.
+      dtype: that of activations; parameters, statistics and the reconstruction are float32.
 
     """
 
@@ -64,10 +64,10 @@ class SkipGANomalyDiscriminator(nn.Module):
     middle weights alone meet anything but padding: those are here.
 
     Attributes:
-      code_size: how many features.
+      code_size: number of features.
       width: channels of the largest level.
       batch_axis: mesh axis over which batch statistics are averaged, if any.
-      dtype: of the activations; parameters, statistics and what is returned are float32.
+      dtype: that of activations; parameters, statistics and what is returned are float32.
 
     """
 
@@ -78,7 +78,7 @@ class SkipGANomalyDiscriminator(nn.Module):
 
     @nn.compact
     def __call__(self, image: jax.Array, train: bool = False):
-        """`[B, S, S, C]` -> how real, as a logit `[B]`, and features `[B, code_size]`."""
+        """Judge `[B, S, S, C]`: a logit of being real `[B]`, features `[B, code_size]`."""
         how = self.code_size, self.width, self.batch_axis, self.dtype
         features, _ = DCGANEncoder(*how, name="encoder")(image, train)
         logit = nn.Dense(1, use_bias=False, kernel_init=KERNEL_INIT, name="logit")(features)

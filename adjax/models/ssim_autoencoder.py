@@ -2,8 +2,8 @@
 Structural Similarity to Autoencoders" (2019), for image patches of 128 px.
 
 The encoder is the paper's Table 1, the decoder its mirror image of transposed convolutions. The
-sigmoid at the end is a default of ours, for images in [0, 1]; so is the kernel of the additional
-convolution for images of 256 px, which the MVTec AD paper (2019) mentions without its size.
+sigmoid at the end is ours, for images in [0, 1]; so is the kernel of the additional convolution for
+images of 256 px, which the MVTec AD paper (2019) mentions without its size.
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ class SSIMAutoencoder(nn.Module):
       code_size: length of the code; the paper's is 100.
       extra_layers: further 4 x 4 convolutions of stride 2 in front, each for images of twice the
         size: 0 for 128 px, 1 for 256 px.
-      dtype: of the activations; parameters, reconstruction and code are float32.
+      dtype: that of activations; parameters, reconstruction and code are float32.
 
     """
 
@@ -56,7 +56,7 @@ class SSIMAutoencoder(nn.Module):
 
 
 def layers_of(shape: Sequence[int], extra_layers: int) -> tuple[tuple[int, int, int], ...]:
-    """(features, kernel, stride) of the encoder's layers for images `[..., H, W, C]` of a shape.
+    """Return (features, kernel, stride) of the encoder's layers for a shape `[..., H, W, C]`.
 
     Raises:
       ValueError: if H and W are not 128 x 2^extra_layers.
@@ -69,7 +69,7 @@ def layers_of(shape: Sequence[int], extra_layers: int) -> tuple[tuple[int, int, 
 
 
 def strided(x: jax.Array, layers: Sequence[tuple[int, int, int]]) -> jax.Array:
-    """Encoder's layers of the module that calls: `[B, H, W, C]` to `[B, 8, 8, 32]`."""
+    """Add the encoder's layers to the calling module: `[B, H, W, C]` to `[B, 8, 8, 32]`."""
     for features, kernel, stride in layers:
         x = Conv(features, (kernel,) * 2, (stride,) * 2)(x)
         x = nn.leaky_relu(x, 0.2)
@@ -77,7 +77,7 @@ def strided(x: jax.Array, layers: Sequence[tuple[int, int, int]]) -> jax.Array:
 
 
 def mirrored(code: jax.Array, channels: int, layers: Sequence[tuple[int, int, int]]) -> jax.Array:
-    """Decoder's layers of the module that calls: `[B, 1, 1, code size]` to `[B, H, W, C]`."""
+    """Add the decoder's layers to the calling module: `[B, 1, 1, code size]` to `[B, H, W, C]`."""
     x = ConvTranspose(layers[-1][0], (CODE_KERNEL,) * 2, padding="VALID")(code)
     # A transposed layer gives what its convolution was given.
     features_before = (channels, *(features for features, _, _ in layers[:-1]))

@@ -35,7 +35,7 @@ class LeNet(nn.Module):
       code_size: length of the code.
       glorot: convolutions begin with Glorot's variance for LeakyReLU, else with PyTorch's.
       batch_axis: mesh axis over which batch statistics are averaged, if any.
-      dtype: of the activations; parameters, statistics and the code are float32.
+      dtype: that of activations; parameters, statistics and the code are float32.
 
     """
 
@@ -47,7 +47,7 @@ class LeNet(nn.Module):
 
     @nn.compact
     def __call__(self, image: jax.Array, train: bool = False):
-        """Code `[B, code_size]` of `[B, H, W, C]`; H and W divisible by `2 ** len(widths)`."""
+        """Encode `[B, H, W, C]` to `[B, code_size]`; H, W divisible by `2 ** len(widths)`."""
         if any(size % 2 ** len(self.widths) for size in image.shape[1:3]):
             raise ValueError(f"LeNet needs images divisible by {2 ** len(self.widths)} px")
         kernel_init = _glorot if self.glorot else _fan_in
@@ -67,12 +67,12 @@ class LeNetAutoencoder(nn.Module):
     """A `LeNet`, under the name `encoder`, and its mirror image of upsampled convolutions.
 
     Attributes:
-      widths: as of the `LeNet`, in the decoder in reverse.
-      code_size: as of the `LeNet`, a multiple of 16: the decoder begins with 4 x 4 pixels of it.
-      glorot: as of the `LeNet`.
-      normalise_code: whether what the decoder is given is normalised.
+      widths: the `LeNet`'s; the decoder has them in reverse.
+      code_size: the `LeNet`'s, a multiple of 16: the decoder begins with 4 x 4 pixels of it.
+      glorot: see `LeNet`.
+      normalise_code: whether the code is normalised before it is decoded.
       batch_axis: mesh axis over which batch statistics are averaged, if any.
-      dtype: of the activations; parameters, statistics, reconstruction and code are float32.
+      dtype: that of activations; parameters, statistics, reconstruction and code are float32.
 
     """
 
@@ -101,7 +101,7 @@ class LeNetAutoencoder(nn.Module):
         if self.normalise_code:
             x = norm(dtype=x.dtype)(x)
         x = x.reshape(x.shape[0], _START, _START, -1)
-        kernel_init = _glorot if self.glorot else _fan_out  # as of a transposed convolution
+        kernel_init = _glorot if self.glorot else _fan_out  # as for a transposed convolution
         for level, (features, size) in enumerate(
             zip((*reversed(self.widths), image.shape[-1]), sizes, strict=True)
         ):

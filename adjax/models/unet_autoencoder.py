@@ -28,7 +28,7 @@ class UNetAutoencoder(nn.Module):
     Attributes:
       width: channels of every layer.
       batch_axis: mesh axis over which batch statistics are averaged, if any.
-      dtype: of the activations; parameters, statistics and the reconstruction are float32.
+      dtype: that of activations; parameters, statistics and the reconstruction are float32.
 
     """
 

@@ -30,12 +30,12 @@ class VAE(nn.Module):
     code_size: int
 
     def setup(self):
-        """The heads."""
+        """Make the heads."""
         self.mean = nn.Dense(self.code_size)
         self.log_variance = nn.Dense(self.code_size)
 
     def encode(self, image: jax.Array, train: bool = False) -> tuple[jax.Array, jax.Array]:
-        """Mean and logarithm of the variance of the code, float32 `[B, code_size]` each."""
+        """Return mean and log variance of the code, float32 `[B, code_size]` each."""
         features = self.encoder(image, train)
         features = features.reshape(features.shape[0], -1).astype(jnp.float32)
         return self.mean(features), self.log_variance(features)
@@ -43,7 +43,7 @@ class VAE(nn.Module):
     def decode(
         self, code: jax.Array, image_shape: tuple[int, int, int], train: bool = False
     ) -> jax.Array:
-        """Reconstruction, float32 `[B, H, W, C]` in [0, 1], of codes `[B, code_size]`."""
+        """Reconstruct float32 `[B, H, W, C]` in [0, 1] from codes `[B, code_size]`."""
         return self.decoder(code, image_shape, train)
 
     def __call__(self, image: jax.Array, noise: jax.Array | None = None, train: bool = False):
@@ -51,7 +51,7 @@ class VAE(nn.Module):
 
         Args:
           image: what is encoded.
-          noise: standard normal `[B, code_size]`, of which the code is made; None: it is its mean.
+          noise: standard normal `[B, code_size]` that the code is drawn by; None: it is the mean.
           train: normalise by the statistics of the batch.
 
         """
@@ -67,15 +67,14 @@ def conv_vae(
     batch_axis: str | None = None,
     dtype: DTypeLike = jnp.float32,
 ) -> VAE:
-    """With the layers of `ConvAutoencoder`, for small images; arguments as there."""
-    parts = widths, batch_axis, dtype
-    return VAE(_ConvEncoder(*parts), _ConvDecoder(*parts), code_size)
+    """Return a VAE with the layers of `ConvAutoencoder`, for small images; arguments as there."""
+    encoder = _ConvEncoder(widths, batch_axis, dtype)
+    return VAE(encoder, _ConvDecoder(widths, batch_axis, dtype), code_size)
 
 
 def ssim_vae(code_size: int = 100, extra_layers: int = 0, dtype: DTypeLike = jnp.float32) -> VAE:
-    """With the layers of `SSIMAutoencoder`, for images of 128 px and more; arguments as there."""
-    parts = extra_layers, dtype
-    return VAE(_SSIMEncoder(*parts), _SSIMDecoder(*parts), code_size)
+    """Return a VAE with the layers of `SSIMAutoencoder`; arguments as there."""
+    return VAE(_SSIMEncoder(extra_layers, dtype), _SSIMDecoder(extra_layers, dtype), code_size)
 
 
 class _ConvEncoder(nn.Module):

@@ -22,7 +22,7 @@ from jax.typing import DTypeLike
 from adjax.ops import BatchNorm, Conv, conv, upsample_nearest
 
 _GLOROT = nn.initializers.glorot_uniform()
-_HE = nn.initializers.variance_scaling(2.0, "fan_avg", "uniform")  # as they call it
+_HE = nn.initializers.variance_scaling(2.0, "fan_avg", "uniform")  # their name for it
 _BLACK = -1.0
 
 
@@ -30,10 +30,10 @@ class ResNetGenerator(nn.Module):
     """A dense layer to the smallest map, then blocks that double it.
 
     Attributes:
-      shape: of an image, `(H, W, C)`.
-      widths: channels, those of the smallest map first.
+      shape: an image's, `(H, W, C)`.
+      widths: channels, of the smallest map first.
       batch_axis: mesh axis over which batch statistics are averaged, if any.
-      dtype: of the activations; parameters, statistics and images are float32.
+      dtype: that of activations; parameters, statistics and images are float32.
 
     """
 
@@ -44,7 +44,7 @@ class ResNetGenerator(nn.Module):
 
     @nn.compact
     def __call__(self, z: jax.Array, train: bool = False):
-        """Make images `[B, H, W, C]` in [-1, 1] of latents `[B, Z]`."""
+        """Make images `[B, H, W, C]` in [-1, 1] from latents `[B, Z]`."""
         height, width, channels = self.shape
         rows, columns = (_smallest(size, len(self.widths)) for size in (height, width))
         first = self.widths[0]
@@ -63,9 +63,9 @@ class ResNetCritic(nn.Module):
     """A convolution, blocks that halve the image, and a dense layer.
 
     Attributes:
-      widths: as of the generator whose images it sees; blocks have them from the last to the first,
-        each the width that the next begins with.
-      dtype: of the activations; parameters and what is returned are float32.
+      widths: those of the generator whose images it sees; blocks have them from the last to the
+        first, each the width that the next begins with.
+      dtype: that of activations; parameters and what is returned are float32.
 
     """
 
@@ -74,20 +74,20 @@ class ResNetCritic(nn.Module):
 
     @nn.compact
     def __call__(self, image: jax.Array):
-        """Values `[B]` of images `[B, H, W, C]`; features `[B, F]` are the last map."""
+        """Return values `[B]` of images `[B, H, W, C]`; features `[B, F]` are the last map."""
         flat = _halve(image.astype(self.dtype), self.widths, _image_norm)
         value = nn.Dense(1, dtype=flat.dtype, kernel_init=_GLOROT, name="value")(flat)
         return value[:, 0].astype(image.dtype), {"features": flat.astype(image.dtype)}
 
 
 class ResNetEncoder(nn.Module):
-    """The critic's body, but normalised by the batch, to a latent.
+    """The critic's body, but normalised by the batch, and a dense layer to a latent.
 
     Attributes:
       latent_size: Z.
-      widths: as of the critic.
-      batch_axis: as of the generator.
-      dtype: of the activations; parameters, statistics and latents are float32.
+      widths: see `ResNetCritic`.
+      batch_axis: see `ResNetGenerator`.
+      dtype: that of activations; parameters, statistics and latents are float32.
 
     """
 
@@ -98,7 +98,7 @@ class ResNetEncoder(nn.Module):
 
     @nn.compact
     def __call__(self, image: jax.Array, train: bool = False):
-        """Latents `[B, Z]` in [-1, 1] of images `[B, H, W, C]`."""
+        """Encode images `[B, H, W, C]` as latents `[B, Z]` in [-1, 1]."""
 
         def norm(x):
             return _batch_norm(x, train, self.batch_axis)
@@ -125,7 +125,7 @@ class _UpBlock(nn.Module):
 
 
 def _halve(x: jax.Array, widths: Sequence[int], norm) -> jax.Array:
-    """The body of critic and encoder in the module that calls: images to flat features."""
+    """Add the body of critic and encoder to the calling module: images to flat features."""
     x = _with_border(x, len(widths))
     x = Conv(widths[-1], (3, 3), kernel_init=_GLOROT, name="stem")(x)
     for features in (*reversed(widths[:-1]), widths[0]):
@@ -165,7 +165,7 @@ def _batch_norm(x: jax.Array, train: bool, axis: str | None) -> jax.Array:
 
 
 def _image_norm(x: jax.Array) -> jax.Array:
-    """Over all values of an image, with a scale and a shift a channel."""
+    """Normalise by all values of an image, with a scale and a shift a channel."""
     axes = {"reduction_axes": (1, 2, 3), "feature_axes": -1}
     return nn.LayerNorm(epsilon=1e-5, **axes, dtype=x.dtype)(x)
 

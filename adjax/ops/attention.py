@@ -4,16 +4,16 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-# Weights of one image that are held at once, 4 MiB: all of 1024 positions, 256 rows of 4096.
+# Weights of one image held at once, 4 MiB: all of 1024 positions, 256 rows of 4096.
 _WEIGHTS_AT_ONCE = 2**20
 
 
 def attention(query: jax.Array, key: jax.Array, value: jax.Array) -> jax.Array:
-    """`softmax(query key^T) value`, not scaled: `[B, T, F]` three times -> `[B, T, F]`.
+    """Return `softmax(query key^T) value`, not scaled: `[B, T, F]` three times -> `[B, T, F]`.
 
     The weights `[T, T]` of an image are recomputed in the backward pass. Those of large images are
-    made a group of rows at a time and never held together. On CPU the images go one by one, so
-    that their weights stay in the cache. Large images, and all on CPU, are computed in float32.
+    computed a group of rows at a time and never held together. On CPU images are processed one by
+    one, so that their weights stay in the cache. Large images, and all on CPU, use float32.
     """
     is_small = query.shape[1] * key.shape[1] <= _WEIGHTS_AT_ONCE
     attend = _attend_one if is_small else _attend_by_rows
@@ -38,7 +38,7 @@ def _in_float32(function, *operands):
 
 
 def _attend_by_rows(query, key, value):
-    """`_attend_one` for groups of queries in turn; its backward pass adds up what each gives."""
+    """Apply `_attend_one` to groups of queries in turn; the backward pass sums their gradients."""
     positions, features = query.shape
     groups = -(-positions * len(key) // _WEIGHTS_AT_ONCE)
     rows = -(-positions // groups)
@@ -76,7 +76,7 @@ def _attend_one_backward(kept, cotangent):
 
 
 def _transposed_product(a, b):
-    """`a^T b` by way of `(b^T a)^T`, for a large `a` that is slow to walk through by columns."""
+    """Return `a^T b` by way of `(b^T a)^T`, for a large `a` that is slow to traverse by columns."""
     return lax.optimization_barrier(b.T @ a).T  # XLA would simplify it away
 
 

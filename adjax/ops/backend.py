@@ -1,4 +1,4 @@
-"""What computes convolutions on CPU: XLA, or oneDNN if `adjax_native` is installed."""
+"""Backend of convolutions on CPU: XLA, or oneDNN if `adjax_native` is installed."""
 
 import contextlib
 import functools
@@ -14,7 +14,7 @@ _choice = jax.make_user_context("auto")  # part of the key of every trace and pr
 
 
 def convolution_backend(name: str) -> contextlib.AbstractContextManager:
-    """A context in which programs are traced with these convolutions.
+    """Return a context in which programs are traced with these convolutions.
 
     Args:
       name: "onednn" (on CPU; other platforms have libraries of their own), "xla", or "auto":
@@ -33,13 +33,13 @@ def convolution_backend(name: str) -> contextlib.AbstractContextManager:
 
 
 def chosen_library():
-    """The module `adjax_native` where the context wants it, else None."""
+    """Return the module `adjax_native` if the context selects it, else None."""
     return None if _choice.value == "xla" else native_library()
 
 
 @functools.cache
 def native_library():
-    """The module `adjax_native`, or None if it is not installed."""
+    """Return the module `adjax_native`, or None if it is not installed."""
     if importlib.util.find_spec("adjax_native") is None:
         return None
     return importlib.import_module("adjax_native")

@@ -6,9 +6,9 @@ import os
 import jax
 
 # jaxlib 0.10 sends convolutions to YNNPACK, whose kernels are slower than Eigen's for the shapes of
-# this project. This list leaves it single dot products and reductions, which speeds up a softmax;
-# with ELTWISE in it too, weight gradients slow down again. `ADJAX_COMPILER_OPTIONS=0` in front of
-# `make bench` shows the difference.
+# this project. This list leaves it single dot products and reductions only, which speeds up a
+# softmax; with ELTWISE added, weight gradients slow down again. `ADJAX_COMPILER_OPTIONS=0` in front
+# of `make bench` shows the difference.
 _CPU_OPTIONS = {
     "xla_cpu_experimental_ynn_fusion_type": (
         "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT,LIBRARY_FUSION_TYPE_REDUCE"
@@ -18,9 +18,9 @@ _CPU_OPTIONS = {
 
 @functools.cache
 def compiler_options() -> dict[str, str]:
-    """Options for `jax.jit(..., compiler_options=...)` on the default backend.
+    """Return options for `jax.jit(..., compiler_options=...)` on the default backend.
 
-    Empty on GPU and TPU, with a jaxlib that does not know the options, and when the environment
+    There are none on GPU and TPU, with a jaxlib that does not know them, or if the environment
     variable `ADJAX_COMPILER_OPTIONS` is `0`.
     """
     if jax.default_backend() != "cpu" or os.environ.get("ADJAX_COMPILER_OPTIONS") == "0":

@@ -1,4 +1,4 @@
-"""One convolution for every network: NHWC images, HWIO kernels, gradients of its own.
+"""The convolution of every network: NHWC images, HWIO kernels, its own gradients.
 
 A strided convolution `y = conv(x, w)` is bilinear, and so are its two adjoints:
 
@@ -6,11 +6,11 @@ A strided convolution `y = conv(x, w)` is bilinear, and so are its two adjoints:
     conv_input(y, w)      -> x      adjoint in x: the transposed convolution
     conv_kernel(x, y)     -> w      adjoint in w: the weight gradient
 
-The derivative of each of the three is made of the other two, so the family is closed: gradients of
+The derivative of each of the three consists of the other two, so the family is closed: gradients of
 gradients (a WGAN gradient penalty) run through the same kernels. Every adjoint is written as a
 plain convolution in XLA's canonical layout, because XLA's CPU backend only rewrites convolutions
-at the top level of a program: autodiff's own weight gradients fall to a naive loop inside `scan`
-and `map` (85 times slower), and those of transposed convolutions do so everywhere.
+at the top level of a program: autodiff's own weight gradients fall back to a naive loop inside
+`scan` and `map` (85 times slower), and those of transposed convolutions do so everywhere.
 
 The CPU forms are chosen when a program is lowered for CPU; other platforms lower the adjoints to
 the transposes of `lax.conv_general_dilated`, which their libraries recognise. With the optional
@@ -32,7 +32,7 @@ Initializer = initializers.Initializer
 Padding = tuple[tuple[int, int], tuple[int, int]]
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
-_FEW = 4  # channels that leave most of a vector empty
+_FEW = 4  # so few channels leave most of a vector empty
 
 
 def conv(x: jax.Array, w: jax.Array, strides=(1, 1), padding="SAME") -> jax.Array:
@@ -53,7 +53,7 @@ def conv(x: jax.Array, w: jax.Array, strides=(1, 1), padding="SAME") -> jax.Arra
 
 
 def conv_transpose(y: jax.Array, w: jax.Array, strides=(1, 1), padding="SAME") -> jax.Array:
-    """Transposed convolution: the adjoint of `conv` in its image.
+    """Transposed convolution: the adjoint of `conv` with respect to its image.
 
     Args:
       y: `[B, H, W, I]`.
@@ -80,10 +80,10 @@ def conv_transpose(y: jax.Array, w: jax.Array, strides=(1, 1), padding="SAME") -
 
 
 def conv_of_upsampled(x: jax.Array, w: jax.Array) -> jax.Array:
-    """`conv(upsample_nearest(x), w)`, with the work of a smaller kernel and no upsampled image.
+    """Compute `conv(upsample_nearest(x), w)` with a smaller kernel and no upsampled image.
 
-    Pixels of the upsampled image that share a source share a product: a kernel of 5 x 5 does the
-    work of 3 x 3 a pixel, one of 3 x 3 that of 2 x 2.
+    Pixels of the upsampled image that share a source share a product: per pixel, a 5 x 5 kernel
+    costs as much as 3 x 3, and a 3 x 3 kernel as much as 2 x 2.
 
     Args:
       x: `[B, H, W, I]`.
@@ -93,8 +93,8 @@ def conv_of_upsampled(x: jax.Array, w: jax.Array) -> jax.Array:
       `[B, 2 H, 2 W, O]`.
 
     """
-    # To double the image is to transpose a convolution of stride 2 by a box of 2 x 2; with the
-    # convolution that follows it is one, by a kernel a tap larger.
+    # Doubling an image is the transpose of a stride-2 convolution with a 2 x 2 box; together with
+    # the convolution that follows it is a single one, whose kernel is one tap larger.
     w = w[::-1, ::-1]
     w = _pad_rows(w, 0, 1) + _pad_rows(w, 1, 0)
     w = w.swapaxes(0, 1)
@@ -117,7 +117,7 @@ def _explicit_padding(size, kernel, strides, padding) -> Padding:
 
 
 # The three bilinear maps. `strides` and `padding` are always those of the convolution; `size` is
-# the height and width of its image, `kernel` those of its kernel: both are lost in its output.
+# the height and width of its image, `kernel` of its kernel: its output determines neither.
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
@@ -147,7 +147,7 @@ def _conv_kernel(x, y, strides, padding, kernel):
 
 
 def _per_platform(name, a, b, default, cpu, strides, padding, *static):
-    """One of the three maps; on CPU by oneDNN where that is chosen and better."""
+    """Apply one of the three maps, on CPU with oneDNN where that is selected and faster."""
     library = chosen_library()
     is_better = a.dtype in (jnp.float32, jnp.bfloat16)
     if name == "conv_input" and strides != (1, 1):
@@ -192,7 +192,7 @@ def _lax_conv(x, w, strides, padding):
 
 
 def _conv_input_cpu(y, w, *, strides, padding, size):
-    """Transposed convolution, all phases at once.
+    """Compute all phases of a transposed convolution at once.
 
     Row `i` of the image takes tap `t` of output row `o` where `o s + t = i + p`. With
     `i + p = q s + r` the taps of phase `r` are `r, r + s, r + 2 s ...`: a stride-1 convolution
@@ -220,7 +220,7 @@ def _conv_input_cpu(y, w, *, strides, padding, size):
 
 
 def _phases(y, w):
-    """One stride-1 convolution to every phase's channels.
+    """Compute the channels of all phases by one stride-1 convolution.
 
     `y [B, H, W, I]`, `w [ta, sh, tb, sw, O, I]` -> `[B, H + ta - 1, W + tb - 1, sh * sw * O]`.
     """
@@ -231,7 +231,7 @@ def _phases(y, w):
 
 
 def _phases_of_one_channel(y, w):
-    """The same for O = 1, as one product for all taps, whose shifted parts are summed.
+    """Compute the same for O = 1 as one product for all taps, whose shifted parts are summed.
 
     A convolution to so few channels would leave most of every vector empty.
     """
@@ -252,12 +252,12 @@ def _phases_of_one_channel(y, w):
 
 
 def _conv_kernel_cpu(x, y, *, strides, padding, kernel):
-    """Weight gradient as a convolution of images by output gradients, channels as the batch.
+    """Compute the weight gradient by convolving images with output gradients, channels as batch.
 
     The transposes to NHWC and HWIO are explicit: with them XLA needs no rewrite to reach its fast
     kernel, in a loop body as anywhere else.
     """
-    # The last rows of an image may touch no output; the first `kernel` shifts are what is asked.
+    # The last rows of an image may touch no output; only the first `kernel` shifts are needed.
     pads = tuple(
         (lo, (n - 1) * s + k - size - lo)
         for (lo, _), n, s, k, size in zip(
@@ -278,7 +278,7 @@ def _conv_kernel_cpu(x, y, *, strides, padding, kernel):
 class Conv(nn.Module):
     """Convolution layer: `[B, H, W, C]` -> `[B, H', W', features]`; parameters stay float32.
 
-    With `upsample` it is that of `upsample_nearest` of its input, of stride 1 and padding "SAME".
+    With `upsample` it convolves `upsample_nearest` of its input, with stride 1 and padding "SAME".
     """
 
     features: int

@@ -35,7 +35,7 @@ def depthwise(x: jax.Array, w: jax.Array, strides=(1, 1)) -> jax.Array:
 
 
 def _by_shifts(x, w, strides):
-    """The sum over taps of the shifted image: XLA's CPU backend has no fast kernel for groups."""
+    """Sum the shifted image over taps: XLA's CPU backend has no fast kernel for groups."""
     size, taps = x.shape[1:3], w.shape[:2]
     (top, bottom), (left, right) = lax.padtype_to_pads(size, taps, strides, "SAME")
     x = jnp.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)))

@@ -11,14 +11,14 @@ class BatchNorm(nn.Module):
     """`flax.linen.BatchNorm` over all axes but the last: the same variables, the same numbers.
 
     Attributes:
-      use_running_average: normalise by the statistics of training, and leave them as they are.
-      momentum: of the running statistics.
+      use_running_average: normalise by the running statistics, and leave them unchanged.
+      momentum: momentum of the running statistics.
       epsilon: added to the variance.
       axis_name: mesh axis over which batch statistics are averaged, if any.
-      dtype: of the result; that of the input by default. Statistics are float32.
-      scale_init: of the scale.
-      use_scale: whether channels are scaled by a parameter after they are normalised.
-      use_bias: whether one is added to them.
+      dtype: dtype of the result; by default that of the input. Statistics are float32.
+      scale_init: initialiser of the scale.
+      use_scale: whether normalised channels are multiplied by a parameter.
+      use_bias: whether a parameter is added to them.
 
     """
 
@@ -33,7 +33,7 @@ class BatchNorm(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """`[..., C]` to the same shape."""
+        """Normalise `[..., C]`."""
         shape = (x.shape[-1],)
         mean = self.variable("batch_stats", "mean", jnp.zeros, shape, jnp.float32)
         variance = self.variable("batch_stats", "var", jnp.ones, shape, jnp.float32)
@@ -60,12 +60,12 @@ class BatchNorm(nn.Module):
 
 
 def _mean(x: jax.Array) -> jax.Array:
-    """Mean over all axes but the last, float32 `[C]`."""
+    """Return the mean over all axes but the last, float32 `[C]`."""
     return _sum(x) / (x.size // x.shape[-1])
 
 
 def _sum(x: jax.Array) -> jax.Array:
-    """Sum over all axes but the last, float32 `[C]`.
+    """Return the sum over all axes but the last, float32 `[C]`.
 
     A product with ones: XLA's CPU backend fuses a sum over positions into the loop that makes its
     operand, where it runs column by column.
@@ -83,7 +83,7 @@ def _sum(x: jax.Array) -> jax.Array:
 
 @jax.custom_vjp
 def _scale_and_shift(x: jax.Array, factor: jax.Array, offset: jax.Array) -> jax.Array:
-    """`x * factor + offset`, a factor and an offset a channel."""
+    """Return `x * factor + offset`, with one factor and one offset per channel."""
     shape = (1,) * (x.ndim - 1) + factor.shape
     return x * factor.reshape(shape) + offset.reshape(shape)
 

@@ -7,12 +7,12 @@ from jax import lax
 
 
 def max_pool(x: jax.Array) -> jax.Array:
-    """The largest of every 2 x 2 pixels: `[B, H, W, C]` -> `[B, H // 2, W // 2, C]`.
+    """Return the maximum of every 2 x 2 pixels: `[B, H, W, C]` -> `[B, H // 2, W // 2, C]`.
 
-    Where pixels are equally large, the gradient goes to one of them. Choices among slices, because
-    the gradient of a windowed maximum is slow on CPU. That of `jnp.maximum` halves where operands
-    are equal; compiled in a loop, each operand's half is decided by values that are computed anew,
-    which may differ in rounding: the halves then do not sum to one.
+    Of equal pixels one gets the gradient. It selects between slices because the gradient of a
+    windowed maximum is slow on CPU, and that of `jnp.maximum` is halved between equal operands:
+    compiled in a loop, each half is decided by recomputed values, which may differ in rounding, so
+    the halves need not sum to one.
     """
     height, width = (size - size % 2 for size in x.shape[1:3])
     x = _larger(x[:, 0:height:2], x[:, 1:height:2])
@@ -31,9 +31,9 @@ def upsample_nearest(x: jax.Array, factor: int = 2) -> jax.Array:
 
 
 def upsample_bilinear(x: jax.Array) -> jax.Array:
-    """Linear interpolation from corner to corner: `[B, H, W, C]` -> `[B, 2 H, 2 W, C]`.
+    """Interpolate linearly from corner to corner: `[B, H, W, C]` -> `[B, 2 H, 2 W, C]`.
 
-    A product with a matrix along each axis, whose gradient is one too.
+    It is a matrix product along each axis, and so is its gradient.
     """
     b, h, w, c = x.shape
     rows, columns = (jnp.asarray(_corner_to_corner(n), x.dtype) for n in (h, w))
@@ -44,6 +44,6 @@ def upsample_bilinear(x: jax.Array) -> jax.Array:
 
 
 def _corner_to_corner(size: int) -> np.ndarray:
-    """Weights `[2 size, size]` of linear interpolation."""
+    """Return the weights `[2 size, size]` of linear interpolation."""
     position = np.linspace(0, size - 1, 2 * size)
     return np.maximum(1 - np.abs(position[:, None] - np.arange(size)[None]), 0)

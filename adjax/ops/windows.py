@@ -1,8 +1,8 @@
-"""Sliding windows: where they begin."""
+"""Positions of sliding windows."""
 
 
 def window_starts(size: int, window: int, stride: int) -> tuple[int, ...]:
-    """Where windows begin along an axis: every `stride`, and one flush with the border.
+    """Return the starts of windows along an axis: every `stride`, and one flush with the border.
 
     Raises:
       ValueError: if they do not fit or leave gaps.

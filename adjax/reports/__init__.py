@@ -1,48 +1,51 @@
 """Reports of finished runs: tables beside the published numbers, figures, HTML pages.
 
-A report reads the files of a workdir (`results.json`, `config.json`, `metrics.jsonl`, `scores.npz`,
-`examples.npz`) and nothing else of adjax.
+A report reads the files of a run's folder (`results.json`, `config.json`, `metrics.jsonl`,
+`scores.npz`, `examples.npz`) and knows no method by name: what a run is called stands in its
+`results.json`, and what papers print in `published.json` here. Nothing here computes a metric.
+
+Figures are in `figures`, which alone needs matplotlib; pages load it when they draw. The contact
+sheet of predictions is `contact_sheet`.
 """
 
+import importlib
 import textwrap
 from collections.abc import Sequence
 
-from adjax.reports.contact_sheet import write_contact_sheet
-from adjax.reports.figures import write_gallery
-from adjax.reports.notes import unmeasured
-from adjax.reports.page import write_report, write_sweep_report
-from adjax.reports.rendering import to_markdown, to_text
-from adjax.reports.results import write_results
-from adjax.reports.run import Run, noun, read_config, read_run
-from adjax.reports.sweep import Sweep, commands, read_sweep, remarks
-from adjax.reports.tables import results_tables
-
-__all__ = [
-    "Run",
-    "Sweep",
-    "commands",
-    "console_table",
-    "markdown_table",
-    "noun",
-    "read_config",
-    "read_run",
-    "read_sweep",
-    "remarks",
-    "write_contact_sheet",
-    "write_gallery",
-    "write_report",
-    "write_results",
-    "write_sweep_report",
-]
+# Name -> module of this room that defines it, imported when the name is used.
+_DOOR = {
+    "Run": "finished_run",
+    "Sweep": "finished_sweep",
+    "commands": "finished_sweep",
+    "read_run": "finished_run",
+    "read_sweep": "finished_sweep",
+    "remarks": "finished_sweep",
+    "write_report": "html_page",
+    "write_results": "results_page",
+    "write_sweep_report": "html_page",
+}
 
 
-def console_table(runs: Sequence[Run]) -> str:
-    """The results of runs beside the published ones, for a console 80 columns wide."""
+def __getattr__(name: str):
+    """Return a name of the door."""
+    if name not in _DOOR:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_DOOR[name]}"), name)
+
+
+def console_table(runs: Sequence) -> str:
+    """Return the results of runs beside the published ones, for a console 80 columns wide."""
+    from adjax.reports.rendering import to_text
+    from adjax.reports.result_tables import results_tables, unmeasured
+
     tables = [to_text(table) for table in results_tables(runs)]
     sentences = [textwrap.fill(text, 80, subsequent_indent="  ") for text in unmeasured(runs)]
     return "\n".join([*tables, *sentences])
 
 
-def markdown_table(runs: Sequence[Run]) -> str:
-    """The same tables in Markdown, for docs and READMEs."""
+def markdown_table(runs: Sequence) -> str:
+    """Return the same tables in Markdown, for docs and READMEs."""
+    from adjax.reports.rendering import to_markdown
+    from adjax.reports.result_tables import results_tables
+
     return "\n".join(to_markdown(table) for table in results_tables(runs))

@@ -1,38 +1,45 @@
-"""Which members are replicates of each other: the columns of result tables."""
+"""Columns of result tables: members that are replicates of each other, and means over them."""
 
 import json
 import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from adjax import settings
-from adjax.reports.names import auxiliary_name, method_name
-from adjax.reports.published import ROTATION, published, published_mean
-from adjax.reports.run import Run, hyper_parameters
+import numpy as np
 
-# What a table says by its rows and headings; members that differ in nothing else are replicates.
-NAMED = ("method", "data.name", "data.normal_class", "seed", "members", "student.auxiliary")
+from adjax.reports.finished_run import Run, hyper_parameters
+from adjax.reports.published import GROUPS, published_mean
+from adjax.reports.rendering import ABSENT
+from adjax.reports.words import listing, number, setting_text, spread
+
+# Settings that rows and headings say; members that differ in nothing else are replicates.
+NAMED = ("method", "data.name", "data.normal_class", "seed", "members")
 
 
 class Column(NamedTuple):
-    """The members of one method, auxiliary set and setting.
+    """Members of one method and variant that differ in class and seed only.
 
-    auxiliary: of OE-SDN, the name of its set; empty for other methods.
-    setting: in what they differ from other members of the method, ` (steps 500)`; mostly empty.
+    Attributes:
+      setting: in what they differ from other members of the method, ` (steps 500)`; mostly empty.
+      runs: those that have them.
+
     """
 
-    method: str
-    auxiliary: str
     setting: str
     runs: list[Run]
 
     @property
+    def run(self) -> Run:
+        """The first run, for what all have in common."""
+        return self.runs[0]
+
+    @property
     def heading(self) -> str:
         """`OE-SDN`, `OE-SDN with shearing`, `AE (learning_rate 0.003)`."""
-        return system_name(self.method, self.auxiliary) + self.setting
+        return self.run.about.name + self.setting
 
     def values(self, class_name: str, metric: str) -> dict[int, float]:
-        """The metric of each seed for one normal class."""
+        """Return the metric by seed for one normal class."""
         return {
             member["seed"]: member[metric]
             for run in self.runs
@@ -40,126 +47,121 @@ class Column(NamedTuple):
             if member["class_name"] == class_name and metric in member
         }
 
-    @property
-    def compared(self) -> str:
-        """The data set of the published tables that compare: none where one class is left out."""
-        return compared(self.runs[0])
-
-    def published(self, class_name: str, metric: str) -> float | None:
-        """The published value for one normal class, if any."""
-        return published(self.compared, self.method, class_name, metric, self.auxiliary)
+    def mean(self, classes: Sequence[str], metric: str) -> str:
+        """Return the mean over classes, with its spread over seeds if all have the same ones."""
+        seeds = [self.values(name, metric) for name in classes]
+        if not all(seeds):
+            return ABSENT
+        if len({frozenset(values) for values in seeds}) == 1:
+            return spread({s: float(np.mean([values[s] for values in seeds])) for s in seeds[0]})
+        return number(float(np.mean([np.mean(list(values.values())) for values in seeds])))
 
     def published_mean(self, classes: Sequence[str], metric: str) -> float | None:
-        """The published mean over the same classes, if any."""
-        return published_mean(self.compared, self.method, classes, metric, self.auxiliary)
+        """Return the published mean over the same classes, if there is one."""
+        run = self.run
+        method = run.about.published_as
+        return published_mean(run.compared, method, classes, metric, run.about.unusual_variant)
 
 
-def compared(run: Run) -> str:
-    """The data set that published tables have a run's numbers of; empty: none has them.
+def make_columns(runs: Sequence[Run]) -> list[Column]:
+    """Return a column for each method and variant, and each setting in which members differ.
 
-    The tables for sets of image classes are of the one-class protocol.
-    """
-    return "" if run.leaves_one_out else run.results["dataset"]
-
-
-def system_name(method: str, auxiliary: str) -> str:
-    """`OE-SDN` is that of the published table, with rotation; other sets are named."""
-    special = auxiliary not in ("", ROTATION)
-    return method_name(method) + (f" with {auxiliary_name(auxiliary)}" if special else "")
-
-
-def auxiliary_of(method: str, config: dict) -> str:
-    """The auxiliary set of a run of OE-SDN; empty for other methods, which use none."""
-    return config["student"]["auxiliary"] if method == "oe_sdn" else ""
-
-
-def run_name(run: Run) -> str:
-    """What was run: `OE-SDN with shearing`."""
-    method = run.results["method"]
-    return system_name(method, auxiliary_of(method, run.config))
-
-
-def columns(runs: Sequence[Run]) -> list[Column]:
-    """One column for each method and auxiliary set, and setting where members differ in one.
-
-    Members of one column differ in class and seed only. Where runs of equal settings repeat a seed
-    of a class, each gets a column of its own.
+    Where runs of equal settings repeat a seed of a class, each gets a column of its own.
     """
     systems: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
-        method = run.results["method"]
-        systems.setdefault((method, auxiliary_of(method, run.config)), []).append(run)
+        systems.setdefault((run.method, run.about.variant), []).append(run)
     result = []
-    for (method, auxiliary), group in systems.items():
+    for group in systems.values():
         for setting, part in _by_setting(group).items():
             members = [(m["class_name"], m["seed"]) for run in part for m in run.members]
             if len(set(members)) == len(members):
-                result.append(Column(method, auxiliary, setting, part))
-            else:
-                names = _folder_names(part)
-                result += [
-                    Column(method, auxiliary, f"{setting} ({name})", [run])
-                    for name, run in zip(names, part, strict=True)
-                ]
+                result.append(Column(setting, part))
+                continue
+            shared = os.path.commonpath([run.workdir.absolute().parent for run in part])
+            for run in part:
+                folder = os.path.relpath(run.workdir.absolute(), shared)
+                result.append(Column(f"{setting} ({folder})", [run]))
     return result
 
 
 def _by_setting(runs: list[Run]) -> dict[str, list[Run]]:
-    """The runs, split by their members' settings; each part by what is special to it."""
-    found = [[_setting(run, member) for member in run.members] for run in runs]
-    everyone = [setting for of_run in found for setting in of_run]
-    differing = _differing(runs, everyone)
+    """Return the runs split by their members' settings, each part by what is special to it."""
+    settings = [[_setting(run, member) for member in run.members] for run in runs]
+    differing = _differing(runs, [setting for of_run in settings for setting in of_run])
     parts: dict[str, list[Run]] = {}
-    for run, of_run in zip(runs, found, strict=True):
-        rows: dict[str, list[int]] = {}
-        for row, setting in enumerate(of_run):
-            rows.setdefault(_in_words(setting, differing), []).append(row)
-        for words, chosen in rows.items():
-            parts.setdefault(words, []).append(run.of_members(chosen))
+    for run, of_run in zip(runs, settings, strict=True):
+        words = [_in_words(setting, differing) for setting in of_run]
+        for text in dict.fromkeys(words):
+            rows = [row for row, own in enumerate(words) if own == text]
+            parts.setdefault(text, []).append(run.of_members(rows))
     return parts
 
 
-def _differing(runs: list[Run], everyone: list[dict]) -> list[str]:
-    """The keys in which settings differ; of industrial images those of one category.
+def _setting(run: Run, member: dict) -> dict:
+    """All that decides a member's numbers and that no heading says, by dotted keys."""
+    setting = run.settings | hyper_parameters(member)
+    return {key: value for key, value in setting.items() if key not in NAMED}
 
-    Textures and objects are trained on in their own ways, which makes them no other columns.
+
+def _differing(runs: list[Run], settings: list[dict]) -> list[str]:
+    """Keys in which settings differ; where there are categories, those of one category.
+
+    Textures and objects are trained on in their own ways, which makes them no other columns. A key
+    that only some have is an option of an alternative that the others did not choose.
     """
     members = [member for run in runs for member in run.members]
     parts: dict[str, list[dict]] = {}
-    for member, setting in zip(members, everyone, strict=True):
-        parts.setdefault(member["class_name"] if runs[0].is_industrial else "", []).append(setting)
-    keys = dict.fromkeys(key for setting in everyone for key in setting)
+    for member, setting in zip(members, settings, strict=True):
+        part = member["class_name"] if runs[0].about.has_categories else ""
+        parts.setdefault(part, []).append(setting)
     return [
         key
-        for key in keys
-        if any(len({json.dumps(s.get(key)) for s in part}) > 1 for part in parts.values())
+        for key in sorted({key for setting in settings for key in setting})
+        if any(len({json.dumps(s[key]) for s in part if key in s}) > 1 for part in parts.values())
     ]
-
-
-def _setting(run: Run, member: dict) -> dict:
-    """Dotted key -> value of all that decides a member's numbers and that no heading says."""
-    found = settings.essential(run.config) | hyper_parameters(member)
-    return {key: value for key, value in found.items() if key not in NAMED}
 
 
 def _in_words(setting: dict, keys: list[str]) -> str:
     """` (learning_rate 0.003, steps 500)`; a key whose last part two share is written out."""
     lasts = [key.rpartition(".")[2] for key in keys]
     names = [last if lasts.count(last) == 1 else key for key, last in zip(keys, lasts, strict=True)]
-    words = [f"{n} {setting_text(setting.get(k))}" for n, k in zip(names, keys, strict=True)]
+    words = [
+        f"{name} {setting_text(setting[key])}"
+        for name, key in zip(names, keys, strict=True)
+        if key in setting
+    ]
     return f" ({', '.join(words)})" if words else ""
 
 
-def setting_text(value: object) -> str:
-    """`2,000`, `0.003`, `bfloat16`, `(32, 64)`; `''` for no word."""
-    if isinstance(value, bool) or not isinstance(value, int | float | list | tuple):
-        return "absent" if value is None else str(value) or "''"
-    if isinstance(value, list | tuple):
-        return f"({', '.join(map(setting_text, value))})"
-    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
+def classes_of(columns: Sequence[Column], *metrics: str) -> list[str]:
+    """Return the names of the classes of which any column has one of the metrics, by label."""
+    everyone = [member for column in columns for run in column.runs for member in run.members]
+    members = [member for member in everyone if any(metric in member for metric in metrics)]
+    members = sorted(members, key=lambda member: member["normal_class"])
+    return list(dict.fromkeys(member["class_name"] for member in members))
 
 
-def _folder_names(runs: list[Run]) -> list[str]:
-    """What tells the runs' folders apart."""
-    shared = os.path.commonpath([run.workdir.absolute().parent for run in runs])
-    return [os.path.relpath(run.workdir.absolute(), shared) for run in runs]
+def averaged_sets(columns: Sequence[Column], metric: str) -> list[list[str]]:
+    """Return the sets of classes to average over: all, each column's, and what all columns have.
+
+    So every mean stands beside others of the same classes. A single class has no mean.
+    """
+    everyone = classes_of(columns, metric)
+    own = [set(classes_of([column], metric)) for column in columns]
+    sets = dict.fromkeys(map(frozenset, (everyone, *own, set.intersection(*own))))
+    groups = GROUPS.get(columns[0].run.dataset, {})  # such as textures
+    sets |= dict.fromkeys(frozenset(everyone) & frozenset(group) for group in groups.values())
+    covered = [part for part in sets if len(part) > 1 and any(part <= o for o in own)]
+    ordered = sorted(covered, key=len, reverse=True)
+    return [[name for name in everyone if name in part] for part in ordered]
+
+
+def mean_names(sets: list[list[str]]) -> list[str]:
+    """Return `mean`, or `mean of 10`, `mean of 4`; sets of one size are named by their classes."""
+    if len(sets) == 1:
+        return ["mean"]
+    sizes = [len(part) for part in sets]
+    return [
+        f"mean of {len(part) if sizes.count(len(part)) == 1 else listing(part)}" for part in sets
+    ]

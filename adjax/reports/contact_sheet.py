@@ -7,13 +7,12 @@ beside it, so that it opens from disk and stays small.
 import csv
 import html
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from string import Template
-from typing import TextIO
 from urllib.parse import quote
 
-_HERE = Path(__file__).parent
+from adjax.reports.rendering import facts_to_html, write_page
+
 PER_PAGE = 500
 MOST_ERRORS = 100  # that are listed; the table has all
 
@@ -31,8 +30,6 @@ def write_contact_sheet(folder: Path, facts: dict[str, str]) -> Path:
     """
     path = folder / "predictions.csv"
     order, failed, anomalous = _order(path)
-    style = (_HERE / "style.css").read_text()
-    template = Template((_HERE / "contact_sheet.html").read_text())
     pages = range(1, max(1, -(-len(order) // PER_PAGE)) + 1)
     shown = {
         "Images": f"{len(order):,}, {anomalous:,} anomalous"
@@ -41,27 +38,26 @@ def write_contact_sheet(folder: Path, facts: dict[str, str]) -> Path:
     }
     for page in pages:
         first = (page - 1) * PER_PAGE
-        rows = _rows_at(path, order[first : first + PER_PAGE])
+        cells = (_cell(row) for _, row in _rows(path, order[first : first + PER_PAGE]))
         body = [
             f"<header>\n<h1>{anomalous:,} of {len(order):,} images are anomalous</h1>",
-            f"{_facts(shown)}</header>",
-            f'<ol class="sheet" start="{first + 1}">\n{"".join(map(_cell, rows))}</ol>',
+            f"{facts_to_html(shown)}</header>",
+            f'<ol class="sheet" start="{first + 1}">\n{"".join(cells)}</ol>',
             _links(page, pages),
-            _errors(_rows_at(path, failed[:MOST_ERRORS]), len(failed)) if page == pages[-1] else "",
+            _errors(path, failed) if page == pages[-1] else "",
         ]
         title = "Contact sheet" + (f", page {page}" if page > 1 else "")
-        text = template.substitute(title=title, style=style, body="\n".join(filter(None, body)))
-        (folder / _name(page)).write_text(text, encoding="utf-8", errors="replace")
+        write_page(folder / _name(page), "contact_sheet.html", title, body)
     return folder / _name(1)
 
 
 def _order(path: Path) -> tuple[list[int], list[int], int]:
-    """Where the rows of a table begin, by falling score; those with errors; how many are anomalous.
+    """Return where rows begin, by falling score, those with errors, and how many are anomalous.
 
     Of a table of any length only these numbers are held.
     """
     scored, failed, anomalous = [], [], 0
-    for place, row in _read(path):
+    for place, row in _rows(path):
         if row["error"]:
             failed.append(place)
         else:
@@ -70,31 +66,19 @@ def _order(path: Path) -> tuple[list[int], list[int], int]:
     return [place for _, place in sorted(scored)], failed, anomalous
 
 
-def _read(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Rows of a table and the places in the file where they begin."""
-    with _opened(path) as file:
+def _rows(path: Path, places: Iterable[int] | None = None) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield where in the file a row begins, and the row; of all rows, or those at some places."""
+    # Names of files may be any bytes.
+    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
         lines = iter(file.readline, "")
         names = next(csv.reader(lines))
-        while True:
-            place = file.tell()
+        for place in iter(file.tell, None) if places is None else places:
+            if places is not None:
+                file.seek(place)
             values = next(csv.reader(lines), None)
             if values is None:
                 return
             yield place, dict(zip(names, values, strict=True))
-
-
-def _opened(path: Path) -> TextIO:
-    # Names of files may be any bytes.
-    return path.open(newline="", encoding="utf-8", errors="surrogateescape")
-
-
-def _rows_at(path: Path, places: list[int]) -> Iterator[dict[str, str]]:
-    with _opened(path) as file:
-        lines = iter(file.readline, "")
-        names = next(csv.reader(lines))
-        for place in places:
-            file.seek(place)
-            yield dict(zip(names, next(csv.reader(lines)), strict=True))
 
 
 def _cell(row: dict[str, str]) -> str:
@@ -110,11 +94,6 @@ def _cell(row: dict[str, str]) -> str:
     )
 
 
-def _facts(facts: dict[str, str]) -> str:
-    items = "".join(f"<dt>{_e(name)}</dt><dd>{_e(value)}</dd>" for name, value in facts.items())
-    return f'<dl class="facts">{items}</dl>'
-
-
 def _links(page: int, pages: range) -> str:
     if len(pages) == 1:
         return ""
@@ -122,9 +101,11 @@ def _links(page: int, pages: range) -> str:
     return f"<nav><p>Pages: {' '.join(links)}</p></nav>"
 
 
-def _errors(rows: Iterator[dict[str, str]], count: int) -> str:
-    items = "".join(f"<li>{_e(row['error'])}</li>" for row in rows)
-    more = f"<p>and {count - MOST_ERRORS:,} more</p>" if count > MOST_ERRORS else ""
+def _errors(path: Path, places: list[int]) -> str:
+    shown = _rows(path, places[:MOST_ERRORS])
+    items = "".join(f"<li>{_e(row['error'])}</li>" for _, row in shown)
+    left = len(places) - MOST_ERRORS
+    more = f"<p>and {left:,} more</p>" if left > 0 else ""
     return f"<section>\n<h2>Not read</h2>\n<ul>{items}</ul>{more}\n</section>" if items else ""
 
 

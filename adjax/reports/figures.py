@@ -1,230 +1,223 @@
-"""The figures of a run, written as PNG: examples, histograms, ROC curves, losses.
+"""The figures of a run, written as PNG; and those that are grids of images.
 
-They are made of `matplotlib.figure.Figure` without pyplot, so that no global state changes.
+Nothing but this module, `plots` and who writes figures imports matplotlib.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
-from sklearn.metrics import auc, roc_curve
+from matplotlib.lines import Line2D
 
-from adjax.reports.columns import columns
-from adjax.reports.curves import curves_figure, loss_curves
-from adjax.reports.examples import examples_figure
-from adjax.reports.gallery import gallery_figure
-from adjax.reports.names import count, member_name
-from adjax.reports.run import Run
-from adjax.reports.style import ANOMALOUS, DPI, INK, NORMAL, PALETTE, STYLE, WIDTH
-from adjax.reports.thresholds import thresholds_figure
+from adjax.reports import plots
+from adjax.reports.finished_run import Run
+from adjax.reports.plots import ANOMALOUS, INK, NORMAL, WIDTH
+from adjax.reports.words import count, spelled
 
-MOST_CURVES = 10
-MOST_OF_CATEGORIES = 5  # their names are longer
-MOST_HISTOGRAMS = 10
+DPI = 200
+MOST_EXAMPLES = 8  # of each kind
+MOST_OF_CATEGORIES = 6  # they have more to be seen, and longer names
+MOST_LETTERS = 56  # of a title at its usual size
 
 
 def write_figures(run: Run) -> dict[str, Path]:
-    """Writes `figures/{examples,histograms,roc,losses,thresholds}.png`, those there are.
+    """Write `figures/{examples,histograms,roc,losses,thresholds}.png`, those there are.
 
     No losses for an untrained method, no ROC without two kinds of test images, no thresholds
     without ground truth.
     """
-    with mpl.rc_context(STYLE):
-        figures = {"examples": examples_figure(run), "histograms": histograms_figure(run)}
-        if run.is_tested:
-            figures["roc"] = roc_figure([run])
-        if "f1_curve/f1" in run.scores:
-            figures["thresholds"] = _thresholds_figure(run)
-        if loss_curves(run):
-            figures["losses"] = losses_figure(run)
-        return {
-            name: _save(figure, run.workdir / "figures" / f"{name}.png")
-            for name, figure in figures.items()
-        }
+    drawn = {
+        "examples": (examples_figure, run),
+        "histograms": (plots.histograms_figure, run),
+        "roc": (plots.roc_figure, [run]),
+        "thresholds": (_thresholds_figure, run),
+        "losses": (plots.losses_figure, run),
+    }
+    paths = {
+        name: write_figure(run.workdir / "figures" / f"{name}.png", draw, shown)
+        for name, (draw, shown) in drawn.items()
+    }
+    return {name: path for name, path in paths.items() if path}
 
 
-def _thresholds_figure(run: Run) -> Figure:
-    """That of the first member."""
+def write_figure(path: Path, draw: Callable[[Any], Figure | None], shown: Any) -> Path | None:
+    """Draw a figure of something in the common style; returns None if there is nothing to draw."""
+    with mpl.rc_context(plots.STYLE):
+        figure = draw(shown)
+        if figure is None:
+            return None
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=DPI, facecolor="white", metadata={"Software": None})
+    return path
+
+
+def write_gallery(sets: dict[str, np.ndarray], path: Path) -> Path:
+    """Write the figure of sets of images, see `gallery_figure`."""
+    return write_figure(path, gallery_figure, sets)
+
+
+def _thresholds_figure(run: Run) -> Figure | None:
+    """Draw the thresholds of the first member; None without ground truth."""
+    if "f1_curve/f1" not in run.scores:
+        return None
     member = run.members[0]
     threshold, f1 = (run.scores[f"f1_curve/{key}"][0] for key in ("threshold", "f1"))
     chosen = {rule["rule"]: (rule["threshold"], rule["f1"]) for rule in member["thresholds"]}
     chosen.pop("oracle_best_f1")
     stable = member["stability"]["low"], member["stability"]["high"]
-    figure = thresholds_figure(threshold, f1, chosen, stable)
+    figure = plots.thresholds_figure(threshold, f1, chosen, stable)
     if len(run.members) > 1:
-        name = member_name(member, run.members, run.noun)
-        figure.axes[0].set_title(f"{name} (the first of {count(len(run.members), 'member')})")
+        figure.axes[0].set_title(_first(run))
     return figure
 
 
-def write_roc_figure(runs: Sequence[Run], path: Path) -> Path:
-    """Writes one figure with the ROC curves of several runs."""
-    with mpl.rc_context(STYLE):
-        return _save(roc_figure(runs), path)
+def _first(run: Run) -> str:
+    """Return `class 3`, or `class 3 (the first of 2 members)`."""
+    name = run.member_name(run.members[0])
+    if len(run.members) == 1:
+        return name
+    return f"{name} (the first of {count(len(run.members), 'member')})"
 
 
-def write_curves_figure(runs: Sequence[Run], path: Path) -> Path | None:
-    """Writes one figure with the losses of several runs; None if none of them logged any."""
-    with mpl.rc_context(STYLE):
-        figure = curves_figure(runs)
-        return None if figure is None else _save(figure, path)
+def gallery_figure(sets: dict[str, np.ndarray]) -> Figure:
+    """Draw a row a set, named at its left: images `[K, H, W, C]` in [0, 1], K the same for all."""
+    columns = len(next(iter(sets.values())))
+    labels, cell = 1.3, (WIDTH - 1.3) / columns
+    figure = Figure(figsize=(WIDTH, cell * len(sets)), layout="none")
+    grid = figure.subplots(len(sets), columns, squeeze=False)
+    figure.subplots_adjust(labels / WIDTH, 0, 1, 1, wspace=0.06, hspace=0.06)
+    for row, (name, images) in zip(grid, sets.items(), strict=True):
+        for axes, image in zip(row, images, strict=True):
+            axes.set_axis_off()
+            image = image.repeat(3, -1) if image.shape[-1] == 1 else image
+            axes.imshow(image, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+        text = spelled(name)
+        row[0].text(-0.1, 0.5, text, transform=row[0].transAxes, ha="right", va="center")
+    return figure
 
 
-def write_gallery(sets: dict[str, np.ndarray], path: Path) -> Path:
-    """Writes the figure of auxiliary sets, see `gallery_figure`."""
-    with mpl.rc_context(STYLE):
-        return _save(gallery_figure(sets), path)
+def examples_figure(run: Run) -> Figure:
+    """Draw images of the first member in columns: input, reconstructions, anomaly map, score.
+
+    Where there are categories also the kind of defect and the ground truth. A block of normal
+    examples stands over a block of anomalous ones; both share the colour scale.
+    """
+    most = MOST_OF_CATEGORIES if run.about.has_categories else MOST_EXAMPLES
+    examples = {name: values[0] for name, values in run.examples.items()}
+    blocks = {
+        heading: np.flatnonzero(examples["anomalous"] == (heading == "Anomalous"))[:most]
+        for heading in ("Normal", "Anomalous")
+    }
+    sheet = _Sheet(examples, {heading: rows for heading, rows in blocks.items() if rows.size})
+    sheet.draw(f"{run.about.name}, {_first(run)}")
+    return sheet.figure
 
 
-def _save(figure: Figure, path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=DPI, facecolor="white", metadata={"Software": None})
-    return path
+class _Sheet:
+    """The figure of examples; places are in inches from its lower left corner.
 
+    Attributes:
+      blocks: rows of the examples that are shown, by their heading.
+      rows: what is shown of an example, by label: images `[K, H, W, C]` or maps `[K, H, W]`.
+      names: of the examples' classes or kinds of defect, `[K]`.
 
-def histograms_figure(run: Run) -> Figure:
-    """Image scores of normal test images against anomalous ones; a panel a member, at most ten."""
-    members = run.members[:MOST_HISTOGRAMS]
-    across = min(2, len(members))
-    down = -(-len(members) // across)
-    figure = Figure(figsize=(WIDTH, 3.1 if down == 1 else 1.5 * down + 0.6))
-    panels = figure.subplots(down, across, squeeze=False)
-    for axes, member, (scores, anomalous) in zip(panels.flat, members, run.tested, strict=False):
-        _draw_histogram(axes, scores, anomalous)
-        if "image_threshold" in member:
-            look = {"color": INK, "linewidth": 1, "linestyle": (0, (3, 2)), "label": "threshold"}
-            axes.axvline(member["image_threshold"]["threshold"], **look)
-        name = member_name(member, run.members, run.noun)
-        auroc = f": AUROC {member['image_auroc']:.3f}" if run.is_tested else ""
-        axes.set_title(f"{name}{auroc}", size=8)
-    for axes in panels.flat[len(members) :]:
+    """
+
+    LABELS, GAP, HEADING, LINE = 0.72, 0.04, 0.24, 0.18
+
+    def __init__(self, examples: dict[str, np.ndarray], blocks: dict[str, np.ndarray]):
+        names = [name for name in examples if name.startswith("reconstruction/")]
+        maps = examples["anomaly_map"]
+        self.rows = {"input": examples["image"]}
+        self.rows |= {name.removeprefix("reconstruction/"): examples[name] for name in names}
+        self.rows["anomaly map"] = maps
+        if "mask" in examples:
+            self.rows["ground truth"] = examples["mask"][..., None].astype(np.float32)
+        self.label = "kind" if "class_name" in examples else "class"
+        # Kinds of defects have long names of several words.
+        words = examples.get("class_name", examples["class_label"]).astype(str)
+        self.names = np.char.replace(words, "_", "\n")
+        self.scores = [f"{score:.3g}" for score in examples["image_score"]]
+        self.scale = min(0.0, float(maps.min())), float(maps.max())
+        self.blocks = blocks
+        columns = max(chosen.size for chosen in blocks.values())
+        self.cell = min(0.9, (WIDTH - self.LABELS - 0.05) / columns - self.GAP)
+        self.cell_height = self.cell * maps.shape[1] / maps.shape[2]
+        self.name_height = self.LINE * (1 + max(name.count("\n") for name in self.names))
+        self.block_height = self.HEADING + self.name_height + self.LINE
+        self.block_height += len(self.rows) * (self.cell_height + self.GAP)
+        self.height = 0.3 + len(blocks) * (self.block_height + 0.2) + 0.3
+        self.figure = Figure(figsize=(WIDTH, self.height), layout="none")
+
+    def draw(self, title: str):
+        """Draw the title, the blocks one below the other, and the scale."""
+        size = min(10, 10 * MOST_LETTERS / len(title))
+        self._text(0.05, self.height - 0.12, title, weight="bold", size=size)
+        top = self.height - 0.3
+        for number, heading in enumerate(self.blocks):
+            if number:
+                y = (top + 0.03) / self.height
+                self.figure.add_artist(Line2D([0.01, 0.99], [y, y], color=INK, linewidth=1))
+            self._draw_block(top, heading)
+            top -= self.block_height + 0.2
+        self._draw_scale()
+
+    def _draw_block(self, top: float, heading: str):
+        """Draw the examples of a block, one a column, below `top`."""
+        chosen = self.blocks[heading]
+        lefts = self.LABELS + np.arange(chosen.size) * (self.cell + self.GAP)
+        color = ANOMALOUS if heading == "Anomalous" else NORMAL
+        self._text(0.05, top - self.HEADING / 2, heading, weight="bold", color=color)
+        y = top - self.HEADING - self.name_height
+        self._write_words(y + self.name_height / 2, self.label, lefts, self.names[chosen])
+        for label, images in self.rows.items():
+            y -= self.cell_height
+            self._text(0.05, y + self.cell_height / 2, label.replace(" ", "\n"), size=8)
+            for left, image in zip(lefts, images[chosen], strict=True):
+                self._draw_image(self._axes(left, y, self.cell, self.cell_height), image)
+            y -= self.GAP
+        scores = [self.scores[row] for row in chosen]
+        self._write_words(y - self.LINE / 2, "score", lefts, scores)
+
+    def _write_words(self, y: float, label: str, lefts: np.ndarray, words: Sequence[str]):
+        """Write a label and a word a column around `y`; a long one in smaller type."""
+        self._text(0.05, y, label, size=8)
+        for left, word in zip(lefts, words, strict=True):
+            longest = max(map(len, word.split("\n")))
+            size = min(8, 72 * (self.cell + self.GAP) / (0.58 * longest))
+            self._text(left + self.cell / 2, y, word, size=size, ha="center")
+
+    def _draw_image(self, axes: Axes, image: np.ndarray):
+        """Draw an image [H, W, C] in [0, 1], or an anomaly map [H, W] on the shared scale."""
+        if image.ndim == 2:
+            low, high = self.scale
+            axes.imshow(image, cmap="magma", vmin=low, vmax=high, aspect="auto")
+        elif image.shape[-1] == 1:
+            axes.imshow(image[..., 0], cmap="gray", vmin=0, vmax=1, aspect="auto")
+        else:
+            axes.imshow(np.clip(image, 0, 1), aspect="auto")
+
+    def _draw_scale(self):
+        """Draw the colour scale of the anomaly maps at the foot of the figure."""
+        low, high = (f"{value:.3g}" for value in self.scale)
+        left, width = self.LABELS + 0.35, 1.6
+        axes = self._axes(left, 0.12, width, 0.09)
+        axes.imshow(np.linspace(0, 1, 256)[None], cmap="magma", aspect="auto")
+        self._text(0.05, 0.165, "map scale", size=8)
+        self._text(left - 0.06, 0.165, low, size=8, ha="right")
+        self._text(left + width + 0.06, 0.165, f"{high} (more anomalous)", size=8)
+
+    def _axes(self, left: float, bottom: float, width: float, height: float) -> Axes:
+        box = (left / WIDTH, bottom / self.height, width / WIDTH, height / self.height)
+        axes = self.figure.add_axes(box)
         axes.set_axis_off()
-    handles, labels = panels.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=3)
-    figure.supxlabel(f"image score ({run.results['image_score']})", size=9)
-    figure.supylabel("share of the images", size=9)
-    if len(members) < len(run.members):
-        figure.suptitle(f"the first {len(members)} of {len(run.members)} members", size=9, x=0.3)
-    return figure
+        return axes
 
-
-def _draw_histogram(axes: Axes, scores: np.ndarray, anomalous: np.ndarray):
-    """Draws scores [N], each kind of image there is normalised by its own number."""
-    edges = np.histogram_bin_edges(scores, bins=40)
-    looks = {
-        "normal": {"histtype": "stepfilled", "color": NORMAL, "alpha": 0.75},
-        "anomalous": {"histtype": "step", "color": ANOMALOUS, "linewidth": 1.6},
-    }
-    for (label, look), chosen in zip(looks.items(), (~anomalous, anomalous), strict=True):
-        if chosen.any():
-            weights = np.full(chosen.sum(), 1 / chosen.sum())
-            axes.hist(scores[chosen], bins=edges, weights=weights, label=label, **look)
-    axes.set_xlim(edges[0], edges[-1])
-    axes.grid(axis="x", visible=False)
-
-
-class _Curve(NamedTuple):
-    """One ROC curve: false and true positive rates [T], and whose it is."""
-
-    group: str
-    label: str
-    false_positives: np.ndarray
-    true_positives: np.ndarray
-    auroc: float
-
-
-def _roc_curves(runs: Sequence[Run]) -> list[_Curve]:
-    curves = []
-    everyone = [member for run in runs for member in run.members]
-    for column in columns(runs):
-        for run in column.runs:
-            for member, (scores, anomalous) in zip(run.members, run.tested, strict=True):
-                false, true, _ = roc_curve(anomalous, scores)
-                label = member_name(member, everyone, run.noun)
-                curves.append(_Curve(column.heading, label, false, true, float(auc(false, true))))
-    return curves
-
-
-def roc_figure(runs: Sequence[Run]) -> Figure:
-    """ROC curves of every member of the runs; of many, one colour and legend entry a method."""
-    curves = _roc_curves(runs)
-    groups = list(dict.fromkeys(curve.group for curve in curves))
-    crowded = len(curves) > (MOST_OF_CATEGORIES if runs[0].is_industrial else MOST_CURVES)
-    figure = Figure(figsize=(WIDTH, 4.6))
-    axes = figure.subplots()
-    axes.plot([0, 1], [0, 1], color="#999999", linewidth=0.8, linestyle=(0, (1, 2)))
-    for index, curve in enumerate(curves):
-        turn = groups.index(curve.group) if crowded else index
-        axes.plot(
-            curve.false_positives,
-            curve.true_positives,
-            color=PALETTE[turn % len(PALETTE)],
-            linestyle="-" if turn < len(PALETTE) else "--",
-            linewidth=0.8 if crowded else 1.6,
-            label=None if crowded else _curve_label(curve, groups),
-        )
-    if crowded:
-        _label_groups(axes, curves, groups)
-    axes.set(xlim=(-0.01, 1.0), ylim=(0, 1.01))
-    axes.set_xlabel("false positive rate (normal images flagged)")
-    axes.set_ylabel("true positive rate (anomalies found)")
-    axes.legend(loc="lower right", title="AUROC", alignment="right", title_fontsize=8)
-    return figure
-
-
-def _curve_label(curve: _Curve, groups: list[str]) -> str:
-    name = curve.label if len(groups) == 1 else f"{curve.group}, {curve.label}"
-    return f"{name}: {curve.auroc:.3f}"
-
-
-def _label_groups(axes: Axes, curves: list[_Curve], groups: list[str]):
-    """One legend entry a group, with the mean and the range of its AUROC."""
-    for turn, group in enumerate(groups):
-        values = [curve.auroc for curve in curves if curve.group == group]
-        label = f"{group}: {np.mean(values):.3f} ({min(values):.3f} to {max(values):.3f})"
-        axes.plot([], [], color=PALETTE[turn % len(PALETTE)], label=label)
-
-
-def losses_figure(run: Run) -> Figure:
-    """Training and validation loss by step, a panel a stage: the mean and range over members."""
-    stages = loss_curves(run)
-    figure = Figure(figsize=(WIDTH, 0.7 + 2.1 * len(stages)))
-    panels = figure.subplots(len(stages), 1, squeeze=False)[:, 0]
-    for axes, (stage, curves) in zip(panels, stages.items(), strict=True):
-        _draw_losses(axes, curves)
-        axes.set_title(stage)
-        axes.legend(loc="upper right", ncols=2)
-    panels[-1].set_xlabel("step")
-    return figure
-
-
-def _draw_losses(axes: Axes, curves: dict[str, dict[int, list[float]]]):
-    looks = {
-        "loss": {"label": "training", "color": NORMAL},
-        "validation_loss": {
-            **{"label": "validation", "color": ANOMALOUS, "linestyle": "--"},
-            **{"marker": "o", "markersize": 3},
-        },
-    }
-    for name, by_step in curves.items():
-        steps = sorted(by_step)
-        # [T, P]; null is a member that has diverged by then
-        values = np.array([by_step[step] for step in steps], float)
-        axes.plot(steps, np.nanmean(values, axis=1), **looks[name])
-        if values.shape[1] > 1:
-            low, high = np.nanmin(values, axis=1), np.nanmax(values, axis=1)
-            axes.fill_between(steps, low, high, color=looks[name]["color"], alpha=0.15, linewidth=0)
-    everything = np.array([v for by_step in curves.values() for v in by_step.values()], float)
-    low, high = np.nanmin(everything), np.nanmax(everything)
-    if low > 0 and high > 5 * low:
-        axes.set_yscale("log")
-        if high < 1000 * low:  # few decades: plain numbers read better than powers of ten
-            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axes.yaxis.set_major_formatter("{x:g}")
-            axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.set_ylabel("loss")
+    def _text(self, x: float, y: float, text: str, **style):
+        """Write text, its middle at `y`."""
+        style |= {"va": "center_baseline", "linespacing": 1.1}
+        self.figure.text(x / WIDTH, y / self.height, text, **style)

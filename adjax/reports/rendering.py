@@ -1,8 +1,11 @@
-"""One small table structure, rendered as console text, Markdown and HTML."""
+"""One small structure of a table, rendered as console text, Markdown and HTML; HTML pages."""
 
 import html
 import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from string import Template
 from typing import NamedTuple
 
 ABSENT = "–"  # noqa: RUF001, an en dash: no value
@@ -12,10 +15,15 @@ ABSENT = "–"  # noqa: RUF001, an en dash: no value
 class Table:
     """A table of text: a column of labels, then groups of columns under common headings.
 
-    groups: (heading, sub-headings) in order; each row is a label and a cell for every sub-heading,
-        or a label alone, which heads the rows below it.
-    means: rows of means, if there are any.
-    notes: sentences that belong under the table.
+    Attributes:
+      caption: its title.
+      corner: heading of the labels.
+      groups: (heading, sub-headings) in order.
+      rows: each a label and a cell for every sub-heading, or a label alone, which heads the rows
+        below it.
+      means: rows of means, if there are any.
+      notes: sentences that belong under the table.
+
     """
 
     caption: str
@@ -27,84 +35,81 @@ class Table:
 
 
 def to_text(table: Table, width: int = 80) -> str:
-    """The table for a console; groups that do not fit beside the others go into a block below."""
-    blocks, used = [[]], 0
-    offset = 1
-    for heading, names in table.groups:
-        indices = range(offset, offset + len(names))
-        group = _TextGroup(heading, names, _widths(table, heading, names, indices), indices)
-        offset += len(names)
-        if blocks[-1] and used + 2 + group.width > width:
+    """Return the table for a console; groups that do not fit beside the others go below them."""
+    label = max(len(text) for text in (table.corner, *_text_labels(table)))
+    blocks, room = [], 0
+    for group in _text_groups(table):
+        needed = 2 + len(group.heading)
+        if needed > room:
             blocks.append([])
-        if not blocks[-1]:
-            used = _label_width(table)
+            room = width - label
         blocks[-1].append(group)
-        used += 2 + group.width
-    parts = [table.caption, *("\n".join(_text_block(table, block)) for block in blocks)]
+        room -= needed
+    parts = [table.caption, *("\n".join(_text_block(table, label, block)) for block in blocks)]
     notes = (textwrap.fill(note, width, subsequent_indent="  ") for note in table.notes)
     return "\n\n".join([*parts, "\n".join(notes)]).rstrip() + "\n"
 
 
 class _TextGroup(NamedTuple):
-    heading: str
-    names: tuple[str, ...]
-    widths: list[int]
-    indices: range
+    """Columns under a heading, which is as wide as they are together."""
 
-    @property
-    def width(self) -> int:
-        return sum(self.widths) + 2 * (len(self.widths) - 1)
+    heading: str
+    names: Sequence[str]
+    indices: Sequence[int]  # of their cells in a row
+    widths: Sequence[int]
+
+
+def _text_groups(table: Table) -> Iterator[_TextGroup]:
+    rows = [row for row in table.rows + table.means if not _is_heading(row)]
+    offset = 1
+    for heading, names in table.groups:
+        indices = range(offset, offset + len(names))
+        offset += len(names)
+        widths = [
+            max(len(name), *(len(row[index]) for row in rows))
+            for name, index in zip(names, indices, strict=True)
+        ]
+        gaps = 2 * (len(widths) - 1)
+        widths[0] += max(0, len(heading) - sum(widths) - gaps)
+        yield _TextGroup(heading.center(sum(widths) + gaps), names, indices, widths)
 
 
 def _is_heading(row: tuple[str, ...]) -> bool:
     return len(row) == 1
 
 
-def _text_rows(table: Table, rows: tuple[tuple[str, ...], ...]) -> list[tuple[str, ...]]:
-    """The rows, those under headings indented."""
-    if not any(map(_is_heading, table.rows)):
-        return list(rows)
-    return [row if _is_heading(row) else (f" {row[0]}", *row[1:]) for row in rows]
+def _text_labels(table: Table) -> list[str]:
+    """The labels of rows and means, those under headings indented."""
+    indent = " " * any(map(_is_heading, table.rows))
+    return [row[0] if _is_heading(row) else indent + row[0] for row in table.rows + table.means]
 
 
-def _label_width(table: Table) -> int:
-    rows = _text_rows(table, table.rows + table.means)
-    return max(len(label) for label in (table.corner, *(row[0] for row in rows)))
+def _text_block(table: Table, label: int, groups: list[_TextGroup]) -> list[str]:
+    widths = [width for group in groups for width in group.widths]
 
-
-def _widths(table: Table, heading: str, names: tuple[str, ...], indices: range) -> list[int]:
-    rows = [row for row in table.rows + table.means if not _is_heading(row)]
-    widths = [
-        max(len(name), *(len(row[index]) for row in rows))
-        for name, index in zip(names, indices, strict=True)
-    ]
-    widths[0] += max(0, len(heading) - sum(widths) - 2 * (len(widths) - 1))
-    return widths
-
-
-def _text_block(table: Table, groups: list[_TextGroup]) -> list[str]:
-    label = _label_width(table)
-
-    def line(first: str, cells) -> str:
+    def line(first: str, cells: Iterable[str]) -> str:
         return "  ".join([first.ljust(label), *cells]).rstrip()
 
-    def row(first: str, cells) -> str:
-        widths = [width for group in groups for width in group.widths]
-        return line(first, (c.rjust(w) for c, w in zip(cells, widths, strict=False)))
+    def row(first: str, cells: Iterable[str]) -> str:
+        return line(first, map(str.rjust, cells, widths))
 
-    rule = line("─" * label, ("─" * group.width for group in groups))
-    lines = [line("", (group.heading.center(group.width) for group in groups))]
-    lines += [row(table.corner, (name for group in groups for name in group.names)), rule]
-    for rows in filter(None, (table.rows, table.means)):
-        lines += [rule] if rows is table.means else []
-        for cells in _text_rows(table, rows):
-            chosen = () if _is_heading(cells) else [cells[i] for g in groups for i in g.indices]
-            lines.append(row(cells[0], chosen))
+    rule = line("─" * label, ("─" * len(group.heading) for group in groups))
+    lines = [
+        line("", (group.heading for group in groups)),
+        row(table.corner, (name for group in groups for name in group.names)),
+        rule,
+    ]
+    rows = table.rows + table.means
+    for place, (first, cells) in enumerate(zip(_text_labels(table), rows, strict=True)):
+        if place == len(table.rows):
+            lines.append(rule)
+        indices = () if _is_heading(cells) else [i for group in groups for i in group.indices]
+        lines.append(row(first, (cells[i] for i in indices)))
     return lines
 
 
 def to_markdown(table: Table) -> str:
-    """The table as a Markdown table, its two rows of headings made one."""
+    """Return the table in Markdown, its two rows of headings made one."""
     names = [f"{heading} {name}".strip() for heading, names in table.groups for name in names]
     lines = [(table.corner, *names), ("---", *["---:"] * len(names))]
     lines += [(f"**{row[0]}**",) if _is_heading(row) else row for row in table.rows]
@@ -116,19 +121,17 @@ def to_markdown(table: Table) -> str:
 
 
 def to_html(table: Table) -> str:
-    """The table as a `<figure>` whose table scrolls inside its own box where it is too wide."""
+    """Return the table in HTML; it scrolls inside its own box where it is too wide."""
     e = html.escape
-    two_rows = any(heading for heading, _ in table.groups)
-    corner = f'<th scope="col"{" rowspan=2" if two_rows else ""}>{e(table.corner)}</th>'
     heads = [f'<th scope="col">{e(name)}</th>' for _, names in table.groups for name in names]
-    if two_rows:
-        groups = "".join(
-            f'<th scope="colgroup" colspan="{len(names)}">{e(heading)}</th>'
-            for heading, names in table.groups
-        )
-        head = f"<tr>{corner}{groups}</tr>\n<tr>{''.join(heads)}</tr>"
-    else:
-        head = f"<tr>{corner}{''.join(heads)}</tr>"
+    groups = [
+        f'<th scope="colgroup" colspan="{len(names)}">{e(heading)}</th>'
+        for heading, names in table.groups
+        if heading
+    ]
+    corner = f'<th scope="col"{" rowspan=2" if groups else ""}>{e(table.corner)}</th>'
+    head = f"<tr>{corner}{''.join(groups or heads)}</tr>"
+    head += f"\n<tr>{''.join(heads)}</tr>" if groups else ""
     body, foot = (
         "".join(_html_row(row, 1 + len(heads)) for row in rows)
         for rows in (table.rows, table.means)
@@ -149,3 +152,23 @@ def _html_row(row: tuple[str, ...], width: int) -> str:
         return f'<tr class="heading">{heading}</tr>'
     cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in row[1:])
     return f'<tr><th scope="row">{html.escape(row[0])}</th>{cells}</tr>'
+
+
+def facts_to_html(facts: Mapping[str, object]) -> str:
+    """Return names and values as a list in HTML; empty if there are none."""
+    e = html.escape
+    items = (f"<dt>{e(name)}</dt><dd>{e(str(value))}</dd>" for name, value in facts.items())
+    return f'<dl class="facts">{"".join(items)}</dl>' if facts else ""
+
+
+def write_page(path: Path, template: str, title: str, body: Iterable[str]) -> Path:
+    """Write a self-contained HTML page from a template beside this module; returns its path."""
+    here = Path(__file__).parent
+    page = Template((here / template).read_text(encoding="utf-8")).substitute(
+        title=html.escape(title),
+        style=(here / "style.css").read_text(encoding="utf-8"),
+        body="\n".join(filter(None, body)),
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page, encoding="utf-8", errors="replace")  # names of files may be any bytes
+    return path

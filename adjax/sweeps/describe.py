@@ -1,15 +1,16 @@
-"""What a plan is, in words: `--dry_run`, and the progress of an engine."""
+"""Plans in words, for `--dry_run` and for the progress of an engine."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
+from adjax.config.layout import check
 from adjax.sweeps.plan import Evaluation, PlannedRun, Training, estimate_stage, method_of
 from adjax.sweeps.work import is_finished
 from adjax.training import StageCache
 
 
 def describe_task(task: Training | Evaluation) -> str:
-    """One line: `teacher of mnist, 10 members together`."""
+    """Return one line: `teacher of mnist, 10 members together`."""
     if isinstance(task, Evaluation):
         names = [run.name for run in task.runs]
         return f"evaluate {names[0]}" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
@@ -21,9 +22,9 @@ def describe_task(task: Training | Evaluation) -> str:
 def describe_plan(
     plan: Sequence[Training | Evaluation], runs: Sequence[PlannedRun], directory: Path
 ) -> str:
-    """The tables of `--dry_run`: a row a group of members that could train together.
+    """Return the tables of `--dry_run`, a row for each group of members that could train together.
 
-    The second is of an update of one member, see `training.Estimate`. FLOPs are those of the
+    The second table is for an update of one member, see `training.Estimate`. FLOPs are those of the
     members that are not trained yet; validation and scoring are not counted.
     """
     work = [("group", "members", "trained", "populations", "programs", "TFLOP to do")]
@@ -60,8 +61,8 @@ def describe_plan(
     return "\n\n".join([f"{head} to do", *map(_in_columns, tables)])
 
 
-# Column -> bytes of an estimate: what a step is fed, what devices that share a batch sum in it,
-# what the member holds, what the step takes besides, what a checkpoint writes.
+# Column -> bytes of an estimate: the batch of a step, the sums over devices that share it, the
+# member's state, the temporary memory of the step, a checkpoint.
 _NEEDS = {
     "MB in": lambda need: need.fed,
     "MB summed": lambda need: need.reduced,
@@ -93,15 +94,14 @@ def _groups(plan) -> list[list[Training]]:
 
 
 def _stage(task: Training) -> str:
-    """`student of oe_sdn on mnist, rotation`, `autoencoder aesc on mvtec_ad, bottle`."""
-    method = method_of(task.config)
-    stage = method.stages[task.index]
+    """Return `student of oe_sdn on mnist, rotation`, `autoencoder aesc on mvtec_ad, bottle`."""
+    method, settings = method_of(task.config), check(task.config)
+    stage, data = method.stages[task.index], settings.data
     own = "" if task.index == 0 else f" of {method.name}"
-    networks = [s.partition("=")[2] for s in stage.sections if s.startswith("network=")]
-    data = task.config.data
-    what = [data.name]
-    if isinstance(data.normal_class, str) and data.normal_class not in ("", data.name):
-        what.append(data.normal_class)  # members of other categories are other groups
-    if method.name == "oe_sdn" and own:
-        what.append(task.config.student.auxiliary)
-    return f"{' '.join([stage.name, *networks])}{own} on {', '.join(what)}"
+    networks = [s.partition("=")[2] for s in stage.depends_on if s.startswith("network=")]
+    words = [data.name]
+    if not data.varying and data.normal_class not in ("", data.name):
+        words.append(data.normal_class)  # members of other categories are other groups
+    if settings.info.variant and own:
+        words.append(settings.leaves()[settings.info.variant])
+    return f"{' '.join([stage.name, *networks])}{own} on {', '.join(words)}"

@@ -11,12 +11,12 @@ from adjax.sweeps.describe import describe_task
 from adjax.sweeps.plan import Evaluation, Resources, Training
 from adjax.sweeps.work import perform
 
-# Of a device's memory, what a population may take; a host's is shared with everything else.
+# Fraction of the memory that a population may take; a host's is shared with everything else.
 _ACCELERATOR, _HOST = 0.8, 0.5
 
 
 def local_resources(max_population: int = 0) -> Resources:
-    """This process's devices."""
+    """Return the resources of this process's devices."""
     devices = jax.local_devices()
     stats = devices[0].memory_stats() or {}
     if "bytes_limit" in stats:
@@ -30,33 +30,33 @@ def local_resources(max_population: int = 0) -> Resources:
 
 @dataclasses.dataclass(frozen=True)
 class InlineEngine:
-    """One task after another on this process's devices."""
+    """Engine that does one task after another on this process's devices."""
 
     max_population: int = 0
 
     def __enter__(self) -> "InlineEngine":
-        """Nothing has to be started."""
+        """Return itself; there is nothing to start."""
         return self
 
     def __exit__(self, *_) -> None:
-        """Nor stopped."""
+        """Do nothing; there is nothing to stop."""
 
     @property
     def resources(self) -> Resources:
-        """This process's devices."""
+        """Resources of this process's devices."""
         return local_resources(self.max_population)
 
     def run(
         self, plan: Sequence[Training | Evaluation], directory: Path, command: str = ""
     ) -> None:
-        """Do a plan, evaluations as soon as what they need is there."""
+        """Execute a plan, every evaluation as soon as its members are trained."""
         for number, position in enumerate(early_evaluations(plan), 1):
             print(f"[{number}/{len(plan)}] {describe_task(plan[position])}", flush=True)
             perform(plan[position], directory, command)
 
 
 def early_evaluations(plan: Sequence[Training | Evaluation]) -> list[int]:
-    """The positions of a plan, reordered so that results come as early as they can."""
+    """Return the positions of a plan, reordered so that results come as early as possible."""
     waiting = [i for i, task in enumerate(plan) if isinstance(task, Evaluation)]
     order: list[int] = []
     for position, task in enumerate(plan):

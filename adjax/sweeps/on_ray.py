@@ -1,4 +1,4 @@
-"""The engine `ray`: tasks on the GPUs, or else the CPUs, of a Ray cluster or of this machine."""
+"""The engine `ray`: tasks on the GPUs, or failing that the CPUs, of a cluster or this machine."""
 
 import dataclasses
 import os
@@ -18,7 +18,7 @@ _OBJECT_STORE = 100 << 20  # bytes; results go through files, Ray moves configs 
 
 
 class RayEngine:
-    """Tasks run as soon as what they need is there; one whose worker dies is tried again.
+    """Engine that runs a task as soon as its inputs are ready, and again if its worker dies.
 
     Workers need adjax, the data and the sweep's folder under the same paths as the driver.
     """
@@ -33,10 +33,11 @@ class RayEngine:
         """Describe an engine; nothing starts before it is entered.
 
         Args:
-          address: of a running cluster ("auto" finds one on this machine); empty: start one here.
+          address: address of a running cluster ("auto" finds one on this machine); empty: start one
+            here.
           max_population: see `Resources`.
-          cpus_per_task: where there are no GPUs; with GPUs a task has one of them.
-          retries: how often a task whose worker died is started again.
+          cpus_per_task: CPUs of a task where there are no GPUs; with GPUs a task has one of them.
+          retries: how often to restart a task whose worker died.
 
         """
         # Ray calls home, warns, and gives its workers the lowest priority otherwise.
@@ -72,7 +73,7 @@ class RayEngine:
 
     @property
     def resources(self) -> Resources:
-        """Those of one worker, asked on one, and how many there are."""
+        """Resources of one worker, as seen by one, and the number of workers."""
         device = self._ray.get(self._remote(local_resources).remote())
         workers = self._workers()
         shared = 1 if self._gpus() else min(workers, (os.cpu_count() or 1) // self._cpus_per_task)
@@ -84,7 +85,7 @@ class RayEngine:
         )
 
     def run(self, plan: Sequence[Training | Evaluation], directory: Path, command: str) -> None:
-        """Do a plan; what fails keeps back only what needs it, and is raised in the end."""
+        """Execute a plan; a failure stops only the tasks that need it, and is raised at the end."""
         do, cwd = self._remote(_perform), os.getcwd()
         refs: dict[int, object] = {}
         for position in early_evaluations(plan):
@@ -117,15 +118,15 @@ class RayEngine:
 
 
 def _perform(task, directory: Path, command: str, cwd: str, *_) -> None:
-    """Do a task in a worker; what it comes after is among the arguments, so Ray waits for it."""
-    os.chdir(cwd)  # paths of configs are relative to the driver's
+    """Do a task in a worker; earlier tasks are among the arguments so that Ray waits for them."""
+    os.chdir(cwd)  # paths in configs are relative to the driver's directory
     perform(task, directory, command)
 
 
 def _plain(error: Exception) -> Exception:
-    """What a task raised, or why Ray gave up, in one line."""
+    """Return the error that a task raised, or one line on why Ray gave up."""
     cause = getattr(error, "cause", None)
-    while isinstance(getattr(cause, "cause", None), Exception):  # of a task that came before
+    while isinstance(getattr(cause, "cause", None), Exception):  # raised by an earlier task
         cause = cause.cause
     if isinstance(cause, Exception):
         return cause

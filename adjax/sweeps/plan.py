@@ -1,34 +1,29 @@
-"""From `sweep(add)` in a config file to the least work that its runs ask for.
+"""From the runs of a sweep to the least work that they need.
 
-Runs become members of stages. A member is named by a hash of all that its training depends on, so
-members that runs share are there once. Members of a stage whose configs differ in dynamic values
-only (seed, normal class, learning rates ...) form populations, each one program:
+Runs become members of stages. A member is named by a hash of everything its training depends on, so
+members that runs share appear once. Members of a stage whose configs differ only in dynamic values
+(seed, normal class, learning rates ...) form populations, each of which is one program:
 
     runs -> trainings (a stage, a population), teachers before students -> evaluations
 """
 
 import dataclasses
-import importlib.util
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from adjax import preparation, settings
+from adjax.config import identity
+from adjax.config.layout import check
+from adjax.datasets.tasks import create_task
 from adjax.errors import UserError
-from adjax.methods import Method
-from adjax.preparation import create_method
-from adjax.training import Estimate, estimate
-
-
-class PlannedRun(NamedTuple):
-    """One run of a sweep: a name, unique in the sweep, and its config."""
-
-    name: str
-    config: ConfigDict
+from adjax.methods.stage import Method
+from adjax.run import build_method, check_run, load_tested, make_population
+from adjax.sweeps.expand import PlannedRun
+from adjax.training.estimates import Estimate, estimate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,12 +31,12 @@ class Training:
     """Members of one stage that train together, unless the stage cache has them.
 
     Attributes:
-      config: of the population; `config.members` are its members.
-      index: of the stage in the config's method.
-      hashes: one a member, see `settings.stage_hash`.
-      owners: one a member: the folder of the first run that needs it.
+      config: config of the population; `config.members` are its members.
+      index: index of the stage in the config's method.
+      hashes: stage hash of each member, see `identity.stage_hash`.
+      owners: for each member, the folder of the first run that needs it.
       earlier: the members' hashes in each earlier stage, `[index][member]`.
-      after: positions in the plan of what must be done before.
+      after: positions in the plan of the tasks that must be done before.
 
     """
 
@@ -58,8 +53,8 @@ class Evaluation:
     """Runs that share all their programs, to be scored and reported when their members are trained.
 
     Attributes:
-      runs: of one signature, see `settings.run_signature`.
-      after: positions in the plan of what must be done before.
+      runs: runs of one signature, see `identity.run_signature`.
+      after: positions in the plan of the tasks that must be done before.
 
     """
 
@@ -69,14 +64,14 @@ class Evaluation:
 
 @dataclasses.dataclass(frozen=True)
 class Resources:
-    """What a plan is made for.
+    """Resources that a plan is made for.
 
     Attributes:
       memory: bytes of one device.
-      devices: that one task has.
+      devices: devices of one task.
       workers: tasks at a time.
-      population_axis: what "auto" means on these devices.
-      max_population: members of a population, at most; 0: as many as fit.
+      population_axis: meaning of "auto" on these devices.
+      max_population: most members of a population; 0: as many as fit.
 
     """
 
@@ -87,65 +82,10 @@ class Resources:
     max_population: int = 0
 
 
-def expand(
-    path: str, argument: str, config: ConfigDict, given: Mapping[str, Any] = {}
-) -> list[PlannedRun]:
-    """The runs that the config file's `sweep(add, argument)` adds.
-
-    Args:
-      path: of the config file. Its `sweep` calls `add(name, {dotted key: value, ...})` once a run;
-        a third argument has values that the command line may overrule.
-      argument: what followed the colon in `--config=path:argument`.
-      config: what the runs' values are set in, command-line overrides included.
-      given: these overrides, by dotted keys.
-
-    Raises:
-      UserError: if the file has no sweep, the sweep is empty, a key or value does not fit, or the
-        command line has a value for what tells the runs apart.
-
-    """
-    spec = importlib.util.spec_from_file_location("sweep_config", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    if not hasattr(module, "sweep"):
-        raise UserError(f"{path} declares no sweep(add, argument)")
-    runs: dict[str, PlannedRun] = {}
-
-    def add(name: str, values: dict[str, Any], usual: Mapping[str, Any] = {}) -> None:
-        if name in runs:
-            raise UserError(f"{path}: the sweep has two runs named {name!r}")
-        if not name or any(not part or part.startswith(".") for part in name.split("/")):
-            raise UserError(f"{path}: run {name!r} of the sweep: its name must be that of a folder")
-        copy = config.copy_and_resolve_references().lock()
-        try:
-            copy.update_from_flattened_dict({k: v for k, v in usual.items() if k not in given})
-            copy.update_from_flattened_dict(values)
-        except (KeyError, AttributeError, TypeError, ValueError) as error:
-            reason = str(error).strip().splitlines()[-1]
-            raise UserError(f"{path}: run {name!r} of the sweep: {reason}") from error
-        for key, wanted in given.items():
-            if key in values and values[key] != wanted:
-                raise UserError(
-                    f"--config.{key}={wanted}: run {name!r} of the sweep is the one with "
-                    f"{values[key]!r}; leave the flag out, or choose by the argument after {path}:"
-                )
-        runs[name] = PlannedRun(name, copy)
-
-    try:
-        module.sweep(add, argument)
-    except ValueError as error:
-        if isinstance(error, UserError):
-            raise
-        raise UserError(f"{path}: its sweep cannot be made: {error}") from error
-    if not runs:
-        raise UserError(f"{path}: its sweep has no runs for the argument {argument!r}")
-    return list(runs.values())
-
-
 def shard_of(runs: Sequence[PlannedRun], shard: tuple[int, int]) -> list[PlannedRun]:
-    """Part i of n of the runs, `shard = (i, n)`: equal parts, runs that share a teacher adjoining.
+    """Return part i of n of the runs, `shard = (i, n)`; runs that share a teacher are neighbours.
 
-    A teacher that two shards need is trained by the first that comes to it.
+    A teacher that two shards need is trained by whichever reaches it first.
     """
     number, count = shard
     if count > len(runs):
@@ -156,19 +96,12 @@ def shard_of(runs: Sequence[PlannedRun], shard: tuple[int, int]) -> list[Planned
     return ordered[len(runs) * number // count : len(runs) * (number + 1) // count]
 
 
-def with_cache(runs: Sequence[PlannedRun], directory: Path) -> list[PlannedRun]:
-    """The runs with a stage cache: `config.stage_cache`, or `directory/.stages`."""
-    for run in runs:
-        run.config.stage_cache = run.config.stage_cache or str(directory / ".stages")
-    return list(runs)
-
-
 def split_absent(runs: Sequence[PlannedRun]) -> tuple[list[PlannedRun], list[str]]:
-    """The runs whose data are here, and the names of the categories that are not.
+    """Return the runs whose data are present, and the names of the missing categories.
 
-    All runs are kept if the data of none are here, so that a check says what is wrong.
+    If no data are present all runs are kept, so that a check can say what is wrong.
     """
-    absent = [run for run in runs if not preparation.is_present(run.config)]
+    absent = [run for run in runs if not create_task(run.settings.data).is_present()]
     if len(absent) == len(runs):
         return list(runs), []
     categories = dict.fromkeys(run.config.data.normal_class for run in absent)
@@ -176,32 +109,32 @@ def split_absent(runs: Sequence[PlannedRun]) -> tuple[list[PlannedRun], list[str
 
 
 def check_runs(runs: Sequence[PlannedRun], directory: Path) -> None:
-    """Raise `UserError` for the first run that cannot be, before anything is trained."""
+    """Raise `UserError` for the first run that is impossible, before anything is trained."""
     for run in runs:
         try:
-            method = preparation.check(run.config, directory / run.name)
-            preparation.load_test(run.config, settings.members_of(run.config, method.dynamic))
+            settings, method = check_run(run.config, directory / run.name)
+            load_tested(settings, identity.members_of(settings, method.dynamic))
         except UserError as error:
-            raise UserError(f"run {run.name!r} of the sweep: {error}") from error
+            raise run.wrong(error) from error
 
 
 def make_plan(
     runs: Sequence[PlannedRun], directory: Path, resources: Resources
 ) -> list[Training | Evaluation]:
-    """All that runs need, in an order in which it can be done; what is done already included.
+    """Return all tasks of the runs in an executable order, finished ones included.
 
-    So the populations of a sweep are the same whenever it is planned, and one that was interrupted
-    is taken up with the members it had.
+    So the populations of a sweep are the same whenever it is planned, and an interrupted one is
+    resumed with the members it had.
     """
     plan: list[Training | Evaluation] = []
-    position: dict[str, int] = {}  # of the training of a member, by hash
+    position: dict[str, int] = {}  # hash of a member -> position of its training
     for index in range(max(len(method_of(run.config).stages) for run in runs)):
         for members in _groups(runs, directory, index):
             plan += _trainings(members, index, position, resources, start=len(plan))
     groups: dict[str, list[PlannedRun]] = {}
     for run in runs:
         last = [position[name] for name in _hashes(run)[-1]]
-        signature = settings.run_signature(run.config, method_of(run.config).dynamic)
+        signature = identity.run_signature(run.settings, method_of(run.config).dynamic)
         groups.setdefault(f"{last} {signature}", []).append(run)
     for group in groups.values():
         for part in _parts(group, len(group), resources.workers):
@@ -217,28 +150,29 @@ class _Member(NamedTuple):
     owner: str
     settings: dict[str, Any]
     earlier: tuple[str, ...]  # its hashes in earlier stages
-    config: ConfigDict  # of the run that it was met in first
+    config: ConfigDict  # of the first run that has it
 
 
 def _groups(runs, directory: Path, index: int) -> list[list[_Member]]:
-    """The distinct members of a stage, by what they have in common."""
+    """Return the distinct members of a stage, grouped by their signature."""
     groups: dict[str, dict[str, _Member]] = {}
     for run in runs:
         method = method_of(run.config)
         if index >= len(method.stages):
             continue
         hashes = _hashes(run)
-        signature = settings.stage_signature(run.config, method.stages[index], method.dynamic)
+        settings = run.settings
+        signature = identity.stage_signature(settings, method.stages[index], method.dynamic)
         group = groups.setdefault(signature, {})
         owner = str((directory / run.name).absolute())
-        for row, member in enumerate(settings.members_of(run.config, method.dynamic)):
+        for row, member in enumerate(identity.members_of(settings, method.dynamic)):
             name, earlier = hashes[index][row], tuple(h[row] for h in hashes[:index])
             group.setdefault(name, _Member(name, owner, member, earlier, run.config))
     return [list(group.values()) for group in groups.values()]
 
 
 def _trainings(members, index, position, resources, start) -> list[Training]:
-    """The populations of one group of members; enters them into `position`."""
+    """Return the populations of one group of members, and enter them into `position`."""
     config = members[0].config
     method = method_of(config)
     on_members = config.mesh.member or max(1, resources.devices // (config.mesh.data or 1))
@@ -249,8 +183,9 @@ def _trainings(members, index, position, resources, start) -> list[Training]:
         need = estimate_stage(config, index)
         most = min(most, need.largest_population(resources.memory, axis) * on_members)
     trainings = []
+    varying = identity.varying(check(config), method.dynamic)
     for part in _parts(members, most, resources.workers, on_members):
-        own = [{k: m.settings[k] for k in settings.varying(config, method.dynamic)} for m in part]
+        own = [{k: m.settings[k] for k in varying} for m in part]
         needs = {position[name] for member in part for name in member.earlier}
         position |= {member.name: start + len(trainings) for member in part}
         trainings.append(
@@ -267,27 +202,27 @@ def _trainings(members, index, position, resources, start) -> list[Training]:
 
 
 def estimate_stage(config: ConfigDict, index: int) -> Estimate:
-    """What one member of a stage needs."""
+    """Estimate the needs of one member of a stage."""
     alone = _with_members(config, [])
     alone.mesh.update(member=1, data=1)
-    return estimate(preparation.create_trainer(alone, method_of(config), Path()), index)
+    return estimate(make_population(check(alone), method_of(config), Path()), index)
 
 
 def members_only(config: ConfigDict, rows: Sequence[int]) -> ConfigDict:
-    """The config of some members of a population."""
+    """Return the config of some members of a population."""
     return _with_members(config, [config.members[row] for row in rows])
 
 
 def _with_members(config: ConfigDict, members: list[dict]) -> ConfigDict:
     config = config.copy_and_resolve_references()
     config.members = tuple(members)
-    if members and config.mesh.member:  # a mesh axis given for more members than there are now
+    if members and config.mesh.member:  # the axis may have been set for more members
         config.mesh.member = math.gcd(config.mesh.member, len(members))
     return config
 
 
 def _parts(items: Sequence, most: int, workers: int, unit: int = 1) -> list[Sequence]:
-    """Parts of about equal size: at most `most` items, in multiples of `unit`, for all workers."""
+    """Split items into similar parts of at most `most`, in multiples of `unit`, for all workers."""
     units = -(-len(items) // unit)
     count = max(-(-units // max(1, most // unit)), min(workers, units))
     bounds = [unit * (units * i // count) for i in range(count + 1)]
@@ -295,11 +230,11 @@ def _parts(items: Sequence, most: int, workers: int, unit: int = 1) -> list[Sequ
 
 
 def _hashes(run: PlannedRun) -> list[list[str]]:
-    """The run's member hashes, `[stage][member]`."""
-    method = method_of(run.config)
-    members = settings.members_of(run.config, method.dynamic)
+    """Return the run's member hashes, `[stage][member]`."""
+    method, settings = method_of(run.config), run.settings
+    members = identity.members_of(settings, method.dynamic)
     return [
-        [settings.stage_hash(run.config, stage, member) for member in members]
+        [identity.stage_hash(settings, stage, member) for member in members]
         for stage in method.stages
     ]
 
@@ -308,9 +243,10 @@ _METHODS: dict[str, Method] = {}
 
 
 def method_of(config: ConfigDict) -> Method:
-    """The config's method; the same object for runs of one signature, so that they share programs.
+    """Return the config's method, one object for runs of one signature: they share programs.
 
     Dynamic values may differ: they reach a method's functions as arrays.
     """
-    method = create_method(config)
-    return _METHODS.setdefault(settings.run_signature(config, method.dynamic), method)
+    settings = check(config)
+    method = build_method(settings)
+    return _METHODS.setdefault(identity.run_signature(settings, method.dynamic), method)

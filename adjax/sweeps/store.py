@@ -1,4 +1,4 @@
-"""Who may write to a sweep's folder: one driver, or the drivers of several shards."""
+"""Drivers of a sweep: one for its whole folder, or one for each of several shards."""
 
 import contextlib
 import re
@@ -10,19 +10,19 @@ from adjax.errors import UserError
 
 
 def parse_shard(text: str) -> tuple[int, int]:
-    """`i/n` of --shard as numbers, 0 <= i < n; empty text is the whole, `(0, 1)`."""
-    found = re.fullmatch(r"(\d+)/(\d+)", text or "0/1")
-    if not found or int(found[1]) >= int(found[2]):
+    """Parse `i/n` of --shard into numbers, 0 <= i < n; empty text is the whole sweep, `(0, 1)`."""
+    match = re.fullmatch(r"(\d+)/(\d+)", text or "0/1")
+    if not match or int(match[1]) >= int(match[2]):
         raise UserError(f"--shard={text}: give i/n with i from 0 to n - 1, e.g. --shard=0/4")
-    return int(found[1]), int(found[2])
+    return int(match[1]), int(match[2])
 
 
 @contextlib.contextmanager
 def driving(directory: Path, shard: tuple[int, int] = (0, 1)) -> Iterator[None]:
-    """Be the driver of a sweep, or of a shard of it, for a block.
+    """Hold the lock of a sweep's driver, or of a shard's, for a block.
 
     Raises:
-      UserError: if another process is; it names that process.
+      UserError: if another process holds it; it names that process.
 
     """
     number, count = shard

@@ -4,8 +4,11 @@ import contextlib
 import dataclasses
 from pathlib import Path
 
-from adjax import experiment, files, preparation, settings, workdir
+from adjax import experiment, files, workdir
+from adjax.config import identity
+from adjax.config.layout import check
 from adjax.errors import DivergedError
+from adjax.run import make_population
 from adjax.sweeps.plan import Evaluation, PlannedRun, Training, members_only, method_of
 from adjax.training import MetricsLog, StageCache, cached_variables, train_stage
 
@@ -30,7 +33,7 @@ def _train(task: Training) -> None:
 
 
 def _without_failed(task: Training, cache: StageCache, claimed: list[str]) -> list[str]:
-    """Those whose earlier stages did not diverge; the failure of the others is handed on."""
+    """Return the members whose earlier stages did not diverge; store the failures of the others."""
     left = []
     for name in claimed:
         row = task.hashes.index(name)
@@ -47,15 +50,15 @@ def _train_claimed(task: Training, cache: StageCache, claimed: list[str]) -> Non
     rows = [task.hashes.index(name) for name in hashes]
     config = members_only(task.config, rows)
     method = method_of(task.config)
-    trainer = dataclasses.replace(
-        preparation.create_trainer(config, method, folder),
-        owners=[task.owners[row] for row in rows],
-    )
+    population = make_population(check(config), method, folder)
+    owners = [task.owners[row] for row in rows]
+    members = dataclasses.replace(population.members, owners=owners)
+    population = dataclasses.replace(population, members=members)
     earlier = enumerate(method.stages[: task.index])
-    frozen = {stage.name: cached_variables(trainer, index) for index, stage in earlier}
-    # The cache says who diverged, and each run's folder will.
-    with MetricsLog(folder, trainer.labels) as log, contextlib.suppress(DivergedError):
-        train_stage(trainer, task.index, frozen, log)
+    frozen = {stage.name: cached_variables(population, index) for index, stage in earlier}
+    # The cache records who diverged, and each run's folder will.
+    with MetricsLog(folder, members.labels) as log, contextlib.suppress(DivergedError):
+        train_stage(population, task.index, frozen, log)
     cache.clear(folder)
 
 
@@ -65,18 +68,18 @@ def _finish(run: PlannedRun, directory: Path, command: str) -> None:
         if is_finished(run, directory):
             return
         method = method_of(run.config)
-        with contextlib.suppress(DivergedError):  # failed.json has it
+        with contextlib.suppress(DivergedError):  # recorded in failed.json
             experiment.train_and_evaluate(run.config, folder, command=command, method=method)
 
 
 def has_results(run: PlannedRun, directory: Path) -> bool:
-    """Whether a run is finished and some of its members have results."""
-    return experiment.finished_results(run.config, directory / run.name) is not None
+    """Return whether a run is finished and some of its members have results."""
+    return workdir.finished_results(run.config, directory / run.name) is not None
 
 
 def is_finished(run: PlannedRun, directory: Path) -> bool:
-    """Whether nothing is left to do for a run: it has results, or all its members diverged."""
+    """Return whether a run needs no more work: it has results, or all its members diverged."""
     if has_results(run, directory):
         return True
-    members = settings.members_of(run.config, method_of(run.config).dynamic)
+    members = identity.members_of(run.settings, method_of(run.config).dynamic)
     return len(workdir.read_failures(directory / run.name)) == len(members)

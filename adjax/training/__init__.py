@@ -1,9 +1,13 @@
-"""Training of a population through the stages of a method it does not know by name."""
+"""Training of a population through the stages of any method.
 
-from adjax.training.estimates import Estimate, estimate
+Devices, compiled programs, the loop, checkpoints, the stage cache and the log belong here; data
+sets and the evaluation of scores do not.
+"""
+
 from adjax.training.execution import OF_MEMBERS, Execution
 from adjax.training.log import MetricsLog, Progress, open_log
 from adjax.training.loop import stage_batches
+from adjax.training.population import Members, Population, TrainingImages, diverged
 from adjax.training.programs import (
     ANOMALY_MAP,
     compile_update,
@@ -12,28 +16,25 @@ from adjax.training.programs import (
     score_program,
     snapshot,
 )
-from adjax.training.restored import restored_variables
 from adjax.training.stage_cache import StageCache
 from adjax.training.stages import cached_variables, train_stage
-from adjax.training.trainer import Trainer, diverged
 
 __all__ = [
     "ANOMALY_MAP",
     "OF_MEMBERS",
-    "Estimate",
     "Execution",
+    "Members",
     "MetricsLog",
+    "Population",
     "Progress",
     "StageCache",
-    "Trainer",
+    "TrainingImages",
     "cached_variables",
     "compile_update",
     "diverged",
-    "estimate",
     "explain_program",
     "init_state",
     "open_log",
-    "restored_variables",
     "score_program",
     "snapshot",
     "stage_batches",

@@ -1,4 +1,4 @@
-"""Checkpoints: all that knows Orbax."""
+"""Checkpoints, in the only module that knows Orbax."""
 
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,11 @@ import orbax.checkpoint as ocp
 from adjax import files
 from adjax.errors import UserError
 
-_METADATA = 1 << 20  # bytes that a checkpoint takes beside its arrays, at most
+_METADATA = 1 << 20  # bytes of a checkpoint beside its arrays, at most
 
 
 class Checkpoints:
-    """Checkpoints of one stage: an array tree and a JSON dict a step, written asynchronously.
+    """Checkpoints of one stage: an array tree and a JSON dict per step, written asynchronously.
 
     A checkpoint appears under its step's name only when it is complete; the latest two are kept.
     (The best variables of each member are part of the tree: members are best at different steps.)
@@ -25,7 +25,7 @@ class Checkpoints:
         self._manager = ocp.CheckpointManager(Path(directory).absolute(), options=options)
 
     def latest_step(self) -> int | None:
-        """Step of the latest complete checkpoint."""
+        """Return the step of the latest complete checkpoint."""
         return self._manager.latest_step()
 
     def save(self, step: int, tree: Any, record: dict) -> None:
@@ -45,7 +45,7 @@ class Checkpoints:
         )
 
     def restore(self, like: Any) -> tuple[Any, dict]:
-        """The latest checkpoint, with the shapes, dtypes and shardings of `like`.
+        """Return the latest checkpoint, with the shapes, dtypes and shardings of `like`.
 
         Raises:
           UserError: if it is damaged or of another structure.
@@ -65,5 +65,5 @@ class Checkpoints:
         return restored.tree, restored.record
 
     def close(self) -> None:
-        """Wait for what is being written."""
+        """Wait for pending writes."""
         self._manager.close()

@@ -1,4 +1,4 @@
-"""Where the time of a stage goes; survives a restart."""
+"""Accounting of a stage's time, across restarts."""
 
 import contextlib
 import dataclasses
@@ -7,9 +7,9 @@ import time
 
 @dataclasses.dataclass
 class Chrono:
-    """Seconds spent, over all sessions of a stage.
+    """Seconds spent on a stage, over all its sessions.
 
-    `train` is the time of the loop less its pauses (validation, checkpoints, compilation); `input`
+    `train` is the time of the loop without pauses (validation, checkpoints, compilation); `input`
     is the part of it spent waiting for a batch. Work repeated after a crash is not counted twice.
     """
 
@@ -19,7 +19,7 @@ class Chrono:
     pause: float = 0.0
 
     def start(self) -> None:
-        """Begin to count."""
+        """Start the clock."""
         self._mark = time.perf_counter()
 
     def tick(self) -> None:
@@ -30,7 +30,7 @@ class Chrono:
 
     @contextlib.contextmanager
     def paused(self):
-        """Time in this block goes to `pause`, not to `train`."""
+        """Count the time of a block as `pause`, not as `train`."""
         self.tick()
         yield
         now = time.perf_counter()
@@ -39,7 +39,7 @@ class Chrono:
 
     @contextlib.contextmanager
     def waiting_for_input(self):
-        """Time in this block is counted in `input` too."""
+        """Count the time of a block as `input` too."""
         start = time.perf_counter()
         yield
         self.input += time.perf_counter() - start

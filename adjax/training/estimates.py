@@ -1,4 +1,4 @@
-"""What a member of a population needs, known before anything is compiled or put on a device."""
+"""Memory and FLOPs of a member, estimated before anything is compiled or put on a device."""
 
 import dataclasses
 import math
@@ -7,27 +7,27 @@ import jax
 import numpy as np
 from jax.extend import core
 
-from adjax.methods import DATA_AXIS, Fit
+from adjax.methods.stage import DATA_AXIS, Fit
 from adjax.ops import count_flops
 from adjax.training.loop import stage_batches
+from adjax.training.population import Population, tree_like
 from adjax.training.programs import update_of_member
-from adjax.training.trainer import Trainer, tree_like
 
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """Of one stage and member.
+    """Bytes and FLOPs of one stage of one member.
 
     Attributes:
-      kept: bytes that stay: state, best variables, a copy of both for the checkpoint, the variables
+      kept: permanent bytes: state, best variables, a copy of both for the checkpoint, the variables
         of earlier stages, and two batches.
-      work: bytes that an update takes meanwhile, at most: its intermediate values as they live and
-        die in the order of the program, which XLA can only better. Of code that depends on the
-        platform the hungriest counts: attention without a loop over images, as on a GPU.
+      work: temporary bytes of an update, at most: its intermediate values as they live and die in
+        the order of the program, on which XLA can only improve. Of platform-dependent code the
+        hungriest branch counts: attention without a loop over images, as on a GPU.
       flops: floating-point operations of an update, see `ops.count_flops`.
       fed: bytes of a batch, from the input pipeline to the device.
-      reduced: bytes that devices which share a batch sum in an update: gradients, batch statistics,
-        and what the network itself averages; nothing is sent where one device has the whole batch.
+      reduced: bytes that devices sharing a batch sum in an update: gradients, batch statistics, and
+        what the network itself averages; nothing is sent where one device has the whole batch.
       saved: bytes of a checkpoint's arrays.
 
     """
@@ -40,26 +40,26 @@ class Estimate:
     saved: int = 0
 
     def largest_population(self, memory: int, population_axis: str) -> int:
-        """How many members fit `memory` bytes of a device, at least one.
+        """Return how many members fit into `memory` bytes of a device, at least one.
 
-        Under "map" members work one after another; otherwise all at once.
+        Under "map" members run one after another; otherwise all at once.
         """
         if population_axis == "map":
             return max(1, (memory - self.work) // self.kept)
         return max(1, memory // (self.kept + self.work))
 
 
-def estimate(trainer: Trainer, index: int) -> Estimate:
-    """Estimate a stage from a trainer of one member; of a `Fit`, only what it keeps is known."""
-    stage = trainer.method.stages[index]
-    trees = [tree_like(trainer, i) for i in range(index + 1)]
-    names = [s.name for s in trainer.method.stages]
+def estimate(population: Population, index: int) -> Estimate:
+    """Estimate a stage of a population of one; of a `Fit`, only what it keeps is known."""
+    stage = population.method.stages[index]
+    trees = [tree_like(population, i) for i in range(index + 1)]
+    names = [s.name for s in population.method.stages]
     frozen = {name: tree["best"] for name, tree in zip(names, trees[:-1], strict=False)}
     if isinstance(stage, Fit):  # on the host, one member after another
         kept = 2 * _bytes_of(trees[-1]) + _bytes_of(frozen)
         return Estimate(kept=kept, work=0, flops=0.0, saved=_bytes_of(trees[-1]))
-    batch = next(iter(stage_batches(trainer, stage, range(1))))
-    operands = trees[-1]["state"], frozen, batch, trainer.members
+    batch = next(iter(stage_batches(population, stage, range(1))))
+    operands = trees[-1]["state"], frozen, batch, population.members.arrays
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), operands)
     update = update_of_member(stage.update, index)
     jaxpr = jax.make_jaxpr(update, axis_env=[(DATA_AXIS, 1)])(*shapes).jaxpr
@@ -75,7 +75,7 @@ def estimate(trainer: Trainer, index: int) -> Estimate:
 
 
 def reduced_bytes(jaxpr: core.Jaxpr) -> int:
-    """Bytes that a traced program sums over devices."""
+    """Return the bytes that a traced program sums over devices."""
     return sum(
         sum(map(_size, equation.invars))
         if equation.primitive.name.startswith("psum")
@@ -85,7 +85,7 @@ def reduced_bytes(jaxpr: core.Jaxpr) -> int:
 
 
 def peak_bytes(jaxpr: core.Jaxpr) -> int:
-    """The most bytes of values that are alive at once while a program runs in its own order.
+    """Return the most bytes of values that are alive at once if a program runs in its own order.
 
     Its inputs count until their last use; a loop or a called program adds its own peak.
     """
@@ -109,20 +109,20 @@ def peak_bytes(jaxpr: core.Jaxpr) -> int:
 
 
 def _inner_bytes(jaxpr: core.Jaxpr) -> int:
-    """What a called program needs beyond its operands, which its caller counts."""
+    """Return the bytes a called program needs beyond its operands, which its caller counts."""
     return peak_bytes(jaxpr) - sum(map(_size, {*jaxpr.invars, *jaxpr.constvars}))
 
 
 def _called(equation) -> list[core.Jaxpr]:
-    found = []
+    programs = []
     for leaf in jax.tree.leaves(
         list(equation.params.values()), is_leaf=lambda x: isinstance(x, core.ClosedJaxpr)
     ):
         if isinstance(leaf, core.ClosedJaxpr):
-            found.append(leaf.jaxpr)
+            programs.append(leaf.jaxpr)
         elif isinstance(leaf, core.Jaxpr):
-            found.append(leaf)
-    return found
+            programs.append(leaf)
+    return programs
 
 
 def _size(value) -> int:
@@ -130,7 +130,7 @@ def _size(value) -> int:
 
 
 def _dense(value) -> bool:
-    """Whether a value has a NumPy dtype: keys of random numbers have not, and are small."""
+    """Return whether a value has a NumPy dtype: random keys do not, and are small."""
     return hasattr(value.aval, "shape") and not jax.dtypes.issubdtype(
         value.aval.dtype, jax.dtypes.extended
     )

@@ -1,4 +1,4 @@
-"""Where and how a population runs: devices, mesh and the form of the compiled program."""
+"""Execution of a population: devices, mesh and the form of the compiled program."""
 
 import dataclasses
 import functools
@@ -10,7 +10,7 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from adjax.errors import UserError
-from adjax.methods import DATA_AXIS
+from adjax.methods.stage import DATA_AXIS
 from adjax.ops import compiler_options, convolution_backend
 
 MEMBER_AXIS = "member"
@@ -23,13 +23,13 @@ REPLICATED = PartitionSpec()
 
 @dataclasses.dataclass(frozen=True)
 class Execution:
-    """Devices of a run.
+    """Devices and program form of a run.
 
     Attributes:
       mesh: axes `member` (no communication) and `data` (gradients and statistics are averaged).
       population_axis: "map", "vmap" or "unroll", see `over_members`.
       parallel: "shard_map", or "pmap" for the update over the `data` axis.
-      convolution: what convolves on CPU, see `adjax.ops.convolution_backend`.
+      convolution: backend of convolutions on CPU, see `adjax.ops.convolution_backend`.
 
     """
 
@@ -39,20 +39,18 @@ class Execution:
     convolution: str = "auto"
 
     @classmethod
-    def create(cls, config, members: int) -> "Execution":
-        """From `config.mesh`, `config.population_axis` and `config.parallel`.
+    def create(cls, settings, members: int) -> "Execution":
+        """Choose devices by the settings `mesh`, `population_axis`, `parallel` and `ops`.
 
-        A mesh axis of 0 is chosen: as many devices as divide the population go to `member`, the
-        rest to `data`.
+        A mesh axis that is 0 is chosen here: as many devices as divide the population go to
+        `member`, the rest to `data`.
         """
         devices = sorted(jax.devices(), key=lambda d: (d.process_index, d.id))
-        pmap = config.parallel == "pmap"
-        if min(config.mesh.member, config.mesh.data) < 0:
-            raise UserError("config.mesh: give numbers of devices, or 0 to have them chosen")
-        on_members = config.mesh.member or (
-            1 if pmap else math.gcd(members, len(devices) // (config.mesh.data or 1)) or 1
+        pmap = settings.parallel == "pmap"
+        on_members = settings.mesh.member or (
+            1 if pmap else math.gcd(members, len(devices) // (settings.mesh.data or 1)) or 1
         )
-        on_data = config.mesh.data or max(1, len(devices) // on_members)
+        on_data = settings.mesh.data or max(1, len(devices) // on_members)
         if on_members * on_data > len(devices):
             raise UserError(
                 f"config.mesh={on_members} x {on_data} needs {on_members * on_data} devices, "
@@ -66,24 +64,28 @@ class Execution:
             raise UserError("config.parallel='pmap' has no member axis: set config.mesh.member=1")
         if jax.process_count() > 1:
             _check_processes(on_members, on_data, pmap)
-        axis = config.population_axis
+        axis = settings.population_axis
         if axis == "auto":
             axis = "map" if jax.default_backend() == "cpu" else "vmap"
         grid = np.array(devices[: on_members * on_data]).reshape(on_members, on_data)
         mesh = Mesh(grid, (MEMBER_AXIS, DATA_AXIS), axis_types=(AxisType.Auto, AxisType.Auto))
-        return cls(mesh, axis, config.parallel, config.ops.convolution)
+        return cls(mesh, axis, settings.parallel, settings.ops.convolution)
 
     @property
     def data_devices(self) -> int:
-        """Devices that share a batch."""
+        """Number of devices that share a batch."""
         return self.mesh.shape[DATA_AXIS]
 
+    def round_up(self, batch_size: int) -> int:
+        """Return the smallest batch size from `batch_size` on that the devices can share."""
+        return batch_size + -batch_size % self.data_devices
+
     def sharding(self, spec: PartitionSpec) -> NamedSharding:
-        """Sharding on this mesh."""
+        """Return a sharding on this mesh."""
         return NamedSharding(self.mesh, spec)
 
     def put(self, tree, spec: PartitionSpec):
-        """Global arrays from host arrays that every process holds in full."""
+        """Make global arrays from host arrays that every process holds in full."""
         sharding = self.sharding(spec)
         return jax.tree.map(
             lambda x: jax.make_array_from_callback(
@@ -93,7 +95,7 @@ class Execution:
         )
 
     def local_part(self, members: int, batch_size: int) -> tuple[slice, slice]:
-        """The members and the examples of a `[P, B]` batch that this process's devices need."""
+        """Return the members and examples of a `[P, B]` batch that this process's devices need."""
         parts = self.sharding(OF_BATCHES).addressable_devices_indices_map((members, batch_size))
         ranges = zip(
             *(
@@ -105,7 +107,7 @@ class Execution:
         return tuple(slice(min(r)[0], max(stop for _, stop in r)) for r in map(list, ranges))
 
     def put_batch(self, batch: dict[str, np.ndarray], members: int, batch_size: int):
-        """This process's part of a batch, `[P, B, ...]` an array, onto its devices."""
+        """Put this process's part of a batch, arrays `[P, B, ...]`, onto its devices."""
         if self.parallel == "pmap":
             shape = members, self.data_devices, batch_size // self.data_devices
             return {k: np.moveaxis(x.reshape(*shape, *x.shape[2:]), 1, 0) for k, x in batch.items()}
@@ -120,7 +122,7 @@ class Execution:
     def program(
         self, function: Callable, in_specs, out_specs, *, donate=(), gather: bool = False
     ) -> Callable:
-        """A compiled program over the mesh; `function` sees one device's share.
+        """Return a compiled program over the mesh; `function` sees one device's share.
 
         With `gather` every device holds the whole result.
         """
@@ -139,7 +141,7 @@ class Execution:
         )
 
     def update_program(self, function: Callable) -> Callable:
-        """The program of `function(state, frozen, batch, members) -> (state, metrics)`."""
+        """Return the program of `function(state, frozen, batch, members) -> (state, metrics)`."""
         if self.parallel == "pmap":
             return jax.pmap(
                 self._with_convolution(function),
@@ -153,7 +155,7 @@ class Execution:
         return self.program(function, in_specs, OF_MEMBERS, donate=0)
 
     def _with_convolution(self, function: Callable) -> Callable:
-        """`function`, traced with the convolutions of this execution."""
+        """Return `function`, traced with the convolutions of this execution."""
 
         @functools.wraps(function)
         def traced(*operands):
@@ -164,7 +166,7 @@ class Execution:
 
 
 def _check_processes(on_members: int, on_data: int, pmap: bool) -> None:
-    """Every process must hold a rectangle of the mesh, see `Execution.local_part`."""
+    """Raise `UserError` unless every process holds a rectangle of the mesh, see `local_part`."""
     local = jax.local_device_count()
     if pmap:
         raise UserError("config.parallel='pmap' runs in one process: choose 'shard_map'")

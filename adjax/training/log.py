@@ -1,4 +1,4 @@
-"""What a run says while it trains: metrics.jsonl, TensorBoard, and the terminal."""
+"""Output of a run while it trains: metrics.jsonl, TensorBoard and the terminal."""
 
 import json
 import math
@@ -15,9 +15,9 @@ from adjax import hosts
 
 
 class MetricsLog:
-    """`metrics.jsonl`, one line a record, and the same scalars for TensorBoard.
+    """`metrics.jsonl`, one record per line, and the same scalars for TensorBoard.
 
-    A record is `{"stage": ..., "step": ..., name: number or list of one number a member}`; null
+    A record is `{"stage": ..., "step": ..., name: number or list of one number per member}`; null
     stands for a member that has diverged.
     """
 
@@ -29,7 +29,7 @@ class MetricsLog:
         self._board = metric_writers.SummaryWriter(str(Path(workdir) / "tensorboard"))
 
     def rewind(self, stages: list[str], step: int) -> None:
-        """Forget what lies after `step` of the last of `stages`: it is about to be done again."""
+        """Drop the records after `step` of the last of `stages`, which is about to be redone."""
         *finished, current = stages
         kept = []
         for line in self._path.read_text().splitlines(keepends=True):
@@ -63,13 +63,13 @@ class MetricsLog:
         self._board.write_scalars(step, scalars)
 
     def of_stage(self, stage: str) -> list[dict]:
-        """All records of a stage."""
+        """Return all records of a stage."""
         self.sync()
         records = map(json.loads, self._path.read_text().splitlines())
         return [record for record in records if record["stage"] == stage]
 
     def sync(self) -> None:
-        """Return when everything written is on the disk."""
+        """Return when everything written is on disk."""
         os.fsync(self._file.fileno())
         self._board.flush()
 
@@ -87,42 +87,42 @@ class MetricsLog:
 
 
 class SilentLog(MetricsLog):
-    """The log of a process that is not the first of its run: it keeps nothing."""
+    """Log of a process that is not the first of its run; it keeps nothing."""
 
     def __init__(self):
         """Open nothing."""
 
     def rewind(self, stages: list[str], step: int) -> None:
-        """Nothing was kept."""
+        """Do nothing: no record was kept."""
 
     def write(self, stage: str, step: int, values: dict) -> None:
-        """The first process has the same values."""
+        """Do nothing: the first process has the same values."""
 
     def of_stage(self, stage: str) -> list[dict]:
-        """No records."""
+        """Return no records."""
         return []
 
     def sync(self) -> None:
-        """Nothing to wait for."""
+        """Do nothing: no write is pending."""
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no file is open."""
 
 
 def open_log(workdir: Path, member_labels: list[str]) -> MetricsLog:
-    """The log of this process: only the first one of a run writes."""
+    """Return the log of this process; only the first one of a run writes."""
     return MetricsLog(workdir, member_labels) if hosts.is_first() else SilentLog()
 
 
 def _finite(value: float | list[float]) -> float | list[float | None]:
-    """Null for the members whose number is not one; a run's own number is always finite."""
+    """Replace the values of members that are not finite by None; a run's own value always is."""
     if isinstance(value, list):
         return [v if math.isfinite(v) else None for v in value]
     return value
 
 
 class Progress:
-    """A bar with rate and time left on a terminal, a plain line now and then elsewhere."""
+    """Progress bar on a terminal; elsewhere a plain line now and then."""
 
     SECONDS = 10  # between plain lines
 
@@ -136,7 +136,7 @@ class Progress:
             self._bar = tqdm(total=steps, initial=first_step, desc=name, unit=unit)
 
     def show(self, step: int, values: dict) -> None:
-        """Say where training stands; values are short scalars."""
+        """Show the current step, with some scalars by name."""
         values = {name: f"{value:.4g}" for name, value in values.items()}
         if self._bar is not None:
             self._bar.set_postfix(values, refresh=False)
@@ -154,6 +154,6 @@ class Progress:
         print(line, file=sys.stderr, flush=True)
 
     def close(self) -> None:
-        """Leave the terminal in order."""
+        """Close the bar."""
         if self._bar is not None:
             self._bar.close()

@@ -1,6 +1,5 @@
-"""The host loop of one stage: batches in, variables out, nothing lost on the way."""
+"""The host loop of one stage: updates, validation, checkpoints and the log."""
 
-import dataclasses
 import math
 import time
 from collections.abc import Iterator
@@ -11,41 +10,39 @@ import numpy as np
 
 from adjax import hosts
 from adjax.inputs import fixed_crops, padded_batches, train_batches
-from adjax.methods import Stage
-from adjax.training.chrono import Chrono
+from adjax.methods.stage import Stage
 from adjax.training.execution import OF_BATCHES
 from adjax.training.log import Progress
+from adjax.training.population import Population, diverged
 from adjax.training.programs import compile_update, keep_best, snapshot, validate_program
-from adjax.training.trainer import Trainer, diverged
+from adjax.training.work import StageWork
 
-VALIDATION_PIXELS = 256 * 32 * 32  # in one batch, about
+VALIDATION_PIXELS = 256 * 32 * 32  # in a batch, roughly
 
 
 class Loop:
-    """The steps of one stage that are left to do."""
+    """The remaining steps of one stage."""
 
-    def __init__(self, trainer: Trainer, index: int, frozen, log, checkpoints, chrono, record):
-        """Prepare; `chrono` and `record` of the training so far are kept up to date."""
-        self.trainer, self.index, self.frozen = trainer, index, frozen
-        self.log, self.checkpoints, self.chrono, self.record = log, checkpoints, chrono, record
-        self.stage: Stage = trainer.method.stages[index]
-        self.validate = validate_program(self.stage, trainer.execution)
-        # Members that diverged: number -> stage, step, reason.
-        self.failed = {failure["member"]: failure for failure in record.get("failed", ())}
+    def __init__(self, work: StageWork):
+        """Prepare the training of a stage."""
+        self.work, self.population, self.stage = work, work.population, work.stage
+        self.validate = validate_program(self.stage, self.population.execution)
+        self.failed = work.failed  # members that diverged: number -> stage, step, reason
         self.mark = 0.0  # when the last record was written
 
     def run(self, tree: dict, first_step: int) -> dict:
-        """Train what a checkpoint tree holds from `first_step` to the end; returns the last tree.
+        """Train a checkpoint tree from `first_step` to the end; return the last tree.
 
         Raises:
           DivergedError: if no member is left.
 
         """
-        trainer, stage, chrono = self.trainer, self.stage, self.chrono
+        population, stage, chrono = self.population, self.stage, self.work.chrono
+        frozen, members = self.work.frozen, population.members.arrays
         state = tree["state"]
-        batches = stage_batches(trainer, stage, range(first_step, stage.steps))
+        batches = stage_batches(population, stage, range(first_step, stage.steps))
         progress = Progress(stage.name, stage.steps, first_step)
-        window, due = [], []  # metrics since the last record; those whose record is due
+        window, due = [], []  # metrics since the last record; metrics whose record is due
         compiled = None
         chrono.start()
         for step in range(first_step + 1, stage.steps + 1):
@@ -53,18 +50,19 @@ class Loop:
                 batch = next(batches)
             if compiled is None:
                 with chrono.paused():
-                    operands = state, self.frozen, batch, trainer.members
-                    compiled = compile_update(stage, self.index, trainer.execution, operands)
+                    operands = state, frozen, batch, members
+                    index, execution = self.work.index, population.execution
+                    compiled = compile_update(stage, index, execution, operands)
                 chrono.compile += compiled.seconds
-                self.record["flops_per_step"] = compiled.flops
+                self.work.record["flops_per_step"] = compiled.flops
                 self.mark = time.perf_counter()
-            state, metrics = compiled.update(state, self.frozen, batch, trainer.members)
+            state, metrics = compiled.update(state, frozen, batch, members)
             # One step late: the device works on `step` while the host reads earlier values.
             due = self.write(due, progress)
             window.append((step, metrics))
-            if step % trainer.log_every == 0 or step == stage.steps:
+            if step % population.log_every == 0 or step == stage.steps:
                 window, due = [], window
-            if step % trainer.checkpoint_every == 0 or step == stage.steps:
+            if step % population.checkpoint_every == 0 or step == stage.steps:
                 due = self.write(due, progress)
                 with chrono.paused():
                     tree = self.checkpoint(step, {**tree, "state": state})
@@ -73,7 +71,7 @@ class Loop:
         return tree
 
     def write(self, due: list, progress: Progress) -> list:
-        """Write one record for the steps of `due`, the means of their metrics; returns []."""
+        """Write one record with the mean metrics of the steps in `due`; return []."""
         if not due:
             return []
         steps, metrics = zip(*due, strict=True)
@@ -81,13 +79,13 @@ class Loop:
         for step, values in zip(steps, metrics, strict=True):
             self.check_finite(step, values)
         now = time.perf_counter()
-        images = len(steps) * len(self.trainer.settings) * self.stage.images_per_update
+        images = len(steps) * len(self.population.members) * self.stage.images_per_update
         rate = images / (now - self.mark)
         self.mark = now
         means = {k: np.mean([m[k] for m in metrics], axis=0) for k in metrics[0]}
         for value in means.values():
             value[list(self.failed)] = np.nan
-        self.log.write(self.stage.name, steps[-1], {**means, "images_per_second": rate})
+        self.work.log.write(self.stage.name, steps[-1], {**means, "images_per_second": rate})
         self.check_limits(steps[-1], means)
         progress.show(steps[-1], {"loss": np.nanmean(means["loss"]), "images/s": rate})
         return []
@@ -100,7 +98,7 @@ class Loop:
         self.check_left()
 
     def check_limits(self, step: int, means: dict) -> None:
-        """Leave behind the members of which a mean `[P]` is below its limit."""
+        """Leave behind the members with a mean metric `[P]` below its limit."""
         for limit in self.stage.limits:
             if step <= limit.after:
                 continue
@@ -111,87 +109,81 @@ class Loop:
         self.check_left()
 
     def leave_behind(self, member: int, step: int, reason: str) -> None:
-        """Note that a member failed, if it has not before."""
+        """Note that a member failed, unless it already has."""
         failure = {"stage": self.stage.name, "step": step, "reason": reason}
         self.failed.setdefault(member, {"member": member, **failure})
 
     def check_left(self) -> None:
-        """Put who failed into the record; raise if none is left."""
-        if self.failed:
-            self.record["failed"] = sorted(self.failed.values(), key=lambda f: f["member"])
-        if len(self.failed) == len(self.trainer.settings):
-            self.checkpoints.close()
-            self.log.sync()
-            raise diverged(self.trainer, self.record["failed"], self.checkpoints.latest_step())
+        """Record who failed; raise `DivergedError` if no member is left."""
+        work, members = self.work, self.population.members
+        work.note_failed(self.failed)
+        if len(self.failed) == len(members):
+            work.checkpoints.close()
+            work.log.sync()
+            raise diverged(members, work.record["failed"], work.checkpoints.latest_step())
 
     def checkpoint(self, step: int, tree: dict) -> dict:
-        """Validate, keep what is best, and save; everything logged so far is on disk before."""
-        if any(map(len, self.trainer.validation_rows)):
+        """Validate, keep the best variables and save, once everything logged so far is on disk."""
+        if any(map(len, self.population.images.validation_rows)):
             variables = tree["state"].variables
             loss = self.validation_loss(variables)
             self.check_finite(step, {"validation_loss": loss})
-            self.log.write(self.stage.name, step, {"validation_loss": loss})
+            self.work.log.write(self.stage.name, step, {"validation_loss": loss})
             best, best_loss = keep_best(
                 tree["best"], tree["best_loss"], variables, np.float32(loss)
             )
             tree = {**tree, "best": best, "best_loss": best_loss}
         else:
             tree = {**tree, "best": snapshot(tree["state"].variables)}
-        self.log.sync()
+        self.work.log.sync()
         jax.block_until_ready(tree)
-        self.checkpoints.save(step, snapshot(tree), saved_as(step, self.chrono, self.record))
+        self.work.checkpoints.save(step, snapshot(tree), self.work.saved_as(step))
         return tree
 
     def validation_loss(self, variables: Any) -> np.ndarray:
-        """Mean loss of each member's held-out normal images, float64 `[P]`."""
-        trainer = self.trainer
-        longest = max(map(len, trainer.validation_rows))
-        size = min(max(8, VALIDATION_PIXELS // math.prod(trainer.image_shape[:2])), 256, longest)
-        size += -size % trainer.execution.data_devices
-        total = np.zeros(len(trainer.settings))
-        streams = [
-            padded_batches(_stretch(rows, longest), size) for rows in trainer.validation_rows
-        ]
+        """Return the mean loss on each member's held-out normal images, float64 `[P]`."""
+        images, execution = self.population.images, self.population.execution
+        longest = max(map(len, images.validation_rows))
+        size = min(max(8, VALIDATION_PIXELS // math.prod(images.shape[:2])), 256, longest)
+        size = execution.round_up(size)
+        total = np.zeros(len(self.population.members))
+        streams = [padded_batches(_stretch(rows, longest), size) for rows in images.validation_rows]
         for start, batch in enumerate(zip(*streams, strict=True)):
-            image = [fixed_crops(trainer.image[rows], rows, trainer.crops) for rows, _ in batch]
-            image = trainer.execution.put(np.stack(image), OF_BATCHES)
-            loss = np.asarray(self.validate(variables, self.frozen, image), np.float64)
+            image = [fixed_crops(images.table[rows], rows, images.crops) for rows, _ in batch]
+            image = execution.put(np.stack(image), OF_BATCHES)
+            loss = np.asarray(self.validate(variables, self.work.frozen, image), np.float64)
             position = start * size + np.arange(size)
-            for member, rows in enumerate(trainer.validation_rows):
+            for member, rows in enumerate(images.validation_rows):
                 total[member] += loss[member][position < len(rows)].sum()
-        return total / [len(rows) for rows in trainer.validation_rows]
+        return total / [len(rows) for rows in images.validation_rows]
 
 
-def stage_batches(trainer: Trainer, stage: Stage, steps: range) -> Iterator[dict[str, jax.Array]]:
-    """A stage's batches, transferred to the devices one step ahead (by pmap itself under pmap).
+def stage_batches(
+    population: Population, stage: Stage, steps: range
+) -> Iterator[dict[str, jax.Array]]:
+    """Yield a stage's batches, on the devices one step ahead (put there by pmap itself under pmap).
 
-    The pipeline is asked for these batches and never for its end: to take it down is not the work
-    of any step.
+    The pipeline is never asked for its end, as taking it down should not count as part of a step.
     """
-    size = len(trainer.settings), stage.batch_size
-    part = trainer.execution.local_part(*size)
+    images, execution = population.images, population.execution
+    members, size = len(population.members), stage.batch_size
     made = train_batches(
-        trainer.image,
-        trainer.streams,
-        stage.batch_size,
+        images.table,
+        images.streams,
+        size,
         steps,
         stage.auxiliary,
-        part,
+        execution.local_part(members, size),
         corruption=stage.corruption,
-        crops=trainer.crops,
+        crops=images.crops,
     )
-    ahead = trainer.execution.put_batch(next(made), *size)
+    ahead = execution.put_batch(next(made), members, size)
     for _ in steps[1:]:
-        ready, ahead = ahead, trainer.execution.put_batch(next(made), *size)
+        ready, ahead = ahead, execution.put_batch(next(made), members, size)
         yield ready
     yield ahead
 
 
 def _stretch(rows: np.ndarray, length: int) -> np.ndarray:
-    """Rows filled up to `length` with the first one."""
+    """Pad rows to `length` with the first one."""
     return np.pad(rows, (0, length - len(rows)), constant_values=rows[0])
-
-
-def saved_as(step: int, chrono: Chrono, record: dict) -> dict:
-    """What a checkpoint says beside its arrays."""
-    return {"step": step, "chrono": dataclasses.asdict(chrono), "record": record}

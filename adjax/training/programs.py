@@ -8,7 +8,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from adjax.methods import Method, Stage
+from adjax.methods.stage import Method, Stage
 from adjax.ops import count_flops
 from adjax.training.execution import (
     OF_BATCHES,
@@ -16,9 +16,9 @@ from adjax.training.execution import (
     SHARED_BATCH,
     Execution,
 )
-from adjax.training.population import over_members
+from adjax.training.members_axis import over_members
 
-ANOMALY_MAP = "anomaly_map"  # beside image scores
+ANOMALY_MAP = "anomaly_map"  # key of the maps beside image scores
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Compiled:
 
     Attributes:
       update: `(state, frozen, batch, members) -> (state, metrics [P])`; donates the state.
-      seconds: what tracing and compiling took.
+      seconds: duration of tracing and compiling.
       flops: floating-point operations of one update of all members, see `ops.count_flops`.
 
     """
@@ -38,7 +38,7 @@ class Compiled:
 
 
 def init_state(stage: Stage, index: int, execution: Execution, image_shape, members):
-    """State of all members, born on its devices: every leaf `[P, ...]`."""
+    """Return the state of all members, created on its devices: every leaf `[P, ...]`."""
     return _init_program(stage.init, index, execution, image_shape)(members)
 
 
@@ -52,7 +52,7 @@ def _init_program(init: Callable, index: int, execution: Execution, image_shape)
 
 
 def begin_state(stage: Stage, execution: Execution, state, frozen):
-    """State of all members after `Stage.begin`, which it must have: every leaf `[P, ...]`."""
+    """Return the state of all members after `Stage.begin`, which must be set: leaves `[P, ...]`."""
     return _begin_program(stage.begin, execution)(state, frozen)
 
 
@@ -62,7 +62,7 @@ def _begin_program(begin: Callable, execution: Execution) -> Callable:
 
 
 def compile_update(stage: Stage, index: int, execution: Execution, operands) -> Compiled:
-    """Compile the update for operands `(state, frozen, batch, members)` of these shapes."""
+    """Compile the update for the shapes of the operands `(state, frozen, batch, members)`."""
     start = time.perf_counter()
     leaves, structure = jax.tree.flatten(operands)
     shapes = tuple(
@@ -74,7 +74,7 @@ def compile_update(stage: Stage, index: int, execution: Execution, operands) -> 
 
 
 def update_of_member(update: Callable, index: int) -> Callable:
-    """`(state, frozen, batch, member) -> (state, metrics)`, a stage's update with its key."""
+    """Return `(state, frozen, batch, member) -> (state, metrics)`: an update with its own key."""
 
     def update_member(state, frozen, batch, member):
         return update(state, frozen, batch, _key(member, index, state.step + 1), member)
@@ -84,11 +84,11 @@ def update_of_member(update: Callable, index: int) -> Callable:
 
 @functools.lru_cache(maxsize=64)
 def _compiled_update(update: Callable, index: int, execution: Execution, structure, shapes):
-    """Populations of one size and one `Stage.update` share a program, whoever trains them."""
+    """Compile a program that all populations of one size and one `Stage.update` share."""
     axis = execution.population_axis
     program = execution.update_program(over_members(update_of_member(update, index), axis))
     operands = jax.tree.unflatten(structure, shapes)
-    # A pmap, which has no compiler options, cannot be traced apart; a jit that has can only so.
+    # A pmap has no `trace`; a jit with compiler options can be traced in no other way.
     is_jit = hasattr(program, "trace")
     jaxpr = program.trace(*operands).jaxpr if is_jit else jax.make_jaxpr(program)(*operands)
     share = count_flops(jaxpr.jaxpr)  # of one device
@@ -96,7 +96,7 @@ def _compiled_update(update: Callable, index: int, execution: Execution, structu
 
 
 def validate_program(stage: Stage, execution: Execution) -> Callable:
-    """`(variables, frozen, image [P, B, H, W, C]) -> [P, B]`, the loss of each image."""
+    """Return `(variables, frozen, image [P, B, H, W, C]) -> [P, B]`, the loss of each image."""
     return _validate_program(stage.validate, execution)
 
 
@@ -109,10 +109,10 @@ def _validate_program(validate: Callable, execution: Execution) -> Callable:
 
 
 def score_program(method: Method, execution: Execution, with_maps: bool = False) -> Callable:
-    """`(variables, image [B, H, W, C], members) -> {name: [P, B]}`, the image scores.
+    """Return `(variables, image [B, H, W, C], members) -> {name: [P, B]}`, the image scores.
 
-    All members score the same images. A random score draws the same for every batch, so that an
-    image scores alike in any. With maps there is `anomaly_map` `[P, B, H, W]` too.
+    All members score the same images. A random score draws the same numbers for every batch. With
+    maps the result has `anomaly_map` `[P, B, H, W]` too.
     """
     return _score_program(method.score, len(method.stages), execution, with_maps)
 
@@ -134,7 +134,7 @@ def _score_program(
 
 
 def explain_program(method: Method, execution: Execution) -> Callable:
-    """`(variables, image [P, K, H, W, C], members) -> Scores`, each member's own images."""
+    """Return `(variables, image [P, K, H, W, C], members) -> Scores`; images differ by member."""
     return _explain_program(method.score, len(method.stages), execution)
 
 
@@ -149,7 +149,7 @@ def _explain_program(score_images: Callable, stages: int, execution: Execution) 
 
 @jax.jit
 def keep_best(best, best_loss, variables, loss):
-    """Per member, the variables of the lower validation loss: trees `[P, ...]`, losses `[P]`."""
+    """Return each member's variables with the lower validation loss, and that loss: `[P, ...]`."""
     better = loss < best_loss
 
     def choose(new, old):
@@ -160,11 +160,11 @@ def keep_best(best, best_loss, variables, loss):
 
 @jax.jit
 def snapshot(tree):
-    """A copy whose buffers no later update can be given."""
+    """Copy a tree into buffers that no later update consumes."""
     return jax.tree.map(jnp.copy, tree)
 
 
 def _key(member, stage_index: int, draw):
-    """Keys are a function of seed, stage and draw (0: initialisation, s + 1: step s)."""
+    """Return the random key of seed, stage and draw (0: initialisation, s + 1: step s)."""
     key = jax.random.fold_in(jax.random.key(member["seed"]), stage_index)
     return jax.random.fold_in(key, draw)

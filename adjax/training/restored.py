@@ -1,4 +1,4 @@
-"""What a finished run has learned, from its checkpoints alone: no data, any devices."""
+"""Variables of a finished run from its checkpoints alone: no data, any devices."""
 
 from pathlib import Path
 from typing import Any
@@ -7,31 +7,31 @@ import jax
 import numpy as np
 from jax.sharding import SingleDeviceSharding
 
-from adjax.methods import Fit, Method, Stage
+from adjax.methods.stage import Fit, Method, Stage
 from adjax.training.checkpoints import Checkpoints
-from adjax.training.trainer import check_finished, checkpoints_of, selected
+from adjax.training.population import check_finished, checkpoints_of, selected
 
 
 def restored_variables(
-    method: Method, workdir: Path, image_shape: tuple[int, int, int], members: int, select: str
+    method: Method, folder: Path, image_shape: tuple[int, int, int], members: int, select: str
 ) -> dict[str, Any]:
-    """Variables of all stages, by stage name, every leaf `[P, ...]` on the first device.
+    """Restore the variables of all stages, by stage name, leaves `[P, ...]` on the first device.
 
     Args:
-      method: of the run.
-      workdir: of the run.
-      image_shape: `(H, W, C)` of what it was trained on.
-      members: P.
+      method: the run's method.
+      folder: the run's folder.
+      image_shape: `(H, W, C)` of the images that it was trained on.
+      members: number of members, P.
       select: "last" or "best", as in training.
 
     Raises:
       UserError: if a stage is not finished or its checkpoint is damaged.
 
     """
-    check_finished(method, workdir)
+    check_finished(method, folder)
     variables = {}
     for stage in method.stages:
-        checkpoints = Checkpoints(checkpoints_of(workdir, stage.name))
+        checkpoints = Checkpoints(checkpoints_of(folder, stage.name))
         tree, _ = checkpoints.restore(_tree_like(stage, image_shape, members))
         checkpoints.close()
         variables[stage.name] = selected(select, tree)
@@ -39,7 +39,7 @@ def restored_variables(
 
 
 def _tree_like(stage: Stage | Fit, image_shape: tuple[int, int, int], members: int) -> dict:
-    """Shapes and dtypes of what a checkpoint holds, see `trainer.tree_like`; on one device."""
+    """Return shapes and dtypes of a checkpoint tree on one device, see `population.tree_like`."""
     sharding = SingleDeviceSharding(jax.devices()[0])
     image = jax.ShapeDtypeStruct((1, *image_shape), np.float32)
     state = jax.eval_shape(stage.init, jax.random.key(0), image)

@@ -1,4 +1,4 @@
-"""Finished stages by content: what two runs have in common is trained once."""
+"""Cache of finished stages by content: members that runs share are trained once."""
 
 import contextlib
 import hashlib
@@ -16,15 +16,15 @@ from flax import serialization
 from adjax import files, hosts
 from adjax.training.log import MetricsLog
 
-_MEMBERS = "members.json"  # whom a population's folder trains
+_MEMBERS = "members.json"  # the members that are trained in a population's folder
 
 
 class StageCache:
-    """A folder with an entry a trained member, named by a hash of all it depends on.
+    """A folder with one entry per trained member, named by a hash of everything it depends on.
 
     An entry holds the member's final checkpoint tree, its metrics and the record of its training;
-    that of a member which diverged has no tree and says in its record when and why. Entries appear
-    whole or not at all, and a lock a member says who is training it, so any number of runs may
+    the entry of a diverged member has no tree, and its record says when and why. Entries appear
+    whole or not at all, and one lock per member marks who is training it, so any number of runs may
     share the folder.
     """
 
@@ -33,26 +33,26 @@ class StageCache:
         self._root = Path(root)
 
     def missing(self, hashes: Sequence[str]) -> list[str]:
-        """Those that have no entry yet."""
+        """Return the hashes that have no entry yet."""
         return [h for h in hashes if not (self._root / h).is_dir()]
 
     def load(self, hashes: Sequence[str], like: Any) -> tuple[Any, dict] | None:
-        """The members of these hashes stacked, or None unless all are there.
+        """Return the members of these hashes stacked, or None unless all are present.
 
         Args:
-          hashes: one a member.
+          hashes: one per member.
           like: a tree of the same structure; leaves have shapes `[P, ...]` and dtypes.
 
         Returns:
-          `(tree, record)`: host arrays `[P, ...]`, not-a-number for members that diverged, and the
-          record of the first member, with the failures of all.
+          `(tree, record)`: host arrays `[P, ...]`, NaN for diverged members, and the record of the
+          first member that did not diverge, with the failures of all.
 
         """
         if self.missing(hashes):
             return None
         records = [json.loads((self._root / h / "record.json").read_text()) for h in hashes]
         rows = [
-            _not_a_number(like) if record["failed"] else self._tree(name, like)
+            _nan_like(like) if record["failed"] else self._tree(name, like)
             for name, record in zip(hashes, records, strict=True)
         ]
         failures = [
@@ -60,12 +60,12 @@ class StageCache:
             for member, record in enumerate(records)
             if record["failed"]
         ]
-        found = next((r for r in records if not r["failed"]), records[0])
-        record = {**found, "record": found["record"] | ({"failed": failures} if failures else {})}
+        first = next((r for r in records if not r["failed"]), records[0])
+        record = {**first, "record": first["record"] | ({"failed": failures} if failures else {})}
         return jax.tree.map(lambda *leaves: np.stack(leaves), *rows), record
 
     def failure(self, name: str) -> dict | None:
-        """Stage, step and reason, if the member of this hash is known to diverge."""
+        """Return stage, step and reason if the member of this hash is known to diverge."""
         path = self._root / name / "record.json"
         return json.loads(path.read_text())["failed"] if path.exists() else None
 
@@ -79,7 +79,7 @@ class StageCache:
             for h in hashes
         ]
         for number in range(max(map(len, members), default=0)):
-            # The log of a member that diverged alone ends early.
+            # The log of a member that diverged while training alone ends early.
             rows = [lines[number] if number < len(lines) else {} for lines in members]
             first = next(row for row in rows if row)
             values = {
@@ -100,11 +100,11 @@ class StageCache:
         """Add the members that are not there yet.
 
         Args:
-          hashes: one a member.
-          owners: one a member: the run that it is trained for, whose record counts its cost.
+          hashes: one per member.
+          owners: for each member, the run that it is trained for, whose record counts its cost.
           tree: leaves `[P, ...]`; None if all members diverged.
           metrics: the records of the log.
-          record: what the final checkpoint says; its failures tell which members diverged.
+          record: the JSON dict of the final checkpoint; its failures list the diverged members.
 
         """
         failed = {failure["member"]: failure for failure in record["record"].get("failed", [])}
@@ -125,13 +125,13 @@ class StageCache:
             files.write_folder(self._root / name, write)
 
     def store_failure(self, name: str, owner: str, failure: dict) -> None:
-        """Add a member that cannot be trained: an earlier stage of it diverged."""
+        """Add a member that cannot be trained because an earlier stage of it diverged."""
         record = {"step": 0, "chrono": {}, "record": {"failed": [{**failure, "member": 0}]}}
         self.store([name], [owner], None, [], record)
 
     @contextlib.contextmanager
     def claim(self, hashes: Sequence[str]) -> Iterator[list[str]]:
-        """Hold, for a block, those members that have no entry and that nobody else is training."""
+        """Hold, for a block, the members that have no entry and that nobody else is training."""
         with contextlib.ExitStack() as stack:
             held = [h for h in hashes if stack.enter_context(files.locked(self._lock(h)))]
             yield self.missing(held)  # another process may have stored them just before
@@ -140,7 +140,7 @@ class StageCache:
                     self._lock(name).unlink(missing_ok=True)  # nobody will want it again
 
     def wait_for(self, hashes: Sequence[str]) -> None:
-        """Return when a member that has no entry is free to be claimed, or all have entries."""
+        """Return when a member without an entry is free to be claimed, or all have entries."""
         while missing := self.missing(hashes):
             for name in missing:
                 with files.locked(self._lock(name)) as free:
@@ -149,10 +149,10 @@ class StageCache:
             time.sleep(0.5)
 
     def workbench(self, wanted: Sequence[str], claimed: Sequence[str]) -> tuple[Path, list[str]]:
-        """A folder in which to train claimed members together, and which they are.
+        """Return a folder in which to train claimed members together, and these members.
 
-        A population that was interrupted is taken up as it was, so that its checkpoints fit: with
-        members that have entries by now, but only if those left are claimed and all are `wanted`.
+        An interrupted population is resumed as it was, so that its checkpoints fit: with members
+        that have entries by now, but only if the others are claimed and all are `wanted`.
         """
         for path in sorted(self._root.glob(f".training/*/{_MEMBERS}")):
             with contextlib.suppress(FileNotFoundError):  # finished by another process meanwhile
@@ -169,8 +169,7 @@ class StageCache:
     def clear(self, workbench: Path) -> None:
         """Remove the folder of a population whose members are stored.
 
-        Its list of members goes last: `clear_stored` finds by it what is left of a removal that was
-        itself interrupted.
+        Its list of members goes last, so that `clear_stored` finds an interrupted removal.
         """
         for path in workbench.iterdir():
             if path.is_dir():
@@ -180,7 +179,7 @@ class StageCache:
         shutil.rmtree(workbench, ignore_errors=True)
 
     def clear_stored(self, hashes: Sequence[str]) -> None:
-        """Remove what a process left that was killed after it had stored these members.
+        """Remove the folders of processes that were killed after they had stored these members.
 
         Populations that are being trained, or cleared, are left alone.
         """
@@ -201,8 +200,8 @@ class StageCache:
         return self._root / ".locks" / name
 
 
-def _not_a_number(like: Any) -> Any:
-    """One member of a tree that has no numbers."""
+def _nan_like(like: Any) -> Any:
+    """Return one member of a tree, its floating-point leaves NaN and the others zero."""
     return jax.tree.map(
         lambda x: np.full(
             x.shape[1:], np.nan if np.issubdtype(x.dtype, np.floating) else 0, x.dtype
@@ -212,6 +211,6 @@ def _not_a_number(like: Any) -> Any:
 
 
 def _of_member(line: dict, member: int) -> dict:
-    """One member's numbers of a log record, and under `member` which those are."""
+    """Return one member's part of a log record; `member` lists the keys with a value per member."""
     lists = [name for name, value in line.items() if isinstance(value, list)]
     return {**line, **{name: line[name][member] for name in lists}, "member": lists}

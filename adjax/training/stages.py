@@ -1,5 +1,6 @@
-"""One stage of a run from its beginning to its end: found, gone on with, or trained."""
+"""One stage of a run from start to end: taken from the cache, resumed, or trained."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,128 +8,139 @@ import jax
 
 from adjax import hosts
 from adjax.errors import DivergedError
-from adjax.methods import Fit, Stage
+from adjax.methods.stage import Fit, Stage
 from adjax.training.checkpoints import Checkpoints
 from adjax.training.chrono import Chrono
 from adjax.training.execution import OF_MEMBERS
 from adjax.training.fitting import fit_stage
 from adjax.training.log import MetricsLog
-from adjax.training.loop import Loop, saved_as
-from adjax.training.trainer import (
-    Trainer,
+from adjax.training.loop import Loop
+from adjax.training.population import (
+    Members,
+    Population,
     checkpoints_of,
     diverged,
     initial_tree,
     selected,
     tree_like,
 )
+from adjax.training.work import StageWork
 
 
 def train_stage(
-    trainer: Trainer, index: int, frozen: dict, log: MetricsLog, failed: Sequence[dict] = ()
-):
+    population: Population, index: int, frozen: dict, log: MetricsLog, failed: Sequence[dict] = ()
+) -> tuple[Any, dict]:
     """Train one stage, from its latest checkpoint if there is one.
 
     A member that diverges is left behind, the others go on.
 
     Args:
-      trainer: the run.
-      index: of the stage in the method.
+      population: the population to train.
+      index: index of the stage in the method.
       frozen: variables of earlier stages by name, every leaf `[P, ...]`.
-      log: where metrics go.
+      log: log of the metrics.
       failed: the members that diverged in earlier stages, as their records list them.
 
     Returns:
-      `(variables, record)`: the stage's variables, leaves `[P, ...]`, and what training it took;
-      `record["failed"]` lists the members that diverged by now, if any did.
+      `(variables, record)`: the stage's variables, leaves `[P, ...]`, and the cost of training;
+      `record["failed"]` lists the members that have diverged so far, if any.
 
     Raises:
       DivergedError: if a loss, gradient or parameter of every member is not finite. Checkpoints
         taken before remain.
 
     """
-    stage = trainer.method.stages[index]
-    names = [s.name for s in trainer.method.stages[: index + 1]]
-    hashes, cache = trainer.stage_hashes[stage.name], trainer.cache
-    checkpoints = Checkpoints(checkpoints_of(trainer.workdir, stage.name))
-    like = tree_like(trainer, index)
-    tree, saved = None, saved_as(0, Chrono(), _new_record(trainer, stage, like, failed))
-    if checkpoints.latest_step() is not None:
-        tree, saved = checkpoints.restore(like)
+    stage = population.method.stages[index]
+    names = [s.name for s in population.method.stages[: index + 1]]
+    hashes, cache = population.hashes[stage.name], population.cache
+    like = tree_like(population, index)
+    work = StageWork(
+        population=population,
+        index=index,
+        frozen=frozen,
+        log=log,
+        checkpoints=Checkpoints(checkpoints_of(population.folder, stage.name)),
+        chrono=Chrono(),
+        record=_new_record(population.members, stage, like, failed),
+    )
+    tree, saved = None, work.saved_as(0)
+    if work.checkpoints.latest_step() is not None:
+        tree, saved = work.checkpoints.restore(like)
     if saved["step"] < stage.steps and cache and hosts.agreed(not cache.missing(hashes)):
         log.rewind(names, 0)
-        tree, saved = _adopt(trainer, stage, like, log)
-        checkpoints.save(stage.steps, tree, saved)
-    step, chrono, record = saved["step"], Chrono(**saved["chrono"]), saved["record"]
+        tree, saved = _adopt(population, stage, like, log)
+        work.checkpoints.save(stage.steps, tree, saved)
+    step = saved["step"]
+    work = dataclasses.replace(work, chrono=Chrono(**saved["chrono"]), record=saved["record"])
 
     def store(tree) -> None:
         if cache and hosts.agreed(bool(cache.missing(hashes))):
-            saved = saved_as(stage.steps, chrono, record)
-            cache.store(hashes, trainer.owners, tree, log.of_stage(stage.name), saved)
+            metrics, owners = log.of_stage(stage.name), population.members.owners
+            cache.store(hashes, owners, tree, metrics, work.saved_as(stage.steps))
 
-    try:  # whatever ends this, what is being saved is saved whole
+    try:  # however this ends, a save in progress is completed
         if step < stage.steps:
             log.rewind(names, step)
-            tree = initial_tree(trainer, index, frozen) if tree is None else tree
-            parts = trainer, index, frozen, log, checkpoints, chrono, record
+            tree = initial_tree(population, index, frozen) if tree is None else tree
             try:
                 if isinstance(stage, Fit):
-                    tree = fit_stage(*parts, tree)
+                    tree = fit_stage(work, tree)
                 else:
-                    tree = Loop(*parts).run(tree, step)
+                    tree = Loop(work).run(tree, step)
             except DivergedError:
                 store(None)
                 raise
         store(tree)
     finally:
-        checkpoints.close()
-    return selected(trainer.select, tree), _with_rates(record, chrono, stage, len(trainer.settings))
+        work.checkpoints.close()
+    return selected(population.select, tree), _with_rates(work, len(population.members))
 
 
-def cached_variables(trainer: Trainer, index: int) -> Any:
-    """The variables of a stage whose members are all in the cache, leaves `[P, ...]`."""
-    stage = trainer.method.stages[index]
-    like = tree_like(trainer, index)
-    tree, _ = trainer.cache.load(trainer.stage_hashes[stage.name], like)
-    return trainer.execution.put(selected(trainer.select, tree), OF_MEMBERS)
+def cached_variables(population: Population, index: int) -> Any:
+    """Return the variables of a stage whose members are all in the cache, leaves `[P, ...]`."""
+    stage = population.method.stages[index]
+    tree, _ = population.cache.load(population.hashes[stage.name], tree_like(population, index))
+    return population.execution.put(selected(population.select, tree), OF_MEMBERS)
 
 
-def _new_record(trainer: Trainer, stage: Stage | Fit, like: dict, failed: Sequence[dict]) -> dict:
-    """What is known of a stage before it is trained."""
+def _new_record(members: Members, stage: Stage | Fit, like: dict, failed: Sequence[dict]) -> dict:
+    """Return the record of a stage that is not trained yet."""
     params = jax.tree.leaves(like["state"].params)
     return {
         "name": stage.name,
         "steps": stage.steps,
         "parameters": sum(leaf.size // len(leaf) for leaf in params),  # of one member
-        "members": len(trainer.settings),  # that train together
+        "members": len(members),  # that train together
     } | ({"failed": list(failed)} if failed else {})
 
 
-def _adopt(trainer: Trainer, stage: Stage | Fit, like: dict, log: MetricsLog) -> tuple[dict, dict]:
-    """A stage from the cache as this run's own: its final checkpoint, and its metrics in the log.
+def _adopt(
+    population: Population, stage: Stage | Fit, like: dict, log: MetricsLog
+) -> tuple[dict, dict]:
+    """Take a stage from the cache as this run's own: return its final checkpoint, log its metrics.
 
     Raises:
-      DivergedError: if no member of it is left.
+      DivergedError: if all its members diverged.
 
     """
-    hashes = trainer.stage_hashes[stage.name]
-    tree, saved = trainer.cache.load(hashes, like)
-    trainer.cache.replay(hashes, log)
+    hashes = population.hashes[stage.name]
+    tree, saved = population.cache.load(hashes, like)
+    population.cache.replay(hashes, log)
     log.sync()
     record = saved["record"]
     if len(record.get("failed", ())) == len(hashes):
-        raise diverged(trainer, record["failed"])
-    if saved["owner"] != trainer.owners[0]:
+        raise diverged(population.members, record["failed"])
+    if saved["owner"] != population.members.owners[0]:
         record |= {"cached": True}
     saved = {"step": saved["step"], "chrono": saved["chrono"], "record": record}
-    return trainer.execution.put(tree, OF_MEMBERS), saved
+    return population.execution.put(tree, OF_MEMBERS), saved
 
 
-def _with_rates(record: dict, chrono: Chrono, stage: Stage | Fit, members: int) -> dict:
-    """What `members` of those that trained together cost: their share, at the rate of all."""
+def _with_rates(work: StageWork, members: int) -> dict:
+    """Return the record with costs: the share of `members` among all that trained together."""
+    stage, chrono, record = work.stage, work.chrono, dict(work.record)
     share = members / record["members"]
-    record = dict(record)
-    by_record = record.pop("images_per_update", None)  # a `Fit` sees all there are
+    by_record = record.pop("images_per_update", None)  # a `Fit` sees all images
     images = stage.steps * members * (by_record or stage.images_per_update)
     return {
         **record,

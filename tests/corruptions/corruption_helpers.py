@@ -2,9 +2,12 @@
 
 import numpy as np
 
-from configs.base import AUXILIARY as PARAMETERS
+from adjax.corruptions.settings import Corruptions, Crops, PipelineSets
+from adjax.settings import as_dict
 
-__all__ = ["PARAMETERS", "draw", "varied"]
+# The parameters that experiments have.
+AUXILIARY, CORRUPTION, CROPS = map(as_dict, (PipelineSets(), Corruptions(), Crops()))
+DROPS, SCRATCH, STAIN = (CORRUPTION[name] for name in ("drops", "scratch", "stain"))
 
 
 def draw(number, channels=1, size=8):

@@ -1,12 +1,11 @@
-"""What holds for every auxiliary set of the pipeline."""
+"""Properties of every auxiliary set of the pipeline."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from corruption_helpers import PARAMETERS, draw
+from corruption_helpers import AUXILIARY, draw
 
-from adjax.corruptions import AUXILIARY
-from adjax.methods.auxiliary import MADE_IN_STEP
+from adjax.corruptions import image_function
 
 RANDOM = {"gaussian_noise", "rotation", "shearing", "uniform_rotation"}
 
@@ -14,7 +13,7 @@ pytestmark = pytest.mark.parametrize("name", AUXILIARY)
 
 
 def make(name, image, seed):
-    return AUXILIARY[name](image, seed, **PARAMETERS[name]).numpy()
+    return image_function("auxiliary", name)(image, seed, **AUXILIARY[name]).numpy()
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -49,10 +48,6 @@ def test_images_are_changed(name):
 def test_works_in_a_graph_of_unknown_batch_size(name):
     image, seed = draw(6)
     signature = [tf.TensorSpec([None, 8, 8, 1]), tf.TensorSpec([None, 3], tf.int32)]
-    graph = tf.function(lambda *x: AUXILIARY[name](*x, **PARAMETERS[name]), signature)
+    function = image_function("auxiliary", name)
+    graph = tf.function(lambda *x: function(*x, **AUXILIARY[name]), signature)
     np.testing.assert_array_equal(graph(image, seed), make(name, image, seed))
-
-
-def test_every_set_has_its_parameters_in_the_config(name):
-    assert set(PARAMETERS) == set(AUXILIARY) | set(MADE_IN_STEP)
-    assert name not in MADE_IN_STEP

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from corruption_defaults import CROP
-from corruption_helpers import draw
+from corruption_helpers import CROPS, draw
 from scipy import ndimage, stats
 
-from adjax.corruptions import CROPS, rotated_crops, translation_rotation
+from adjax.corruptions import image_function
+from adjax.corruptions.crops import rotated_crops, translation_rotation
 from adjax.corruptions.random import random_bits, uniform, uniform_integer
 
 STILL = {"translation": 0.0, "angle": 0, "mirror": False}
@@ -34,17 +34,18 @@ def grid(size):
 @pytest.mark.parametrize(("channels", "size"), [(1, 12), (3, 20)])
 def test_crops_are_images_and_the_same_in_any_batch(name, channels, size):
     image, seed = draw(17, channels, 20)
-    made = CROPS[name](image, seed, size=size, **CROP[name]).numpy()
+
+    def cut(image, seed):
+        return image_function("crops", name)(image, seed, size=size, **CROPS[name])
+
+    made = cut(image, seed).numpy()
     assert made.shape == (17, size, size, channels)
     assert made.dtype == np.float32
-    assert set(CROP) == set(CROPS)
     for chosen in (np.array([3]), np.array([16, 2, 5])):
-        again = CROPS[name](image[chosen], seed[chosen], size=size, **CROP[name])
-        np.testing.assert_array_equal(again, made[chosen])
+        np.testing.assert_array_equal(cut(image[chosen], seed[chosen]), made[chosen])
     signature = [tf.TensorSpec([None, 20, 20, channels]), tf.TensorSpec([None, 3], tf.int32)]
-    graph = tf.function(lambda *x: CROPS[name](*x, size=size, **CROP[name]), signature)
-    np.testing.assert_array_equal(graph(image, seed), made)
-    assert (CROPS[name](np.ones_like(image), seed, size=size, **CROP[name]).numpy() > 0.999).all()
+    np.testing.assert_array_equal(tf.function(cut, signature)(image, seed), made)
+    assert (cut(np.ones_like(image), seed).numpy() > 0.999).all()
 
 
 @pytest.mark.parametrize(("height", "width", "size"), [(40, 40, 20), (30, 50, 16), (24, 24, 24)])
@@ -67,7 +68,7 @@ def test_rotated_crops_against_scipy(height, width, size):
 
 
 def test_rotated_crops_come_from_everywhere():
-    """Of a picture of its own coordinates a crop's middle tells where it is from."""
+    """A crop's middle tells where it is from: the picture is one of its own coordinates."""
     place = np.stack(np.meshgrid(*[np.arange(64) / 63] * 2), -1).astype(np.float32)
     made = rotated_crops(np.repeat(place[None], 3000, 0), draw(3000)[1], size=9).numpy()
     middle = made[:, 4, 4] * 63

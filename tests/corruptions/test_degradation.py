@@ -5,7 +5,7 @@ import pytest
 from corruption_helpers import draw, varied
 from scipy import ndimage, stats
 
-from adjax.corruptions import gaussian_blurring, gaussian_noise, svd_blurring
+from adjax.corruptions.degradation import gaussian_blurring, gaussian_noise, svd_blurring
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -5,7 +5,7 @@ import pytest
 from corruption_helpers import draw, varied
 from scipy import ndimage, stats
 
-from adjax.corruptions import (
+from adjax.corruptions.geometry import (
     horizontal_flip,
     rotation,
     shearing,

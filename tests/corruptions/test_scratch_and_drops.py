@@ -2,14 +2,16 @@
 
 import numpy as np
 import pytest
-from corruption_defaults import CORRUPTION, DROPS, SCRATCH
-from corruption_helpers import draw
+from corruption_helpers import CORRUPTION, DROPS, SCRATCH, draw
 from scipy import ndimage, stats
 
-from adjax.corruptions import CORRUPTIONS, drops, gaussian_noise, scratch, stain
+from adjax.corruptions import image_function
+from adjax.corruptions.degradation import gaussian_noise
+from adjax.corruptions.drops import drops
 from adjax.corruptions.mixtures import _one_of
 from adjax.corruptions.random import numbered_normal, split
-from adjax.corruptions.scratch import _draw
+from adjax.corruptions.scratch import _draw, scratch
+from adjax.corruptions.stain import stain
 
 WHITE = np.ones((200, 256, 256, 1), np.float32)
 
@@ -136,7 +138,8 @@ def test_mixtures_are_made_of_their_parts(mixture, place, part, function):
     image, seed = draw(6, size=48)
     parameters = CORRUPTION[mixture]
     parts = np.eye(len(parameters["parts"]))[place]
-    made = CORRUPTIONS[mixture](image, seed, **parameters | {"parts": tuple(parts.tolist())})
+    mix = image_function("corruption", mixture)
+    made = mix(image, seed, **parameters | {"parts": tuple(parts.tolist())})
     desired = function(image, split(seed, 2)[1], **parameters[part])
     np.testing.assert_array_equal(made, desired)
 

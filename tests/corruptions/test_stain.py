@@ -6,14 +6,12 @@ import naive_stain
 import numpy as np
 import pytest
 import tensorflow as tf
-from corruption_defaults import STAIN
-from corruption_helpers import draw
+from corruption_helpers import STAIN, draw
 from scipy import ndimage, stats
 from skimage.draw import ellipse_perimeter, line
 
-from adjax.corruptions import stain
 from adjax.corruptions.random import split
-from adjax.corruptions.stain import Stains, draw_stains, fill_polygon, outline
+from adjax.corruptions.stain import Stains, draw_stains, fill_polygon, outline, stain
 
 TURN = 2 * np.pi / 4096
 DRAWN = ("size_low", "size_high", "colour_low", "colour_high", "irregularity")

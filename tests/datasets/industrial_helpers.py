@@ -3,6 +3,8 @@
 import numpy as np
 from PIL import Image
 
+from adjax.datasets.images import decode
+
 
 def write(path, array, **options):
     """Write an array, bool as 0 and 255, in the format of the extension; returns the path."""
@@ -11,6 +13,12 @@ def write(path, array, **options):
     array = array.astype(np.uint8) * 255 if array.dtype == bool else array
     Image.fromarray(array).save(path, **options)
     return path
+
+
+def read_image(path):
+    """Decode a file: uint8 `[H, W, C]`."""
+    array = np.asarray(decode(path))
+    return array.reshape(*array.shape[:2], -1)
 
 
 def picture(seed, shape=(12, 10)):

@@ -15,7 +15,8 @@ from industrial_helpers import (
     write_rsdds,
 )
 
-from adjax.datasets import check_data, format_report, read_index
+from adjax.datasets.check import check_data, format_report
+from adjax.datasets.layouts import read_index
 
 
 @pytest.fixture

@@ -5,11 +5,12 @@ import zlib
 
 import numpy as np
 import pytest
-from industrial_helpers import mask, picture, write
+from industrial_helpers import mask, picture, read_image, write
 from PIL import Image
 
 from adjax.datasets import images
-from adjax.datasets.images import EXTENSIONS, inspect_image, read_image, read_mask, read_size
+from adjax.datasets.images import EXTENSIONS, inspect_image, read_mask, read_size
+from adjax.datasets.industrial import resize_image
 from adjax.errors import UserError
 
 GREY, COLOUR = picture(0, (6, 4)), picture(1, (6, 4, 3))
@@ -46,12 +47,11 @@ def test_jpeg_is_close(tmp_path, extension):
 
 
 def test_channels(tmp_path):
-    grey, colour = write(tmp_path / "g.png", GREY), write(tmp_path / "c.png", COLOUR)
-    np.testing.assert_array_equal(read_image(grey, 3), np.repeat(GREY[..., None], 3, -1))
-    luma = (COLOUR @ [0.299, 0.587, 0.114])[..., None]
-    assert np.abs(read_image(colour, 1) - luma).max() <= 1
-    with pytest.raises(UserError, match="1 or 3 channels, not 4"):
-        read_image(grey, 4)
+    grey, colour = write(tmp_path / "g.png", GREY[:4]), write(tmp_path / "c.png", COLOUR[:4])
+    image = resize_image(images.decode(grey), 4, 3)
+    np.testing.assert_array_equal(image, np.repeat(GREY[:4, :, None], 3, -1))
+    luma = (COLOUR[:4] @ [0.299, 0.587, 0.114])[..., None]
+    assert np.abs(resize_image(images.decode(colour), 4, 1) - luma).max() <= 1
 
 
 @pytest.mark.parametrize("extension", ["png", "tif"])

@@ -4,10 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from industrial_helpers import mask, picture, write, write_mvtec, write_rsdds
+from industrial_helpers import mask, picture, read_image, write, write_mvtec, write_rsdds
 
-from adjax.datasets import load_images, open_images, read_image, read_index
-from adjax.datasets.industrial import resize_mask
+from adjax.datasets.industrial import FileTable, load_images, resize_mask
+from adjax.datasets.layouts import read_index
 from adjax.errors import UserError
 
 
@@ -22,7 +22,6 @@ def test_table_of_a_split(index):
     assert (table.image.shape, table.image.dtype) == ((5, 16, 16, 3), np.uint8)
     assert (table.mask.shape, table.mask.dtype) == ((5, 16, 16), bool)
     assert table.defect == ("cut", "cut", "good", "hole", "hole")
-    assert table.label.tolist() == [1, 1, 0, 1, 1]
     assert table.path[2] == "test/good/000.png"
     assert table.mask.any((1, 2)).tolist() == [True, True, False, True, True]
     assert not table.image.flags.writeable
@@ -59,7 +58,7 @@ def test_no_masks_if_one_is_missing(index):
     index.items[0].mask.unlink()
     again = read_index("mvtec_ad", str(index.directory.parent), "part")
     assert load_images(again, "test", size=4, channels=1).mask is None
-    table = open_images(again, "test", size=4, channels=1)
+    table = FileTable(again, "test", size=4, channels=1)
     assert not table.has_masks
     assert table.read_masks([1, 2]).shape == (2, 4, 4)
     with pytest.raises(UserError, match=r"cut/000.png: has no ground truth"):
@@ -68,7 +67,7 @@ def test_no_masks_if_one_is_missing(index):
 
 def test_files_are_the_table(index):
     whole = load_images(index, "test", size=9, channels=1)
-    table = open_images(index, "test", size=9, channels=1)
+    table = FileTable(index, "test", size=9, channels=1)
     assert (table.shape, table.dtype, len(table)) == ((5, 9, 9, 1), np.uint8, 5)
     assert (table.defect, table.path) == (whole.defect, whole.path)
     for rows in ([], [3], [4, 0, 0, 2], np.arange(5)):
@@ -79,7 +78,7 @@ def test_files_are_the_table(index):
 
 def test_many_threads_read_one_table(index):
     whole = load_images(index, "test", size=9, channels=1)
-    table = open_images(index, "test", size=9, channels=1)
+    table = FileTable(index, "test", size=9, channels=1)
     rows = [np.random.default_rng(seed).integers(0, 5, 7) for seed in range(40)]
     with ThreadPoolExecutor(8) as threads:
         for wanted, images in zip(rows, threads.map(table.read, rows), strict=True):
@@ -101,7 +100,7 @@ def test_damaged_files_are_named(index):
     path.write_bytes(path.read_bytes()[:50])
     with pytest.raises(UserError, match=r"train/good/001.png: damaged"):
         load_images(index, "train", size=4, channels=1)
-    table = open_images(index, "train", size=4, channels=1)
+    table = FileTable(index, "train", size=4, channels=1)
     assert len(table.read([0, 2])) == 2
     with pytest.raises(UserError, match=r"train/good/001.png: damaged"):
         table.read([0, 1])

@@ -16,12 +16,12 @@ from industrial_helpers import (
     write_rsdds,
 )
 
-from adjax.datasets import INDUSTRIAL, Item, categories, read_index
+from adjax.datasets.catalog import CATEGORIES, INDUSTRIAL, OBJECTS, TEXTURES, title
+from adjax.datasets.layouts import Item, read_index
 from adjax.errors import UserError
-from adjax.reports import published
 
 
-def found(index):
+def rows_of(index):
     """(split, defect, path, mask, box) of each item, paths relative."""
     directory = index.directory
     return [
@@ -49,7 +49,7 @@ def test_mvtec_ad(tmp_path, extension):
     index = read_index("mvtec_ad", str(tmp_path), "bottle")
     assert index[:3] == ("mvtec_ad", "bottle", tmp_path / "bottle")
     truth = "ground_truth/{}/{:03d}_mask.png"
-    assert found(index) == [
+    assert rows_of(index) == [
         *(
             ("test", defect, f"test/{defect}/{n:03d}.{extension}", truth.format(defect, n), None)
             for defect, n in (("cut", 0), ("cut", 1))
@@ -83,7 +83,7 @@ def test_hidden_and_other_files_are_left_out(tmp_path):
 
 def test_mvtec_3d(tmp_path):
     write_mvtec_3d(tmp_path / "tire")
-    assert found(read_index("mvtec_3d_rgb", str(tmp_path), "tire")) == [
+    assert rows_of(read_index("mvtec_3d_rgb", str(tmp_path), "tire")) == [
         ("test", "good", "test/good/rgb/000.png", None, None),
         ("test", "hole", "test/hole/rgb/000.png", "test/hole/gt/000.png", None),
         ("train", "good", "train/good/rgb/000.png", None, None),
@@ -97,7 +97,7 @@ def test_mvtec_3d(tmp_path):
 @pytest.mark.parametrize("extension", ["PNG", "jpg"])  # Labels.txt says .PNG
 def test_dagm(tmp_path, extension):
     write_dagm(tmp_path / "Class8", extension)
-    assert found(read_index("dagm2007", str(tmp_path), "Class8")) == [
+    assert rows_of(read_index("dagm2007", str(tmp_path), "Class8")) == [
         ("test", "defect", f"Test/0002.{extension}", f"Test/Label/0002_label.{extension}", None),
         ("test", "defect", f"Train/0005.{extension}", f"Train/Label/0005_label.{extension}", None),
         ("test", "good", f"Test/0001.{extension}", None, None),
@@ -126,7 +126,7 @@ def test_rsdds(tmp_path):
     index = read_index("rsdds", str(tmp_path), "type_i")
     images, truth = "Rail surface images/rail_{}.jpg", "GroundTruth/rail_{}.jpg"
     good = [(n, top) for n in range(1, 7) for top in (0, 20)]
-    assert found(index) == [
+    assert rows_of(index) == [
         *(
             ("test", "defect", images.format(n), truth.format(n), (10, 0, 10, 10))
             for n in range(1, 7)
@@ -144,7 +144,7 @@ def test_nanotwice(tmp_path):
     index = read_index("nanotwice", str(tmp_path))
     assert index.category == "nanotwice"
     images, truth = "Anomalous/images/ER1{}.tif", "Anomalous/gt/ER1{}_gt.png"
-    assert found(index) == [
+    assert rows_of(index) == [
         *(("test", "anomalous", images.format(n), truth.format(n), None) for n in range(2)),
         *(("train", "good", f"Normal/ER{n}.tif", None, None) for n in range(2)),
     ]
@@ -220,10 +220,9 @@ def test_misplaced_images_are_refused(tmp_path):
     assert "ground truth of two images" in refusal("folder", str(tmp_path), "")
 
 
-def test_official_categories():
-    assert categories("mvtec_ad") == (*published._TEXTURES, *published._OBJECTS)
-    counts = {name: len(categories(name)) for name in INDUSTRIAL}
-    assert counts == {
+def test_catalog():
+    assert CATEGORIES["mvtec_ad"] == TEXTURES + OBJECTS
+    assert {name: len(CATEGORIES[name]) for name in INDUSTRIAL} == {
         "mvtec_ad": 15,
         "mvtec_3d_rgb": 10,
         "dagm2007": 10,
@@ -232,8 +231,7 @@ def test_official_categories():
         "kolektor_sdd": 1,
         "folder": 0,
     }
-    with pytest.raises(UserError, match="unknown data set"):
-        categories("mnist")
+    assert (title("mvtec_ad"), title("kmnist")) == ("MVTec AD", "kmnist")
 
 
 def test_wide_images_are_cropped_along_their_width(tmp_path):

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adjax.datasets import Table, leave_one_out_split, one_class_split, resolve_class
+from adjax.datasets.one_class import leave_one_out_split, one_class_split, resolve_class
+from adjax.datasets.tables import Table
 from adjax.errors import UserError
 
 LABEL = np.arange(40, dtype=np.int32) % 4

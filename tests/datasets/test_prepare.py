@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from adjax.datasets import import_arrays, load_table, prepare
+from adjax.datasets import prepare
+from adjax.datasets.prepare import import_dataset
+from adjax.datasets.sources import read_source
+from adjax.datasets.tables import load_table
 from adjax.errors import UserError
 
 
@@ -49,7 +52,7 @@ def assert_round_trip(name, data_dir, content):
 )
 def test_known_name_round_trips(tmp_path, name, shape, classes):
     content, data_dir = arrays(shape, classes), str(tmp_path / "data")
-    folder = import_arrays(name, write(tmp_path / "a.npz", **content), data_dir)
+    folder = import_dataset(name, write(tmp_path / "a.npz", **content), data_dir)
     assert Path(folder).is_relative_to(data_dir)
     assert_round_trip(name, data_dir, content)
     label = tfds.load(name, data_dir=data_dir, download=False, split="test", batch_size=-1)["label"]
@@ -57,20 +60,20 @@ def test_known_name_round_trips(tmp_path, name, shape, classes):
 
 
 def test_known_name_keeps_its_class_names(tmp_path):
-    import_arrays("fashion_mnist", write(tmp_path / "a.npz", **arrays()), str(tmp_path))
+    import_dataset("fashion_mnist", write(tmp_path / "a.npz", **arrays()), str(tmp_path))
     assert load_table("fashion_mnist", "test", str(tmp_path)).class_names[1] == "Trouser"
 
 
 def test_unknown_name_round_trips(tmp_path):
     content = arrays((9, 7, 3), 4) | {"class_names": np.array(["a", "b", "c", "d"])}
-    folder = import_arrays("my_parts", write(tmp_path / "a.npz", **content), str(tmp_path))
+    folder = import_dataset("my_parts", write(tmp_path / "a.npz", **content), str(tmp_path))
     assert_round_trip("my_parts", str(tmp_path), content)
     assert load_table("my_parts", "train", str(tmp_path)).class_names == ("a", "b", "c", "d")
     assert tfds.builder_from_directory(folder).info.splits["train"].num_examples == 8
 
 
 def test_unknown_name_without_class_names(tmp_path):
-    import_arrays("my_parts", write(tmp_path / "a.npz", **arrays((5, 5), 3)), str(tmp_path))
+    import_dataset("my_parts", write(tmp_path / "a.npz", **arrays((5, 5), 3)), str(tmp_path))
     assert load_table("my_parts", "train", str(tmp_path)).class_names == ("0", "1", "2")
 
 
@@ -101,6 +104,8 @@ def bad(**changes):
         ("mine/config", arrays(), "a new name has no /config"),
         ("emnist/nonsense", arrays(), "dataset 'emnist/nonsense'"),
         ("Not A Name", arrays(), "must be snake case"),
+        ("mvtec_ad/bottle", arrays(), "read where they lie, give --config.data.dir=FOLDER"),
+        ("folder", arrays(), "'folder' needs no preparation"),
         ("coco", arrays(), "is not an image-classification set"),
         ("cats_vs_dogs", arrays(), "only uint8 images of one fixed size"),
     ],
@@ -108,7 +113,7 @@ def bad(**changes):
 def test_refuses_in_one_line(tmp_path, name, content, message):
     data_dir = tmp_path / "data"
     with pytest.raises(UserError, match=message) as caught:
-        import_arrays(name, write(tmp_path / "a.npz", **content), str(data_dir))
+        import_dataset(name, write(tmp_path / "a.npz", **content), str(data_dir))
     assert "\n" not in str(caught.value)
     assert not data_dir.exists()
 
@@ -119,26 +124,26 @@ def test_refuses_a_file_that_is_no_npz(tmp_path, content):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(UserError, match=r"cannot read|is not a file"):
-        import_arrays("mine", str(path), str(tmp_path))
+        import_dataset("mine", str(path), str(tmp_path))
 
 
 def test_refuses_a_single_array(tmp_path):
     np.save(tmp_path / "a.npy", np.zeros(3))
     with pytest.raises(UserError, match="cannot read"):
-        import_arrays("mine", str(tmp_path / "a.npy"), str(tmp_path))
+        import_dataset("mine", str(tmp_path / "a.npy"), str(tmp_path))
 
 
 def test_refuses_to_overwrite(tmp_path):
     source = write(tmp_path / "a.npz", **arrays())
-    import_arrays("mine", source, str(tmp_path))
+    import_dataset("mine", source, str(tmp_path))
     with pytest.raises(UserError, match="already prepared: delete"):
-        import_arrays("mine", source, str(tmp_path))
+        import_dataset("mine", source, str(tmp_path))
 
 
 def test_refuses_a_data_dir_that_is_a_file(tmp_path):
     source = write(tmp_path / "a.npz", **arrays())
     with pytest.raises(UserError, match="cannot write dataset 'mine' to"):
-        import_arrays("mine", source, source)
+        import_dataset("mine", source, source)
 
 
 def test_failed_import_leaves_nothing(tmp_path, monkeypatch):
@@ -151,20 +156,20 @@ def test_failed_import_leaves_nothing(tmp_path, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(prepare, "_examples", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            import_arrays("fashion_mnist", source, str(tmp_path))
+            import_dataset("fashion_mnist", source, str(tmp_path))
     with pytest.raises(UserError, match="not prepared"):
         load_table("fashion_mnist", "train", str(tmp_path))
     assert list((tmp_path / "fashion_mnist").iterdir()) == []
-    import_arrays("fashion_mnist", source, str(tmp_path))
+    import_dataset("fashion_mnist", source, str(tmp_path))
 
 
 def test_killed_import_does_not_load(tmp_path):
     source = write(tmp_path / "a.npz", **arrays())
-    folder = import_arrays("fashion_mnist", source, str(tmp_path))
+    folder = import_dataset("fashion_mnist", source, str(tmp_path))
     os.rename(folder, Path(folder).parent / "incomplete.A1B2C3_3.0.1")  # all but the last rename
     with pytest.raises(UserError, match="not prepared"):
         load_table("fashion_mnist", "train", str(tmp_path))
-    import_arrays("fashion_mnist", source, str(tmp_path))
+    import_dataset("fashion_mnist", source, str(tmp_path))
     assert load_table("fashion_mnist", "train", str(tmp_path)).label.shape == (20,)
 
 
@@ -174,13 +179,13 @@ def test_download_failure_says_what_to_do(tmp_path, monkeypatch):
 
     monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", offline)
     with pytest.raises(UserError, match=r"\(no route to host\): give .* --source=FILE") as caught:
-        import_arrays("kmnist", "", str(tmp_path))
+        import_dataset("kmnist", "", str(tmp_path))
     assert "\n" not in str(caught.value)
 
 
 def test_download_of_an_unknown_name(tmp_path):
     with pytest.raises(UserError, match="TFDS knows no dataset 'mine' to download"):
-        import_arrays("mine", "", str(tmp_path))
+        import_dataset("mine", "", str(tmp_path))
 
 
 def test_download_lets_tfds_prepare(tmp_path, monkeypatch):
@@ -188,7 +193,7 @@ def test_download_lets_tfds_prepare(tmp_path, monkeypatch):
     monkeypatch.setattr(
         tfds.core.DatasetBuilder, "download_and_prepare", lambda builder: calls.append(builder)
     )
-    assert import_arrays("kmnist", "", str(tmp_path)) == str(tmp_path / "kmnist" / "3.0.1")
+    assert import_dataset("kmnist", "", str(tmp_path)) == str(tmp_path / "kmnist" / "3.0.1")
     assert [builder.name for builder in calls] == ["kmnist"]
 
 
@@ -207,7 +212,7 @@ def sheets(**changes):
 
 
 def test_sheets_are_cut_down_the_columns(tmp_path):
-    source = prepare.read_source(write(tmp_path / "a.npz", **sheets()))
+    source = read_source(write(tmp_path / "a.npz", **sheets()))
     assert source.image["train"].shape == (50_000, 32, 32, 3)
     assert source.image["test"].shape == (10_000, 32, 32, 3)
     number = source.image["test"][:, 16, 16].astype(int)
@@ -224,7 +229,7 @@ def test_sheets_are_cut_down_the_columns(tmp_path):
 )
 def test_damaged_sheets(tmp_path, changes, message):
     with pytest.raises(UserError, match=message):
-        import_arrays("cifar10", write(tmp_path / "a.npz", **sheets(**changes)), str(tmp_path))
+        import_dataset("cifar10", write(tmp_path / "a.npz", **sheets(**changes)), str(tmp_path))
 
 
 def test_sheet_of_another_size(tmp_path):
@@ -233,14 +238,16 @@ def test_sheet_of_another_size(tmp_path):
     image_module.new("RGB", (32, 32)).save(buffer, "webp")
     wrong = np.frombuffer(buffer.getvalue(), np.uint8)
     with pytest.raises(UserError, match=r"sheet_00 is an image of shape \(32, 32, 3\)"):
-        import_arrays("cifar10", write(tmp_path / "a.npz", **sheets(sheet_00=wrong)), str(tmp_path))
+        import_dataset(
+            "cifar10", write(tmp_path / "a.npz", **sheets(sheet_00=wrong)), str(tmp_path)
+        )
 
 
 def test_sheets_need_pillow(tmp_path, monkeypatch):
     source = write(tmp_path / "a.npz", sheet_00=np.zeros(9, np.uint8))
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(UserError, match="pip install pillow"):
-        import_arrays("cifar10", source, str(tmp_path))
+        import_dataset("cifar10", source, str(tmp_path))
 
 
 @pytest.mark.slow
@@ -251,8 +258,8 @@ def test_real_cifar10(tmp_path, repository):
         pytest.skip("no CIFAR-10 sheets: set ADJAX_DATA_DIR to the folder of outside data")
     if shutil.disk_usage(tmp_path).free < 1 << 30:
         pytest.skip("less than 1 GiB free for the imported CIFAR-10")
-    import_arrays("cifar10", str(source), str(tmp_path))
-    expected = prepare.read_source(source)
+    import_dataset("cifar10", str(source), str(tmp_path))
+    expected = read_source(source)
     for split, count in (("train", 5000), ("test", 1000)):
         table = load_table("cifar10", split, str(tmp_path))
         assert np.bincount(table.label).tolist() == [count] * 10

@@ -1,4 +1,4 @@
-"""What cannot be read says so in one line, at once, without the network."""
+"""A set that cannot be read says so in one line, at once, without the network."""
 
 import socket
 import time
@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from adjax.datasets import import_arrays, load_table
+from adjax.datasets.prepare import import_dataset
+from adjax.datasets.tables import load_table
 from adjax.errors import UserError
 
 
@@ -25,7 +26,7 @@ def prepared(tmp_path):
     """A folder that holds the set `mine`: six 4 x 4 images, two classes."""
     image, label = np.zeros((6, 4, 4), np.uint8), np.arange(6) % 2
     np.savez(tmp_path / "a.npz", x_train=image, y_train=label, x_test=image, y_test=label)
-    import_arrays("mine", str(tmp_path / "a.npz"), str(tmp_path))
+    import_dataset("mine", str(tmp_path / "a.npz"), str(tmp_path))
     return tmp_path
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from adjax.evaluation import auroc
+from adjax.evaluation.metrics import auroc
 
 
 @st.composite

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from adjax.evaluation import can_choose, choose
+from adjax.evaluation.oracle import can_choose, choose
 
 
 @pytest.fixture(scope="module")

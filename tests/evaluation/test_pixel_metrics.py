@@ -12,8 +12,7 @@ from pixel_helpers import a_test_set
 from scipy import ndimage
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 
-from adjax.evaluation import count_pixels, metrics_of, pixel_metrics
-from adjax.evaluation.pixel_metrics import aupro
+from adjax.evaluation.pixel_metrics import aupro, count_pixels, metrics_of, pixel_metrics
 
 
 def naive_metrics(maps, masks, limit=0.3):

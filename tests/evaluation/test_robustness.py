@@ -4,15 +4,9 @@ import numpy as np
 import pytest
 from pixel_helpers import a_test_set
 
-from adjax.evaluation import (
-    change_images,
-    count_pixels,
-    pixel_metrics,
-    pixel_rates,
-    quantile,
-    robustness_table,
-)
-from adjax.evaluation.robustness import CHANGES, STRENGTHS
+from adjax.evaluation.pixel_metrics import count_pixels, pixel_metrics
+from adjax.evaluation.robustness import CHANGES, STRENGTHS, change_images, robustness_table
+from adjax.evaluation.thresholds import pixel_rates, quantile
 
 IMAGE = np.random.default_rng(0).random((5, 12, 10, 3), np.float32) * 0.4 + 0.3
 

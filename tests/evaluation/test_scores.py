@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from adjax.evaluation import choose_examples, collect_scores
+from adjax.evaluation.scores import choose_examples, collect_scores
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (11, 2, 2, 1), np.uint8)
 

@@ -8,13 +8,12 @@ from pixel_helpers import a_test_set
 from scipy import ndimage
 from sklearn.metrics import f1_score
 
-from adjax.evaluation import (
+from adjax.evaluation.pixel_metrics import count_pixels, oracle_best_f1
+from adjax.evaluation.thresholds import (
     choose_thresholds,
-    count_pixels,
     f1_curve,
     k_sigma,
     minimum_area,
-    oracle_best_f1,
     pixel_rates,
     quantile,
     stability,

@@ -1,7 +1,6 @@
-"""Shared by the tests of methods: the smoke config on images of 8 x 8 and a random teacher."""
+"""Shared by the tests of methods: all methods on images of 8 x 8 and a random teacher."""
 
 import functools
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -9,54 +8,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from jax.sharding import Mesh, PartitionSpec
-from ml_collections import ConfigDict
+from method_helpers import WINDOW, build_method, sections_of
 from model_helpers import random_variables
 
-from adjax.methods import DATA_AXIS, METHODS, create_method
-from adjax.models import RNAN, ConvAutoencoder
-
-WINDOW = 7
-AUTOENCODER = {
-    "batch_size": 4,
-    "steps": 8,
-    "learning_rate": 1e-3,
-    "weight_decay": 0.0,
-    "schedule": "constant",
-    "corruption": "stain",
-    "depth": 2,
-    "width": 4,
-    "kernel": 3,
-    "code_size": 4,
-    "extra_layers": 0,
-}
+from adjax.methods import infos
+from adjax.methods.stage import DATA_AXIS
+from adjax.models.conv_autoencoder import ConvAutoencoder
+from adjax.models.rnan import RNAN
 
 
 @pytest.fixture(scope="session")
-def config_of():
-    """`method -> config`, the smallest that has every part."""
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.syspath_prepend(Path(__file__).resolve().parents[2])
-        from configs import mnist
-
-    def get(name):
-        config = mnist.get_config("ae,smoke")
-        config.method = name
-        config.autoencoder = ConfigDict(AUTOENCODER)
-        config.corruption = ConfigDict({"stain": {"blur": 0.0}})
-        config.uncertainty = ConfigDict({"passes": 6, "aesc": (0.2, 0.5), "ae_d6": (0.0, 0.5)})
-        config.distance.window = WINDOW
-        config.teacher.widths = (4, 8)
-        config.student.groups = 1
-        config.student.nonlocal_groups = (0,)
-        return config
-
-    return get
-
-
-@pytest.fixture(scope="session")
-def methods(config_of):
+def methods():
     """Every method by its name."""
-    return {name: create_method(config_of(name)) for name in METHODS}
+    return {name: build_method(name) for name in infos()}
 
 
 @pytest.fixture(scope="session")
@@ -67,12 +31,12 @@ def batch():
 
 
 @pytest.fixture(scope="session")
-def networks(config_of):
+def networks():
     """`name -> (variables, image -> output)`: random weights, statistics unlike any batch's."""
-    config = config_of("oe_sdn")
-    student = config.student
+    sections = sections_of("oe_sdn")
+    teacher, student = sections.teacher, sections.student
     models = {
-        "teacher": ConvAutoencoder(config.teacher.code_size, config.teacher.widths),
+        "teacher": ConvAutoencoder(teacher.code_size, teacher.widths),
         "student": RNAN(student.groups, student.nonlocal_groups, student.features),
     }
 

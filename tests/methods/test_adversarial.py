@@ -8,8 +8,8 @@ import optax
 import pytest
 from scipy.special import log_expit
 
-from adjax.methods import DATA_AXIS, adversarial
-from adjax.methods.stage import TrainState, drawn_share
+from adjax.methods import adversarial
+from adjax.methods.stage import DATA_AXIS, TrainState, drawn_share
 from adjax.ops import Conv, ConvTranspose
 
 RNG = np.random.default_rng(0)

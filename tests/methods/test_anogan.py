@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from method_helpers import build_method
 
-from adjax.methods import create_method
-from adjax.methods.anogan import search_latents
-from adjax.models import DCDiscriminator, DCGenerator
+from adjax.methods.anogan.method import search_latents
+from adjax.models.dcgan import DCDiscriminator, DCGenerator
 from adjax.ops import convolution_backend
 
 RATE, SIZE = 0.01, 5
@@ -19,12 +19,15 @@ WEIGHT = 0.3
 
 
 @pytest.fixture(scope="module")
-def method(config_of):
+def method():
     """Tiny networks for images of 8 x 8, a search of six steps."""
-    config = config_of("anogan")
-    config.anogan.latent_size = SIZE
-    config.anogan_search.update(steps=6, learning_rate=0.05, feature_weight=WEIGHT)
-    return create_method(config)
+    changes = {
+        "anogan.latent_size": SIZE,
+        "anogan_search.steps": 6,
+        "anogan_search.learning_rate": 0.05,
+        "anogan_search.feature_weight": WEIGHT,
+    }
+    return build_method("anogan", changes)
 
 
 @pytest.fixture(scope="module")

@@ -2,20 +2,24 @@
 
 import jax
 import numpy as np
+from method_helpers import sections_of
 
 MEMBER = {"teacher.learning_rate": np.float32(1e-3), "teacher.weight_decay": np.float32(0)}
 
 
-def test_stage_of_the_autoencoder(methods, config_of):
+def test_stage_of_the_autoencoder(methods):
     method = methods["ae"]
     (stage,) = method.stages
-    settings = config_of("ae").teacher
     assert method.name == "ae"
     assert method.dynamic == ("teacher.learning_rate", "teacher.weight_decay")
-    assert (stage.name, stage.steps, stage.batch_size) == ("teacher", settings.steps, 16)
+    assert (stage.name, stage.steps, stage.batch_size) == (
+        "teacher",
+        sections_of("ae").teacher.steps,
+        16,
+    )
     assert stage.auxiliary is None
     assert stage.images_per_update == 16
-    assert set(stage.sections) == {"data", "distance", "teacher"}
+    assert set(stage.depends_on) == {"data", "distance", "teacher"}
 
 
 def test_score_is_the_distance_of_image_and_reconstruction(

@@ -1,4 +1,4 @@
-"""Auxiliary images that the teacher takes part in, and the choice of a set."""
+"""Auxiliary images that the teacher takes part in."""
 
 import jax
 import jax.numpy as jnp
@@ -6,16 +6,13 @@ import numpy as np
 import pytest
 from model_helpers import random_variables
 
-from adjax.errors import UserError
 from adjax.losses import Distance
-from adjax.methods.auxiliary import (
+from adjax.methods.style_distillation.auxiliary import (
     adversarial_noise,
     auxiliary_images,
-    auxiliary_set,
     reconstruction,
 )
-from adjax.models import ConvAutoencoder
-from configs import cifar10, mnist
+from adjax.models.conv_autoencoder import ConvAutoencoder
 
 D = Distance(window=7)
 
@@ -76,18 +73,3 @@ def test_images_of_the_pipeline_are_taken_from_the_batch(teacher):
     batch = {"image": image, "auxiliary": image**2}
     made = auxiliary_images(("rotation", {}), batch, reconstruct, D)
     np.testing.assert_array_equal(made, image**2)
-
-
-def test_a_set_comes_with_its_parameters():
-    config = cifar10.get_config("oe_sdn")
-    config.student.auxiliary = "adversarial_noise"
-    assert auxiliary_set(config) == ("adversarial_noise", {"eps": 8 / 255})
-
-
-def test_an_unknown_set_raises():
-    config = mnist.get_config("oe_sdn")
-    config.student.auxiliary = "snow"
-    with pytest.raises(
-        UserError, match=r"config.student.auxiliary='snow': choose one of adversarial_noise, "
-    ):
-        auxiliary_set(config)

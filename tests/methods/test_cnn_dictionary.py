@@ -12,21 +12,23 @@ import pytest
 import tensorflow as tf
 from dictionary_helpers import FEATURES, cnn_dictionary, use_few_features
 from jax import export
+from method_helpers import build_method
 from model_helpers import random_variables
 from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
 from adjax.errors import UserError
-from adjax.methods import create_method
-from adjax.methods.cnn_dictionary import (
+from adjax.methods import lookup
+from adjax.methods.cnn_dictionary.method import (
     build,
     draw_patches,
     nearest,
     window_scores,
 )
-from adjax.models import EfficientNetLite0
+from adjax.models.efficientnet_lite import EfficientNetLite0
 from adjax.ops import convolution_backend
+from adjax.settings import read
 
 
 @functools.cache
@@ -45,11 +47,15 @@ def network_features():
     return jax.jit(lambda images: EfficientNetLite0().apply(random_network(), images)[0])
 
 
+def small(**values):
+    values = {"patch": 6, "entries": 3, "at_once": 3, **values}
+    changes = {f"dictionary.{key}": value for key, value in values.items()}
+    return build_method("cnn_dictionary", changes)
+
+
 @pytest.fixture(scope="module")
-def method(config_of):
-    config = config_of("cnn_dictionary")
-    config.dictionary.update(patch=6, stride=4, input=32, patches=80, entries=3, at_once=3)
-    return create_method(config)
+def method():
+    return small(stride=4, input=32, patches=80)
 
 
 @pytest.fixture(scope="module")
@@ -71,21 +77,22 @@ def dictionary(method):
 def test_stages(method):
     network, dictionary = method.stages
     assert (network.name, dictionary.name) == ("features", "dictionary")
-    assert network.sections == ("network=efficientnet_lite0",)
-    assert dictionary.sections == ("data", "network=efficientnet_lite0", "dictionary")
+    assert network.depends_on == ("network=efficientnet_lite0",)
+    assert dictionary.depends_on == ("data", "network=efficientnet_lite0", "dictionary")
     like = jax.tree.map(lambda leaf: leaf.shape, network.shapes((8, 8, 1)))
     assert like == jax.tree.map(np.shape, random_network())
     assert method.image_scores == ("max", "mean")
     assert method.dynamic == ()
 
 
-def test_impossible_settings_are_refused(method, config_of):
+def test_impossible_settings_are_refused(method):
     with pytest.raises(ValueError, match="windows of 6 px at stride 4 do not cover 5 px"):
         method.stages[1].shapes((8, 5, 1))
-    config = config_of("cnn_dictionary")
-    config.dictionary.update(patches=9, entries=10)
+    defaults = lookup("cnn_dictionary").sections["dictionary"]
     with pytest.raises(UserError, match=r"dictionary.patches=9: .* config.dictionary.entries=10"):
-        create_method(config)
+        read(defaults, {"patches": 9, "entries": 10}, "dictionary")
+    with pytest.raises(UserError, match=r"dictionary.stride=17: must not be above .*patch=16"):
+        read(defaults, {"stride": 17}, "dictionary")
 
 
 def test_patches_are_cut_out_of_the_images():
@@ -208,11 +215,9 @@ def test_score_equals_its_parts(method, dictionary):
     assert scores.reconstruction == {}
 
 
-def test_score_is_exported_for_any_number_of_images(config_of, monkeypatch):
+def test_score_is_exported_for_any_number_of_images(monkeypatch):
     use_few_features(monkeypatch)
-    config = config_of("cnn_dictionary")
-    config.dictionary.update(patch=6, stride=2, entries=3, at_once=3)
-    method = create_method(config)
+    method = small(stride=2)
     drawn = np.random.default_rng(0).random((40, FEATURES), np.float32)
     variables = {
         "features": {"params": method.stages[0].compute(None, {}, {})},

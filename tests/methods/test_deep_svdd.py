@@ -4,13 +4,15 @@ import jax
 import numpy as np
 import optax
 import pytest
+from method_helpers import build_method
 from model_helpers import random_variables
 
 from adjax.errors import UserError
-from adjax.methods import Fit, create_method
-from adjax.methods.deep_svdd import away_from_zero
-from adjax.models import LeNet, LeNetAutoencoder
-from adjax.settings import check_config
+from adjax.methods import lookup
+from adjax.methods.deep_svdd.method import away_from_zero
+from adjax.methods.stage import Fit
+from adjax.models.svdd_lenet import LeNet, LeNetAutoencoder
+from adjax.settings import read
 
 SIZE = 16
 MODEL = (4, 4), 16
@@ -28,17 +30,9 @@ def image():
     return np.random.default_rng(0).random((8, SIZE, SIZE, 1), np.float32)
 
 
-@pytest.fixture(scope="module")
-def method_of(config_of):
-    """`objective, warm-up steps -> method`."""
-
-    def create(objective="one_class", warm_up_steps=0):
-        config = config_of("deep_svdd")
-        config.svdd.objective = objective
-        config.svdd.warm_up_steps = warm_up_steps
-        return create_method(config)
-
-    return create
+def method_of(objective="one_class", warm_up_steps=0):
+    changes = {"svdd.objective": objective, "svdd.warm_up_steps": warm_up_steps}
+    return build_method("deep_svdd", changes)
 
 
 @pytest.fixture(scope="module")
@@ -78,18 +72,18 @@ def distances(code, frozen):
     return ((code - frozen["centre"]["params"]["centre"]) ** 2).sum(-1)
 
 
-def test_stages(method_of):
+def test_stages():
     method = method_of()
     assert method.name == "deep_svdd"
     names = [stage.name for stage in method.stages]
     assert names == ["contrast", "svdd_autoencoder", "centre", "svdd"]
     assert [isinstance(stage, Fit) for stage in method.stages] == [True, False, True, False]
-    assert set(method.stages[2].sections) == {"data", "svdd_autoencoder"}
-    assert set(method.stages[3].sections) == {"data", "svdd_autoencoder", "svdd"}
+    assert set(method.stages[2].depends_on) == {"data", "svdd_autoencoder"}
+    assert set(method.stages[3].depends_on) == {"data", "svdd_autoencoder", "svdd"}
     assert set(method.dynamic) == set(MEMBER)
 
 
-def test_contrast_is_of_the_training_images(method_of, image):
+def test_contrast_is_of_the_training_images(image):
     fit = method_of().stages[0]
     found = fit.compute(lambda size: iter([image[:5], image[5:]]), {}, {})
     centred = image - image.mean((1, 2, 3), keepdims=True)
@@ -102,7 +96,7 @@ def test_contrast_is_of_the_training_images(method_of, image):
     }
 
 
-def test_autoencoder_is_judged_by_the_squared_error_of_an_image(method_of, frozen, image):
+def test_autoencoder_is_judged_by_the_squared_error_of_an_image(frozen, image):
     stage, variables = method_of().stages[1], frozen["svdd_autoencoder"]
     loss = jax.jit(stage.validate)(variables, frozen, image)
     reconstruction, _ = jax.jit(LeNetAutoencoder(*MODEL).apply)(variables, scaled(image))
@@ -110,7 +104,7 @@ def test_autoencoder_is_judged_by_the_squared_error_of_an_image(method_of, froze
     np.testing.assert_allclose(loss, desired, rtol=1e-4)
 
 
-def test_centre_is_the_mean_code_away_from_zero(method_of, frozen, image):
+def test_centre_is_the_mean_code_away_from_zero(frozen, image):
     fit = method_of().stages[2]
     found = fit.compute(lambda size: iter([image[:3], image[3:]]), frozen, {})["centre"]
     encoder = {name: tree["encoder"] for name, tree in frozen["svdd_autoencoder"].items()}
@@ -129,7 +123,7 @@ def test_coordinates_keep_their_sign():
 
 
 @pytest.mark.parametrize("objective", ["one_class", "soft_boundary"])
-def test_last_stage_begins_as_the_pre_trained_encoder(method_of, frozen, objective):
+def test_last_stage_begins_as_the_pre_trained_encoder(frozen, objective):
     stage = method_of(objective).stages[3]
     image = np.zeros((1, SIZE, SIZE, 1), np.float32)
     state = jax.jit(stage.init)(jax.random.key(0), image)
@@ -161,7 +155,7 @@ def state_of(stage, variables):
 
 @pytest.mark.parametrize("radius", [None, 1.5], ids=["one_class", "soft_boundary"])
 def test_first_update_is_adams_on_the_objective_of_the_paper(
-    method_of, frozen, own, image, on_two_devices, radius
+    frozen, own, image, on_two_devices, radius
 ):
     variables, nu = own, 0.1
     if radius is not None:
@@ -196,7 +190,7 @@ def test_first_update_is_adams_on_the_objective_of_the_paper(
 
 @pytest.mark.parametrize("warm_up_steps", [0, 1])
 def test_radius_is_the_quantile_of_the_whole_batch_after_the_warm_up(
-    method_of, frozen, own, image, on_two_devices, warm_up_steps
+    frozen, own, image, on_two_devices, warm_up_steps
 ):
     stage = method_of("soft_boundary", warm_up_steps).stages[3]
     before = {**own, "radius": {"value": np.float32(0.25)}}
@@ -209,7 +203,7 @@ def test_radius_is_the_quantile_of_the_whole_batch_after_the_warm_up(
     assert metrics["radius"] == radius
 
 
-def test_validation_loss_is_the_objective_with_running_statistics(method_of, frozen, own, image):
+def test_validation_loss_is_the_objective_with_running_statistics(frozen, own, image):
     d = distances(codes(own, image), frozen)
     loss = jax.jit(method_of().stages[3].validate)(own, frozen, image)
     np.testing.assert_allclose(loss, d, rtol=1e-4)
@@ -221,7 +215,7 @@ def test_validation_loss_is_the_objective_with_running_statistics(method_of, fro
 
 
 @pytest.mark.parametrize("radius", [None, 0.7], ids=["one_class", "soft_boundary"])
-def test_score_is_the_distance_beyond_the_radius(method_of, frozen, own, image, radius):
+def test_score_is_the_distance_beyond_the_radius(frozen, own, image, radius):
     last, desired = own, distances(codes(own, image), frozen)
     if radius is not None:
         last = {**own, "radius": {"value": np.float32(radius)}}
@@ -238,14 +232,14 @@ def test_score_is_the_distance_beyond_the_radius(method_of, frozen, own, image, 
 @pytest.mark.parametrize(
     ("key", "value", "says"),
     [
-        ("svdd.nu", 0.0, "must be above 0 and at most 1"),
-        ("svdd.milestones", (0, 5), "give numbers of steps, or none"),
-        ("svdd.objective", "hard", "choose one of one_class, soft_boundary"),
-        ("svdd.warm_up_steps", -1, "must not be negative"),
+        ("nu", 0.0, "must be above 0 and at most 1"),
+        ("milestones", (0, 5), "give numbers of steps, or none"),
+        ("objective", "hard", "choose one of one_class, soft_boundary"),
+        ("warm_up_steps", -1, "must not be negative"),
+        ("warm_up_steps", 1200, "must be below config.svdd.steps=1200"),
     ],
 )
-def test_values_that_no_run_could_have(config_of, key, value, says):
-    config = config_of("deep_svdd")
-    config.update_from_flattened_dict({key: value})
-    with pytest.raises(UserError, match=rf"config.{key}=.*: {says}"):
-        check_config(config)
+def test_values_that_no_run_could_have(key, value, says):
+    values = {"objective": "soft_boundary", key: value}
+    with pytest.raises(UserError, match=rf"config.svdd.{key}=.*: {says}"):
+        read(lookup("deep_svdd").sections["svdd"], values, "svdd")

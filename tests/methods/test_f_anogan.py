@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from method_helpers import build_method, sections_of
 
-from adjax.methods import create_method
-from adjax.models import ResNetCritic, ResNetEncoder, ResNetGenerator
+from adjax.models.wgan_resnet import ResNetCritic, ResNetEncoder, ResNetGenerator
 
 RATE, SIZE, KAPPA = 0.01, 5, 0.7
 MEMBER = {
@@ -25,12 +25,10 @@ TRAIN = {"train": True, "mutable": ["batch_stats"]}
 
 
 @pytest.fixture(scope="module")
-def method(config_of):
+def method():
     """Tiny networks for images of 8 x 8, two steps of the critic."""
-    config = config_of("f_anogan")
-    config.wgan.update(latent_size=SIZE, widths=WIDTHS)
-    config.izi_encoder.kappa = KAPPA
-    return create_method(config)
+    changes = {"wgan.latent_size": SIZE, "wgan.widths": WIDTHS, "izi_encoder.kappa": KAPPA}
+    return build_method("f_anogan", changes)
 
 
 @pytest.fixture(scope="module")
@@ -73,12 +71,12 @@ def images(count, seed=0):
     return np.random.default_rng(seed).random((count, 8, 8, 1), np.float32)
 
 
-def test_stages(method, config_of):
+def test_stages(method):
     wgan, encoder = method.stages
-    settings = config_of("f_anogan").wgan
+    own = sections_of("f_anogan").wgan
     assert (wgan.name, encoder.name) == ("wgan", "izi_encoder")
-    assert wgan.batch_size == wgan.images_per_update == 2 * settings.batch_size
-    assert set(encoder.sections) == {"data", "wgan", "izi_encoder"}
+    assert wgan.batch_size == wgan.images_per_update == 2 * own.batch_size
+    assert set(encoder.depends_on) == {"data", "wgan", "izi_encoder"}
     assert wgan.limits[0].metric == "spread"
 
 

@@ -3,36 +3,37 @@
 import jax
 import numpy as np
 import pytest
+from method_helpers import sections_of
 from model_helpers import random_variables
 
-from adjax.models import GANomaly, GANomalyDiscriminator
+from adjax.models.ganomaly import GANomaly, GANomalyDiscriminator
 
 
 @pytest.fixture(scope="module")
-def networks(config_of):
+def networks():
     """Random variables of the stage, and `image in [-1, 1] -> (reconstruction, out)`."""
-    settings = config_of("ganomaly").ganomaly
+    own = sections_of("ganomaly").ganomaly
     models = {
-        "generator": GANomaly(settings.code_size, settings.width),
-        "discriminator": GANomalyDiscriminator(settings.width),
+        "generator": GANomaly(own.code_size, own.width),
+        "discriminator": GANomalyDiscriminator(own.width),
     }
-    own = {name: random_variables(model, (16, 16, 1)) for name, model in models.items()}
+    drawn = {name: random_variables(model, (16, 16, 1)) for name, model in models.items()}
     stage = {
-        key: {name: variables[key] for name, variables in own.items()}
+        key: {name: variables[key] for name, variables in drawn.items()}
         for key in ("params", "batch_stats")
     }
-    return stage, lambda image: models["generator"].apply(own["generator"], image)
+    return stage, lambda image: models["generator"].apply(drawn["generator"], image)
 
 
-def test_stage_of_ganomaly(methods, config_of):
+def test_stage_of_ganomaly(methods):
     method = methods["ganomaly"]
     (stage,) = method.stages
-    settings = config_of("ganomaly").ganomaly
+    own = sections_of("ganomaly").ganomaly
     assert method.name == stage.name == "ganomaly"
     assert method.dynamic == ("ganomaly.learning_rate", "ganomaly.weight_decay")
-    assert (stage.steps, stage.batch_size) == (settings.steps, settings.batch_size)
-    assert stage.images_per_update == settings.batch_size
-    assert set(stage.sections) == {"data", "ganomaly"}
+    assert (stage.steps, stage.batch_size) == (own.steps, own.batch_size)
+    assert stage.images_per_update == own.batch_size
+    assert set(stage.depends_on) == {"data", "ganomaly"}
 
 
 def test_score_is_what_the_codes_differ_by(methods, networks):

@@ -3,54 +3,51 @@
 import numpy as np
 import pytest
 from fit_helpers import assert_exports, fitted, scored, smooth_images, stream
+from method_helpers import build_method, sections_of
 from sklearn.ensemble import IsolationForest
 
-from adjax.methods import create_method
 from adjax.methods.components import features, learn_features
-from adjax.methods.isolation_forest import flat_tree, mean_path
+from adjax.methods.isolation_forest.method import flat_tree, mean_path
 
 TRAIN = smooth_images(150)
 NOISE = np.random.default_rng(0).random((20, 8, 8, 1), np.float32)
 TEST = np.concatenate([smooth_images(20, 1), NOISE])
 
 
-@pytest.fixture
-def config(config_of):
-    config = config_of("isolation_forest")
-    config.isolation_forest.update(trees=30, subsample=100, components=40)
-    return config
+def changes(**values):
+    values = {"trees": 30, "subsample": 100, "components": 40, **values}
+    return {f"isolation_forest.{key}": value for key, value in values.items()}
 
 
-def oracle(settings, train, test):
+def oracle(changes, train, test):
     """Minus scikit-learn's scores of the features that our forest sees."""
-    params, points = learn_features("", settings, stream(train), 3)
+    own = sections_of("isolation_forest", changes).isolation_forest
+    params, points = learn_features("", own, stream(train), 3)
     others = np.asarray(features(params, test))[:, : points.shape[1]]
-    subsample = min(settings.subsample, len(train))
+    subsample = min(own.subsample, len(train))
     forest = IsolationForest(n_estimators=30, max_samples=subsample, random_state=3).fit(points)
     return -forest.score_samples(others)
 
 
 @pytest.mark.parametrize("pca", [True, False])
-def test_score_is_scikit_learns(config, pca):
-    config.isolation_forest.pca = pca
-    method = create_method(config)
+def test_score_is_scikit_learns(pca):
+    given = changes(pca=pca)
+    method = build_method("isolation_forest", given)
     variables = fitted(method, TRAIN)
     (score,) = scored(method, variables, TEST).values()
-    np.testing.assert_allclose(
-        score, oracle(config.isolation_forest, TRAIN, TEST), rtol=0, atol=1e-5
-    )
+    np.testing.assert_allclose(score, oracle(given, TRAIN, TEST), rtol=0, atol=1e-5)
     if not pca:  # few components keep little of white noise
         assert score[20:].mean() > score[:20].mean() + 0.02
     assert_exports(method, variables, TEST)
 
 
 @pytest.mark.parametrize(("count", "subsample"), [(40, 256), (2, 256), (150, 1)])
-def test_few_images_or_small_subsamples(config, count, subsample):
-    config.isolation_forest.subsample = subsample
-    method = create_method(config)
+def test_few_images_or_small_subsamples(count, subsample):
+    given = changes(subsample=subsample)
+    method = build_method("isolation_forest", given)
     (score,) = scored(method, fitted(method, TRAIN[:count]), TEST).values()
     if subsample > 1:  # scikit-learn makes 0.5 of nothing to divide by
-        expected = oracle(config.isolation_forest, TRAIN[:count], TEST)
+        expected = oracle(given, TRAIN[:count], TEST)
         np.testing.assert_allclose(score, expected, rtol=0, atol=1e-5)
     else:
         np.testing.assert_array_equal(score, 1)

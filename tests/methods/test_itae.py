@@ -4,25 +4,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from method_helpers import build_method
 from model_helpers import random_variables
 
-from adjax.methods import create_method
-from adjax.methods.itae import rotations, turn
-from adjax.models import ITAEUNet
+from adjax.methods.itae.method import rotations, turn
+from adjax.models.itae_unet import ITAEUNet
 
 SIZE = 8
 WIDTHS = (4, 6)
 MEMBER = {"itae.learning_rate": np.float32(0.1), "itae.weight_decay": np.float32(0)}
 
 
-@pytest.fixture(scope="module")
-def make(config_of):
-    def make(**values):
-        config = config_of("itae")
-        config.itae.update(widths=WIDTHS, batch_size=4, **values)
-        return create_method(config)
-
-    return make
+def make(**values):
+    values |= {"widths": WIDTHS, "batch_size": 4}
+    return build_method("itae", {f"itae.{key}": value for key, value in values.items()})
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +33,10 @@ def network():
     return variables, jax.jit(lambda image: model.apply(variables, image)[0])
 
 
-def test_stages(make):
+def test_stages():
     stage, normalisation = make().stages
     assert (stage.name, normalisation.name) == ("itae", "normalisation")
-    assert stage.sections == normalisation.sections == ("data", "itae")
+    assert stage.depends_on == normalisation.depends_on == ("data", "itae")
     assert (stage.batch_size, stage.images_per_update, stage.auxiliary) == (4, 4, None)
     assert make().image_scores == ("l2", "l1", "linf")
     assert make().dynamic == ("itae.learning_rate", "itae.weight_decay")
@@ -72,7 +67,7 @@ def erased(key, image):
 
 
 def test_update_on_two_devices_is_a_step_down_the_restoration_error(
-    make, network, image, first_state, on_two_devices
+    network, image, first_state, on_two_devices
 ):
     stage, _ = make(mirror=True, optimizer="sgd", schedule="halving").stages
     variables, _ = network
@@ -100,7 +95,7 @@ def test_update_on_two_devices_is_a_step_down_the_restoration_error(
     jax.tree.map(check, new.params, stepped)
 
 
-def test_optimizers(make):
+def test_optimizers():
     image = jax.ShapeDtypeStruct((1, SIZE, SIZE, 3), jnp.float32)
     for optimizer, moments in (("sgd", 0), ("adam", 2)):
         stage, _ = make(optimizer=optimizer).stages
@@ -110,7 +105,7 @@ def test_optimizers(make):
         assert len(kept) == moments * len(leaves)
 
 
-def test_validation_loss_is_the_mean_over_rotations(make, network, image):
+def test_validation_loss_is_the_mean_over_rotations(network, image):
     variables, restore = network
     found = jax.jit(make().stages[0].validate)(variables, {}, image)
     target = 2 * image - 1
@@ -137,7 +132,7 @@ def naive_errors(network):
     return errors
 
 
-def test_normalisation_is_the_mean_error_of_training_images(make, network, naive_errors):
+def test_normalisation_is_the_mean_error_of_training_images(network, naive_errors):
     training = np.random.default_rng(2).random((21, SIZE, SIZE, 3), np.float32)
 
     def images(size):
@@ -151,7 +146,7 @@ def test_normalisation_is_the_mean_error_of_training_images(make, network, naive
     assert (shape.shape, shape.dtype) == (found["mean_error"].shape, found["mean_error"].dtype)
 
 
-def test_scores(make, network, image, naive_errors):
+def test_scores(network, image, naive_errors):
     normal = np.array([0.5, 1.0, 2.0, 4.0], np.float32)
     variables = {"itae": network[0], "normalisation": {"params": {"mean_error": normal}}}
     scores = jax.jit(make().score)(variables, image, jax.random.key(0))

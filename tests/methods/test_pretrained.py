@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from adjax.errors import UserError
-from adjax.methods import pretrained
-from adjax.methods.torch_file import read_tensors
+from adjax.methods.cnn_dictionary import pretrained
+from adjax.methods.cnn_dictionary.torch_file import read_tensors
 
 ORDERED = b"ccollections\nOrderedDict\n)R"
 

@@ -3,12 +3,15 @@
 import jax
 import numpy as np
 import pytest
+from method_helpers import WINDOW, build_method
 from model_helpers import random_variables
 
 from adjax import losses
-from adjax.errors import UserError
-from adjax.methods import DATA_AXIS, create_method, reconstruction
-from adjax.models import AESc
+from adjax.corruptions.settings import Stain
+from adjax.methods.bergmann import method as bergmann
+from adjax.methods.stage import DATA_AXIS
+from adjax.models.aesc import AESc
+from adjax.settings import as_dict
 
 NETWORKS = {
     "aesc_residual": "aesc",
@@ -21,21 +24,6 @@ NETWORKS = {
 }
 SIZE = 16
 MEMBER = {"autoencoder.learning_rate": np.float32(3e-3), "autoencoder.weight_decay": np.float32(0)}
-
-
-@pytest.fixture(scope="module")
-def small(config_of):
-    """`(method, corruption) -> Method`: with a small network instead of the 128 px one."""
-
-    def make(name, corruption="stain", monkeypatch=None):
-        config = config_of(name)
-        config.autoencoder.corruption = corruption
-        if monkeypatch:
-            tiny = AESc(1, 2, 3, skips=False, batch_axis=DATA_AXIS)
-            monkeypatch.setattr(reconstruction, "_bergmann", lambda _: tiny)
-        return create_method(config), config
-
-    return make
 
 
 @pytest.fixture(scope="module")
@@ -53,44 +41,38 @@ def stained():
 
 
 @pytest.mark.parametrize(("name", "network"), NETWORKS.items())
-def test_stage(methods, config_of, name, network):
+def test_stage(methods, name, network):
     (stage,) = methods[name].stages
     assert (stage.name, stage.steps, stage.batch_size) == ("autoencoder", 8, 4)
     assert stage.images_per_update == 4
     assert stage.auxiliary is None
-    assert stage.corruption == ("stain", {"blur": 0.0})
+    assert stage.corruption == ("stain", as_dict(Stain()))
     own = {"data", "autoencoder", "corruption.stain", f"network={network}"}
-    assert set(stage.sections) - {"distance.window", "distance.sigma"} == own
-    assert ("distance.window" in stage.sections) == (name == "ssim_ae")
+    assert set(stage.depends_on) - {"distance.window", "distance.sigma"} == own
+    assert ("distance.window" in stage.depends_on) == (name == "ssim_ae")
     assert methods[name].dynamic == ("autoencoder.learning_rate", "autoencoder.weight_decay")
 
 
 def test_only_scores_of_one_network_share_a_stage(methods):
-    sections = {name: methods[name].stages[0].sections for name in NETWORKS}
+    depends_on = {name: methods[name].stages[0].depends_on for name in NETWORKS}
     for one, network in NETWORKS.items():
         for other, its_network in NETWORKS.items():
-            assert (sections[one] == sections[other]) == (network == its_network)
+            assert (depends_on[one] == depends_on[other]) == (network == its_network)
 
 
-def test_stage_without_corruption(small):
-    (stage,) = small("unet_ae", "none")[0].stages
+def test_stage_without_corruption():
+    (stage,) = build_method("unet_ae", {"autoencoder.corruption": "none"}).stages
     assert stage.corruption is None
-    assert set(stage.sections) == {"data", "autoencoder", "network=unet_ae"}
-
-
-def test_unknown_corruption_is_refused(small):
-    with pytest.raises(
-        UserError, match=r"autoencoder.corruption='rust': choose one of none, stain"
-    ):
-        small("unet_ae", "rust")
+    assert set(stage.depends_on) == {"data", "autoencoder", "network=unet_ae"}
 
 
 @pytest.mark.parametrize("name", ["ssim_ae", "ae_l2"])
-def test_loss_and_map_of_the_twins(small, monkeypatch, stained, name):
-    method, config = small(name, "none", monkeypatch)
+def test_loss_and_map_of_the_twins(monkeypatch, stained, name):
+    model = AESc(1, 2, 3, skips=False, batch_axis=DATA_AXIS)  # instead of the one for 128 px
+    monkeypatch.setattr(bergmann, "_network", lambda sections: model)
+    method = build_method(name, {"autoencoder.corruption": "none"})
     (stage,) = method.stages
     image = stained[1][:3]
-    model = reconstruction._bergmann(None)
     variables = random_variables(model, image.shape[1:])
     output = np.asarray(model.apply(variables, image)[0])
     scores = jax.jit(method.score)({"autoencoder": variables}, image, jax.random.key(0))
@@ -98,17 +80,16 @@ def test_loss_and_map_of_the_twins(small, monkeypatch, stained, name):
     if name == "ae_l2":
         error, desired = (image - output) ** 2, ((image - output) ** 2).mean((1, 2, 3))
     else:
-        window = config.distance.window
-        error = 1 - losses.ssim(image, output, window=window, padding="same")
-        desired = 1 - losses.ssim(image, output, window=window).mean((1, 2, 3))
+        error = 1 - losses.ssim(image, output, window=WINDOW, padding="same")
+        desired = 1 - losses.ssim(image, output, window=WINDOW).mean((1, 2, 3))
     np.testing.assert_allclose(scores.anomaly_map, error.mean(-1), rtol=0, atol=1e-5)
     np.testing.assert_allclose(loss, desired, rtol=1e-4)
 
 
 @pytest.fixture(scope="module")
-def trained(small, stained):
+def trained(stained):
     """`(method, {"stained" | "clean": (variables, losses)})` of AESc after some hundred steps."""
-    method, _ = small("aesc_residual")
+    method = build_method("aesc_residual")
     (stage,) = method.stages
     # Two axes in front: devices, batches.
     clean, corrupted = (a[:48].reshape(1, 3, 16, SIZE, SIZE, 1) for a in stained[:2])

@@ -5,16 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from method_helpers import sections_of
 from model_helpers import random_variables
 
 from adjax.methods import reproducing_gan
 from adjax.methods.reproducing_gan import DISCRIMINATOR, GENERATOR, from_frame, to_frame
-from adjax.models import (
-    GANomaly,
-    GANomalyDiscriminator,
-    SkipGANomaly,
-    SkipGANomalyDiscriminator,
-)
+from adjax.models.ganomaly import GANomaly, GANomalyDiscriminator
+from adjax.models.skip_ganomaly import SkipGANomaly, SkipGANomalyDiscriminator
 
 
 def softplus(x):
@@ -22,11 +19,11 @@ def softplus(x):
 
 
 class Naive:
-    """Both losses of a method written out, on one device, with the networks of its config."""
+    """Both losses of a method written out, on one device, with the networks of its sections."""
 
-    def __init__(self, config, state, image):
-        settings = config[self.name]
-        self.generator, self.discriminator = self.networks(settings)
+    def __init__(self, state, image):
+        own = sections_of(self.name)[self.name]
+        self.generator, self.discriminator = self.networks(own)
         self.state, self.image = state, image
 
     def make(self, params):
@@ -45,10 +42,10 @@ class Naive:
 class NaiveGANomaly(Naive):
     name = "ganomaly"
 
-    def networks(self, settings):
+    def networks(self, own):
         return (
-            GANomaly(settings.code_size, settings.width),
-            GANomalyDiscriminator(settings.width),
+            GANomaly(own.code_size, own.width),
+            GANomalyDiscriminator(own.width),
         )
 
     def generator_loss(self, params):
@@ -71,10 +68,10 @@ class NaiveGANomaly(Naive):
 class NaiveSkipGANomaly(Naive):
     name = "skip_ganomaly"
 
-    def networks(self, settings):
+    def networks(self, own):
         return (
-            SkipGANomaly(settings.width),
-            SkipGANomalyDiscriminator(settings.code_size, settings.width),
+            SkipGANomaly(own.width),
+            SkipGANomalyDiscriminator(own.code_size, own.width),
         )
 
     def generator_loss(self, params):
@@ -148,15 +145,13 @@ def member_of(name, rate=1e-3):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_both_networks_step_at_once_by_their_own_losses(
-    methods, config_of, batch, on_two_devices, name
-):
+def test_both_networks_step_at_once_by_their_own_losses(methods, batch, on_two_devices, name):
     stage = stage_of(methods, name)
     state = random_state(stage)
     image = {"image": batch["image"]}
     key = jax.random.key(0)
     new, metrics = on_two_devices(stage.update)(state, {}, image, key, member_of(name))
-    naive = NAIVE[name](config_of(name), state, to_frame(batch["image"]))
+    naive = NAIVE[name](state, to_frame(batch["image"]))
     for network, key, own in (
         (GENERATOR, "loss", naive.generator_loss),
         (DISCRIMINATOR, "discriminator_loss", naive.discriminator_loss),
@@ -186,14 +181,14 @@ def test_both_networks_step_at_once_by_their_own_losses(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_statistics_of_the_discriminator_see_real_images_and_then_made_ones(
-    methods, config_of, batch, on_two_devices, name
+    methods, batch, on_two_devices, name
 ):
     stage = stage_of(methods, name)
     state = random_state(stage)
     update = on_two_devices(stage.update)
     new, metrics = update(state, {}, {"image": batch["image"]}, jax.random.key(0), member_of(name))
     framed = to_frame(batch["image"])
-    naive = NAIVE[name](config_of(name), state, framed)
+    naive = NAIVE[name](state, framed)
     made, _ = naive.make(state.params[GENERATOR])
     variables = {"params": state.params[DISCRIMINATOR]}
     statistics = state.model_state["batch_stats"][DISCRIMINATOR]

@@ -2,23 +2,24 @@
 
 import jax
 import numpy as np
+from method_helpers import sections_of
 from model_helpers import random_variables
 
-from adjax.models import SkipGANomaly, SkipGANomalyDiscriminator
+from adjax.models.skip_ganomaly import SkipGANomaly, SkipGANomalyDiscriminator
 
 
-def test_stage_of_skip_ganomaly(methods, config_of):
+def test_stage_of_skip_ganomaly(methods):
     method = methods["skip_ganomaly"]
     (stage,) = method.stages
-    settings = config_of("skip_ganomaly").skip_ganomaly
+    settings = sections_of("skip_ganomaly").skip_ganomaly
     assert method.name == stage.name == "skip_ganomaly"
     assert method.dynamic == ("skip_ganomaly.learning_rate", "skip_ganomaly.weight_decay")
     assert (stage.steps, stage.batch_size) == (settings.steps, settings.batch_size)
-    assert set(stage.sections) == {"data", "skip_ganomaly"}
+    assert set(stage.depends_on) == {"data", "skip_ganomaly"}
 
 
-def test_score_is_of_pixels_and_of_features(methods, config_of):
-    settings = config_of("skip_ganomaly").skip_ganomaly
+def test_score_is_of_pixels_and_of_features(methods):
+    settings = sections_of("skip_ganomaly").skip_ganomaly
     generator = SkipGANomaly(settings.width)
     discriminator = SkipGANomalyDiscriminator(settings.code_size, settings.width)
     own = {

@@ -6,8 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from adjax.methods import DATA_AXIS
-from adjax.methods.stage import TrainState, dynamic_keys, learning_curve, minimise
+from adjax.methods.stage import DATA_AXIS, TrainState, dynamic_keys, learning_curve, minimise
 
 STEPS = 4
 TARGET = np.random.default_rng(0).standard_normal((6, 3), np.float32)

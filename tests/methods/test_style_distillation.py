@@ -3,12 +3,12 @@
 import jax
 import numpy as np
 import pytest
+from method_helpers import build_method, sections_of
 
-from adjax.errors import UserError
 from adjax.losses import Distance
-from adjax.methods import METHODS, create_method
-from adjax.methods.auxiliary import MADE_IN_STEP
-from adjax.models import RNAN
+from adjax.methods.style_distillation.auxiliary import MADE_IN_STEP
+from adjax.models.rnan import RNAN
+from adjax.settings import as_dict
 
 
 def member(loss_weight=0.5):
@@ -43,21 +43,21 @@ def terms(networks, batch, distance):
     )
 
 
-def test_stages(methods, config_of):
-    settings = config_of("oe_sdn").student
+def test_stages(methods):
+    own = sections_of("oe_sdn").student
     for name in ("sdn", "oe_sdn"):
         teacher, student = methods[name].stages
         assert methods[name].name == name
         assert (teacher.name, student.name) == ("teacher", "student")
-        assert (student.steps, student.batch_size) == (settings.steps, settings.batch_size)
-    own = {"data", "distance", "teacher", "student"}
+        assert (student.steps, student.batch_size) == (own.steps, own.batch_size)
+    depends_on = {"data", "distance", "teacher", "student"}
     sdn, oe_sdn = methods["sdn"].stages[1], methods["oe_sdn"].stages[1]
     assert sdn.auxiliary is None
     assert sdn.images_per_update == 8
-    assert set(sdn.sections) == own
+    assert set(sdn.depends_on) == depends_on
     assert oe_sdn.auxiliary == ("rotation", {"angles": (90, 180, 270)})
     assert oe_sdn.images_per_update == 16
-    assert set(oe_sdn.sections) == own | {"auxiliary.rotation"}
+    assert set(oe_sdn.depends_on) == depends_on | {"auxiliary.rotation"}
     assert "student.loss_weight" in methods["oe_sdn"].dynamic
     assert "student.loss_weight" not in methods["sdn"].dynamic
 
@@ -78,13 +78,12 @@ def test_objective_without_auxiliary_images_is_imitation(run_update, batch, term
     assert not {"kd", "oer"} & set(metrics)
 
 
-def test_gradient_is_that_of_a_student_of_fixed_targets(
-    run_update, config_of, networks, variables, batch
-):
+def test_gradient_is_that_of_a_student_of_fixed_targets(run_update, networks, variables, batch):
     """After one step Adam's first moment is a tenth of the gradient."""
-    settings = config_of("oe_sdn").student
-    student = RNAN(settings.groups, settings.nonlocal_groups, settings.features)
-    distance = Distance(**config_of("oe_sdn").distance)
+    sections = sections_of("oe_sdn")
+    own = sections.student
+    student = RNAN(own.groups, own.nonlocal_groups, own.features)
+    distance = Distance(**as_dict(sections.distance))
     target = np.asarray(networks["teacher"][1](batch["image"]))
 
     def loss(params):
@@ -125,22 +124,22 @@ def test_auxiliary_images_move_the_student_by_their_weight_only(run_update, batc
 
 @pytest.mark.parametrize("name", MADE_IN_STEP)
 def test_images_made_in_the_step_come_without_the_pipeline(
-    config_of, networks, variables, batch, distance, on_two_devices, first_state, name
+    networks, variables, batch, distance, on_two_devices, first_state, name
 ):
-    config = config_of("oe_sdn")
-    config.student.auxiliary = name
-    stage = create_method(config).stages[1]
+    changes = {"student.auxiliary": name}
+    sections = sections_of("oe_sdn", changes)
+    stage = build_method("oe_sdn", changes).stages[1]
     assert stage.auxiliary is None
     assert stage.images_per_update == 16
-    assert f"auxiliary.{name}" in stage.sections
+    assert f"auxiliary.{name}" in stage.depends_on
     frozen, state = {"teacher": variables["teacher"]}, first_state(stage, variables["student"])
     _, metrics = on_two_devices(stage.update)(
         state, frozen, {"image": batch["image"]}, jax.random.key(0), member()
     )
     teacher, student = networks["teacher"][1], networks["student"][1]
-    made = MADE_IN_STEP[name](
-        batch["image"], teacher, Distance(**config.distance), **config.auxiliary[name]
-    )
+    own_distance = Distance(**as_dict(sections.distance))
+    parameters = as_dict(sections.auxiliary)[name]
+    made = MADE_IN_STEP[name](batch["image"], teacher, own_distance, **parameters)
     oer = distance(made, student(made)).mean()
     assert float(metrics["oer"]) == pytest.approx(oer, rel=1e-4)
     kd = distance(student(batch["image"]), teacher(batch["image"])).mean()
@@ -175,16 +174,3 @@ def test_validation_loss_is_imitation_of_each_image(methods, networks, variables
         loss = jax.jit(methods[name].stages[1].validate)(variables["student"], frozen, image)
         desired = distance(networks["student"][1](image), networks["teacher"][1](image))
         np.testing.assert_allclose(loss, desired, rtol=1e-4)
-
-
-def test_methods_have_their_names(methods):
-    assert {name: method.name for name, method in methods.items()} == {
-        name: name for name in METHODS
-    }
-
-
-def test_unknown_method_raises(config_of):
-    config = config_of("sdn")
-    config.method = "gan"
-    with pytest.raises(UserError, match=r"config.method='gan': choose one of ae, sdn, oe_sdn"):
-        create_method(config)

@@ -4,12 +4,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from method_helpers import build_method, sections_of
 from model_helpers import random_variables
 
 from adjax.errors import UserError
-from adjax.methods import create_method
-from adjax.methods.aesc import variance_over_keys
-from adjax.models import AESc
+from adjax.methods import lookup
+from adjax.methods.aesc.method import variance_over_keys
+from adjax.models.aesc import AESc
+from adjax.settings import read
 
 KEY = jax.random.key(5)
 
@@ -30,9 +32,9 @@ def score(methods, variables):
     return lambda image: jitted({"autoencoder": variables}, image, KEY)
 
 
-def test_map_is_the_variance_over_passes(score, config_of, variables, image):
+def test_map_is_the_variance_over_passes(score, variables, image):
     scores = score(image)
-    rates = config_of("aesc_uncertainty").uncertainty.aesc
+    rates = sections_of("aesc_uncertainty").uncertainty.aesc
 
     @jax.jit
     def run(key):
@@ -60,10 +62,9 @@ def test_the_plain_autoencoder_has_no_skips_and_rates_of_its_own(methods, variab
     np.testing.assert_allclose(scores.reconstruction["AE"], desired, rtol=0, atol=1e-6)
 
 
-def test_without_dropout_nothing_varies(config_of, variables, image):
-    config = config_of("aesc_uncertainty")
-    config.uncertainty.aesc = (0.0, 0.0)
-    scores = jax.jit(create_method(config).score)({"autoencoder": variables}, image, KEY)
+def test_without_dropout_nothing_varies(variables, image):
+    method = build_method("aesc_uncertainty", {"uncertainty.aesc": (0.0, 0.0)})
+    scores = jax.jit(method.score)({"autoencoder": variables}, image, KEY)
     assert scores.anomaly_map.max() < 1e-12
 
 
@@ -86,9 +87,13 @@ def test_variance_is_the_same_however_many_passes_run_together(images):
     np.testing.assert_allclose(actual, desired, rtol=1e-4)
 
 
-@pytest.mark.parametrize("rates", [(0.1,), (0.1, 1.0), (0.1, -0.1)])
-def test_rates_that_do_not_fit_are_refused(config_of, rates):
-    config = config_of("aesc_uncertainty")
-    config.uncertainty.aesc = rates
-    with pytest.raises(UserError, match=r"config.uncertainty.aesc=.*: give 2 rates"):
-        create_method(config)
+def test_rates_that_do_not_fit_the_network_are_refused():
+    with pytest.raises(UserError, match=r"config.uncertainty.aesc=\(0.1,\): give 2 rates"):
+        build_method("aesc_uncertainty", {"uncertainty.aesc": (0.1,)})
+
+
+@pytest.mark.parametrize("rates", [(0.1, 1.0), (0.1, -0.1), ()])
+def test_rates_that_are_no_rates_are_refused(rates):
+    defaults = lookup("aesc_uncertainty").sections["uncertainty"]
+    with pytest.raises(UserError, match=r"config.uncertainty.aesc=.*: give rates from 0 to below"):
+        read(defaults, {"aesc": rates}, "uncertainty")

@@ -3,18 +3,18 @@
 import jax
 import numpy as np
 import pytest
+from method_helpers import build_method, sections_of
 from model_helpers import random_variables
 from scipy.special import logsumexp
 from scipy.stats import norm
 
-from adjax.methods import create_method
-from adjax.methods.vae import (
+from adjax.methods.vae.method import (
     importance_weighted,
     kl_divergence,
     log_density,
     log_likelihood,
 )
-from adjax.models import conv_vae, ssim_vae
+from adjax.models.vae import conv_vae, ssim_vae
 
 KEY = jax.random.key(5)
 SIGMA, BETA, DRAWS = 0.4, 2.0, 3
@@ -22,15 +22,9 @@ MODEL = conv_vae(4, (4, 8, 8))
 MEMBER = {"vae.learning_rate": np.float32(1e-3), "vae.weight_decay": np.float32(0)}
 
 
-def create(config_of, **values):
-    config = config_of("vae")
-    config.vae.update({"sigma": SIGMA, "beta": BETA, "draws": DRAWS, **values})
-    return create_method(config)
-
-
 @pytest.fixture(scope="module")
-def method(config_of):
-    return create(config_of)
+def method():
+    return build_method("vae", {"vae.sigma": SIGMA, "vae.beta": BETA, "vae.draws": DRAWS})
 
 
 @pytest.fixture(scope="module")
@@ -166,15 +160,12 @@ def test_an_image_scores_alike_beside_others(score, image):
     assert np.abs(other.anomaly_map - together.anomaly_map).max() > 1e-4
 
 
-def test_networks(config_of):
+def test_networks():
     """Large images go through the layers of SSIM-AE, trained in bfloat16 if so asked."""
-    config = config_of("vae")
-    config.vae.network = "ssim"
-    config.precision = "bfloat16"
-    method = create_method(config)
+    method = build_method("vae", {"vae.network": "ssim"}, "bfloat16")
     image = jax.ShapeDtypeStruct((1, 128, 128, 1), np.float32)
     state = jax.eval_shape(method.stages[0].init, KEY, image)
-    model = ssim_vae(config.vae.code_size)
+    model = ssim_vae(sections_of("vae").vae.code_size)
     desired = jax.eval_shape(model.init, KEY, image)
     assert {"params": state.params, **state.model_state} == desired
     scores = jax.eval_shape(method.score, {"vae": state.variables}, image, KEY)

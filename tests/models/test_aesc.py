@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from model_helpers import random_variables, shapes_of
 
-from adjax.models import AESc
+from adjax.models.aesc import AESc
 
 TINY = AESc(depth=3, width=2, kernel=5)
 RATES = (0.0, 0.4, 0.5)

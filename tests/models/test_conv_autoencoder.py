@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from model_helpers import random_variables, shapes_of
 
-from adjax.models import ConvAutoencoder
+from adjax.models.conv_autoencoder import ConvAutoencoder
 
 MODEL = ConvAutoencoder(4, (4, 8, 8))
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from model_helpers import random_variables, shapes_of
 
-from adjax.models import DCDiscriminator, DCGenerator
+from adjax.models.dcgan import DCDiscriminator, DCGenerator
 
 
 def latents_of(count, size=6):

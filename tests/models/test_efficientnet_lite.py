@@ -11,9 +11,8 @@ from model_helpers import random_variables, shapes_of
 from scipy.signal import correlate2d
 from sklearn.datasets import load_sample_image
 
-from adjax.methods.pretrained import _weights_file, efficientnet_lite0
-from adjax.models import EfficientNetLite0
-from adjax.models.efficientnet_lite import _Block
+from adjax.methods.cnn_dictionary.pretrained import _weights_file, efficientnet_lite0
+from adjax.models.efficientnet_lite import EfficientNetLite0, _Block
 
 IMAGE = (32, 32, 3)
 installed = pytest.mark.skipif(

@@ -14,7 +14,7 @@ from model_helpers import (
     shapes_of,
 )
 
-from adjax.models import GANomaly, GANomalyDiscriminator
+from adjax.models.ganomaly import GANomaly, GANomalyDiscriminator
 
 TINY = GANomaly(code_size=3, width=2)
 TINY_DISCRIMINATOR = GANomalyDiscriminator(width=2)

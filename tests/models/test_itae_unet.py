@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from model_helpers import random_variables, shapes_of
 
-from adjax.models import ITAEUNet
+from adjax.models.itae_unet import ITAEUNet
 
 WIDTHS = (3, 4, 5, 6)
 

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from model_helpers import random_variables, shapes_of
 
-from adjax.models import RNAN
-from adjax.models.rnan import NonLocalBlock, ResidualBlock
+from adjax.models.rnan import RNAN, NonLocalBlock, ResidualBlock
 
 TINY = RNAN(groups=2, nonlocal_groups=(0,), features=4)
 

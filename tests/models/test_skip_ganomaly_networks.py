@@ -16,7 +16,7 @@ from model_helpers import (
     shapes_of,
 )
 
-from adjax.models import SkipGANomaly, SkipGANomalyDiscriminator
+from adjax.models.skip_ganomaly import SkipGANomaly, SkipGANomalyDiscriminator
 
 TINY = SkipGANomaly(width=2)
 TINY_DISCRIMINATOR = SkipGANomalyDiscriminator(code_size=3, width=2)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from model_helpers import random_variables, shapes_of
 
-from adjax.models import SSIMAutoencoder
+from adjax.models.ssim_autoencoder import SSIMAutoencoder
 
 MODEL = SSIMAutoencoder(code_size=5)
 

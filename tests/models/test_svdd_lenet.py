@@ -7,7 +7,7 @@ import pytest
 from model_helpers import count, random_variables, shapes_of
 from scipy.signal import convolve2d, correlate2d
 
-from adjax.models import LeNet, LeNetAutoencoder
+from adjax.models.svdd_lenet import LeNet, LeNetAutoencoder
 
 MNIST = LeNetAutoencoder((8, 4), 32)
 CIFAR10 = LeNetAutoencoder((32, 64, 128), 128, glorot=True, normalise_code=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from model_helpers import random_variables, shapes_of
 
-from adjax.models import UNetAutoencoder
+from adjax.models.unet_autoencoder import UNetAutoencoder
 
 TINY = UNetAutoencoder(width=2)
 KERNELS = (11, 9, 7, 5, 3)

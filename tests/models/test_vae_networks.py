@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from model_helpers import count, random_variables, shapes_of
 
-from adjax.models import ConvAutoencoder, SSIMAutoencoder, conv_vae, ssim_vae
+from adjax.models.conv_autoencoder import ConvAutoencoder
+from adjax.models.ssim_autoencoder import SSIMAutoencoder
+from adjax.models.vae import conv_vae, ssim_vae
 
 MODEL = conv_vae(4, (4, 8, 8))
 

@@ -7,7 +7,7 @@ import pytest
 from jax import lax
 from model_helpers import random_variables, shapes_of
 
-from adjax.models import ResNetCritic, ResNetEncoder, ResNetGenerator
+from adjax.models.wgan_resnet import ResNetCritic, ResNetEncoder, ResNetGenerator
 
 RNG = np.random.default_rng(0)
 

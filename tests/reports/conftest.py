@@ -6,6 +6,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from adjax.config.adopt import about
+from adjax.config.identity import as_json
+from adjax.config.layout import check, new_config
+
 TEST_IMAGES = 60
 
 
@@ -13,7 +17,15 @@ TEST_IMAGES = 60
 def write_workdir(tmp_path):
     """A function that writes the files of a run below `tmp_path` and returns its workdir."""
 
-    def write(name="run", method="oe_sdn", members=((3, 0),), channels=1, config=(), **results):
+    def write(
+        name="run",
+        method="oe_sdn",
+        members=((3, 0),),
+        channels=1,
+        config=(),
+        dataset="mnist",
+        **results,
+    ):
         workdir = tmp_path / name
         workdir.mkdir(parents=True)
         generator = np.random.default_rng(len(name) + len(members))
@@ -27,13 +39,26 @@ def write_workdir(tmp_path):
             workdir / "scores.npz",
             **{"label": label, "normal_class": normal_class, "image_score/d": scores},
         )
+        config = make_config(method, dataset, dict(config))
+        (workdir / "config.json").write_text(json.dumps(as_json(config)))
+        results = {"dataset": dataset, "about": about(check(config)), **results}
         _write_results(workdir, method, members, anomalous, scores, stages, results)
-        _write_config(workdir, method, dict(config))
         _write_metrics(workdir, stages, len(members))
         _write_examples(workdir, label, anomalous, scores, names, channels)
         return workdir
 
     return write
+
+
+def make_config(method="oe_sdn", dataset="mnist", changes=()):
+    """The config of a run of 1,200 and 800 steps, where it has these stages, and changes."""
+    config = new_config(dataset, method)
+    config.stage_cache = "<b>"
+    for stage, steps in {"teacher": 1200, "student": 800}.items():
+        if stage in config:
+            config[stage].steps = steps
+    config.update_from_flattened_dict(dict(changes))
+    return config
 
 
 def _write_results(workdir, method, members, anomalous, scores, stages, changes):
@@ -47,7 +72,7 @@ def _write_results(workdir, method, members, anomalous, scores, stages, changes)
     stage = {"steps": 1200, "parameters": 300_000, "compile_seconds": 3.2, "train_seconds": 45.1}
     stage |= {"images_per_second": 3400.0, "flops_per_step": 2.3e9, "flops_per_second": 6.1e10}
     results = {
-        **{"method": method, "dataset": "mnist", "config_hash": "ab12cd34", "image_score": "d"},
+        **{"method": method, "config_hash": "ab12cd34", "image_score": "d"},
         "members": entries,
         "stages": [{"name": name, **stage, "input_wait_fraction": 0.01} for name in stages],
         "throughput": {"train_images_per_second": 3300.0, "compile_seconds": 6.4},
@@ -57,27 +82,6 @@ def _write_results(workdir, method, members, anomalous, scores, stages, changes)
         **changes,
     }
     (workdir / "results.json").write_text(json.dumps(results))
-
-
-def _write_config(workdir, method, changes):
-    config = {
-        "method": method,
-        "note": "<b>",
-        "data.name": "mnist",
-        "precision": "float32",
-        "teacher.steps": 1200,
-        "student.steps": 800,
-        "student.auxiliary": "rotation",
-        **changes,
-    }
-    nested = {}
-    for key, value in config.items():
-        *sections, name = key.split(".")
-        section = nested
-        for each in sections:
-            section = section.setdefault(each, {})
-        section[name] = value
-    (workdir / "config.json").write_text(json.dumps(nested))
 
 
 def _write_metrics(workdir, stages, members):
@@ -117,12 +121,8 @@ def write_industrial(write_workdir):
     def write(name, method="aesc_residual", members=(("toothbrush", 0),), values=(), **options):
         dataset, known = options.pop("dataset", "mvtec_ad"), options.pop("known", MVTEC_AD)
         masks, tested = options.pop("masks", True), options.pop("tested", True)
-        config = {"data.channels": 1, "data.name": dataset, "threshold.rule": "quantile"}
-        config |= options.pop("config", {})
         labels = [(0, place) for place in range(len(members))]
-        workdir = write_workdir(
-            name, method, labels, config=config, dataset=dataset, image_score="d", **options
-        )
+        workdir = write_workdir(name, method, labels, dataset=dataset, image_score="d", **options)
         results = json.loads((workdir / "results.json").read_text())
         results["members"] = [
             _industrial_member(category, seed, known, masks, tested, dict(values))

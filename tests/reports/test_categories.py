@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from adjax import datasets
+from adjax.datasets.catalog import CATEGORIES
 from adjax.reports import console_table, markdown_table, read_run
-from adjax.reports.published import CATEGORIES, GROUPS, published, published_mean
+from adjax.reports.published import GROUPS, published, published_mean
 from adjax.reports.rendering import to_html, to_text
-from adjax.reports.tables import results_tables
+from adjax.reports.result_tables import results_tables
 
 MVTEC_AD = CATEGORIES["mvtec_ad"]
 SWEEP = """MVTec AD
@@ -170,11 +170,6 @@ def test_the_networks_of_others_stand_beside_what_they_were_quoted_with():
         assert published("mvtec_ad", method, "bottle") is None
 
 
-def test_categories_are_those_of_the_data_sets():
-    known = {name: datasets.categories(name) for name in datasets.INDUSTRIAL}
-    assert {name: found for name, found in known.items() if len(found) > 1} == CATEGORIES
-
-
 def test_runs_without_anomalous_images_say_what_they_have(read):
     run = read("a", members=[("folder", 0)], dataset="folder", known=(), tested=False)
     assert results_tables([run]) == []
@@ -190,5 +185,5 @@ def test_runs_without_anomalous_images_say_what_they_have(read):
 
 def test_image_classes_keep_a_table_a_metric(write_workdir):
     run = read_run(write_workdir())
-    assert not run.is_industrial
+    assert not run.about.has_categories
     assert [table.corner for table in results_tables([run])] == ["normal class"]

@@ -6,14 +6,13 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from adjax.reports import read_run
-from adjax.reports.curves import loss_curves
-from adjax.reports.examples import MOST_EXAMPLES, examples_figure
 from adjax.reports.figures import (
-    histograms_figure,
-    losses_figure,
-    roc_figure,
+    MOST_EXAMPLES,
+    examples_figure,
+    gallery_figure,
     write_figures,
 )
+from adjax.reports.plots import histograms_figure, loss_curves, losses_figure, roc_figure
 
 ALL_CLASSES = tuple((c, 0) for c in range(10))
 
@@ -152,3 +151,16 @@ def test_scores_are_not_changed(run):
     write_figures(run)
     np.testing.assert_array_equal(run.image_scores, before)
     assert json.loads((run.workdir / "results.json").read_text()) == run.results
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_rows_of_a_gallery_are_the_sets_in_order(channels):
+    images = np.random.default_rng(0).random((2, 3, 8, 8, channels), np.float32)
+    figure = gallery_figure({"normal": images[0], "svd_blurring": images[1]})
+    assert [text.get_text() for axes in figure.axes for text in axes.texts] == [
+        "normal",
+        "SVD blurring",
+    ]
+    shown = [np.asarray(axes.images[0].get_array()) for axes in figure.axes]
+    desired = np.broadcast_to(images, (2, 3, 8, 8, 3)).reshape(6, 8, 8, 3)
+    np.testing.assert_array_equal(shown, desired)

@@ -5,8 +5,8 @@ import itertools
 import pytest
 
 from adjax.reports import read_run
-from adjax.reports.examples import MOST_INDUSTRIAL, examples_figure
-from adjax.reports.figures import histograms_figure, roc_figure, write_figures
+from adjax.reports.figures import MOST_OF_CATEGORIES, examples_figure, write_figures
+from adjax.reports.plots import histograms_figure, roc_figure
 
 
 @pytest.fixture
@@ -38,12 +38,12 @@ def test_examples_have_kinds_and_ground_truth(read):
     assert texts.count("good") == 3
     assert "kind\n1" in texts
     # 3 normal and the first anomalous ones: input, two reconstructions, map, mask; the scale
-    assert len(figure.axes) == 5 * (3 + MOST_INDUSTRIAL) + 1
+    assert len(figure.axes) == 5 * (3 + MOST_OF_CATEGORIES) + 1
     run.examples["class_name"][:] = "contamination"
     figure = examples_figure(run)
     figure.draw_without_rendering()
     names = [text for text in figure.texts if text.get_text() == "contamination"]
-    boxes = [text.get_window_extent() for text in names[-MOST_INDUSTRIAL:]]
+    boxes = [text.get_window_extent() for text in names[-MOST_OF_CATEGORIES:]]
     assert all(left.x1 <= right.x0 for left, right in itertools.pairwise(boxes))
 
 

@@ -46,15 +46,14 @@ def test_methods_of_a_sweep_are_compared_with_their_own_defaults(
 ):
     command = "python launch.py --mode=sweep --config=configs/mvtec_ad.py:aesc_table --workdir=a"
     for method in ("aesc_residual", "ae_l2"):
-        config = {"autoencoder.steps": 8, "data.patch": 64}
+        config = {"autoencoder.steps": 8, "data.size": 64, "data.patch": 64}
         write_industrial(f"a/{method}", method, config=config, command=command)
     page = tmp_path / "results.md"
     done = report(repository, f"--workdir={tmp_path / 'a'}", f"--output={page}")
     assert done.returncode == 0, done.stderr
     (settings,) = [line for line in page.read_text().splitlines() if line.startswith("- settings")]
-    everywhere, of_ae_l2, of_aesc = settings.split("; ")
-    assert "image_score absent instead of l2" in everywhere
-    assert of_ae_l2.startswith("AE (L2): data.patch 64 instead of 256, ")
-    assert "autoencoder.steps 8 instead of 15,600" in of_ae_l2
-    assert of_aesc.startswith("AESc (residual): data.patch 64 instead of 0, ")
-    assert "autoencoder.steps 8 instead of 31,250" in of_aesc
+    assert settings.split("; ") == [
+        "- settings: data.size 64 instead of 256",
+        "AE (L2): autoencoder.steps 8 instead of 15,600, data.patch 64 instead of 256",
+        "AESc (residual): autoencoder.steps 8 instead of 31,250, data.patch 64 instead of 0",
+    ]

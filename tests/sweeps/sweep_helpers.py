@@ -3,9 +3,9 @@
 import json
 from unittest import mock
 
-from adjax import sweeps
 from adjax.sweeps import plan
-from adjax.training import Estimate
+from adjax.sweeps.expand import expand, with_cache
+from adjax.training.estimates import Estimate
 from configs import mnist
 
 SWEEP = """
@@ -15,13 +15,16 @@ def sweep(add, arg=""):
     for name, values in {runs}:
         add(name, values)
 """
+# The networks of `training_helpers.TINY`: their compiled programs are found on the disk.
 TINY = {
     "data.train_split": "train[:2000]",
     "data.test_split": "test[:100]",
-    "teacher.steps": 4,
-    "student.steps": 4,
+    "teacher.steps": 8,
+    "student.steps": 8,
+    "student.groups": 1,
+    "student.nonlocal_groups": (0,),
     "log_every": 2,
-    "checkpoint_every": 2,
+    "checkpoint_every": 4,
     "mesh.member": 1,
     "mesh.data": 1,
 }
@@ -38,13 +41,13 @@ def planned(folder, runs, **overrides):
     """The runs of a tiny sweep in `folder`."""
     config = mnist.get_config("oe_sdn,smoke")
     config.update_from_flattened_dict(TINY | overrides)
-    return sweeps.with_cache(sweeps.expand(write(folder, runs), "", config), folder)
+    return with_cache(expand(write(folder, runs), "", config), folder)
 
 
 def plan_of(runs, folder, memory=1 << 33, **resources):
     """Their plan, as if a member needed 1 kB and as much for work: no program has to be traced."""
     with mock.patch.object(plan, "estimate_stage", return_value=Estimate(1000, 1000, 1.0)):
-        return sweeps.make_plan(runs, folder, sweeps.Resources(memory=memory, **resources))
+        return plan.make_plan(runs, folder, plan.Resources(memory=memory, **resources))
 
 
 def results(folder):

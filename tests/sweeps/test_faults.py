@@ -14,8 +14,13 @@ import numpy as np
 import pytest
 from sweep_helpers import plan_of, planned, results, write
 
-from adjax import files, sweeps, workdir
+from adjax import files, workdir
 from adjax.errors import UserError
+from adjax.sweeps.inline import InlineEngine
+from adjax.sweeps.on_ray import RayEngine
+from adjax.sweeps.plan import shard_of
+from adjax.sweeps.store import driving
+from adjax.sweeps.work import is_finished
 
 # What a clock measures, where and when: present in both stores, but not equal.
 CLOCK = {
@@ -164,22 +169,22 @@ def test_full_disk_keeps_what_is_finished(tmp_path, monkeypatch):
 
     monkeypatch.setattr(files, "write_arrays", until_full)
     with pytest.raises(OSError, match="No space left"):
-        sweeps.InlineEngine().run(plan, tmp_path)
-    assert [run.name for run in runs if sweeps.is_finished(run, tmp_path)] == ["a"]
+        InlineEngine().run(plan, tmp_path)
+    assert [run.name for run in runs if is_finished(run, tmp_path)] == ["a"]
     finished = results(tmp_path / "a")
 
     monkeypatch.setattr(files, "write_arrays", write_arrays)
-    sweeps.InlineEngine().run(plan, tmp_path)
+    InlineEngine().run(plan, tmp_path)
     assert results(tmp_path / "a") == finished
-    assert all(sweeps.is_finished(run, tmp_path) for run in runs)
+    assert all(is_finished(run, tmp_path) for run in runs)
 
 
 def test_shards_that_share_a_teacher_train_it_once(tmp_path):
     runs = planned(tmp_path, [("a", {"method": "ae"}), ("s", {"method": "sdn"})])
     for shard in ((1, 2), (0, 2)):
-        part = sweeps.shard_of(runs, shard)
-        with sweeps.driving(tmp_path, shard):
-            sweeps.InlineEngine().run(plan_of(part, tmp_path), tmp_path)
+        part = shard_of(runs, shard)
+        with driving(tmp_path, shard):
+            InlineEngine().run(plan_of(part, tmp_path), tmp_path)
     owner = [results(tmp_path / name)["stages"][0].get("cached", False) for name in ("a", "s")]
     assert owner == [True, False]
 
@@ -187,7 +192,7 @@ def test_shards_that_share_a_teacher_train_it_once(tmp_path):
 def test_engine_ray_says_what_it_needs(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UserError, match=r"pip install 'adjax\[ray\]'"):
-        sweeps.RayEngine()
+        RayEngine()
 
 
 def test_failures_are_read_back(tmp_path):

@@ -3,16 +3,19 @@
 import pytest
 from sweep_helpers import TINY, plan_of, planned, write
 
-from adjax import sweeps
 from adjax.errors import UserError
-from adjax.training import Estimate
+from adjax.sweeps.describe import describe_plan
+from adjax.sweeps.expand import expand
+from adjax.sweeps.plan import Training, check_runs, estimate_stage, shard_of
+from adjax.sweeps.store import parse_shard
+from adjax.training.estimates import Estimate
 from configs import cifar10, mnist
 
 
 def test_runs_get_their_values_and_leave_the_config_alone(tmp_path):
     config = mnist.get_config("oe_sdn,smoke")
     path = write(tmp_path, [("a", {"seed": 3}), ("b", {"student.loss_weight": 0.1})])
-    a, b = sweeps.expand(path, "", config)
+    a, b = expand(path, "", config)
     assert (a.name, a.config.seed, a.config.student.loss_weight) == ("a", 3, 0.5)
     assert (b.name, b.config.seed, b.config.student.loss_weight) == ("b", 0, 0.1)
     assert config.seed == 0
@@ -32,7 +35,7 @@ def test_runs_get_their_values_and_leave_the_config_alone(tmp_path):
 )
 def test_bad_sweeps_are_refused(tmp_path, runs, says):
     with pytest.raises(UserError, match=says):
-        sweeps.expand(write(tmp_path, runs), "x", mnist.get_config("ae,smoke"))
+        expand(write(tmp_path, runs), "x", mnist.get_config("ae,smoke"))
 
 
 def test_axes_of_different_length_are_refused(tmp_path):
@@ -44,7 +47,7 @@ def test_axes_of_different_length_are_refused(tmp_path):
         "        add(grid.name(p), p)\n"
     )
     with pytest.raises(UserError, match="its sweep cannot be made"):
-        sweeps.expand(str(path), "", mnist.get_config("ae"))
+        expand(str(path), "", mnist.get_config("ae"))
 
 
 def test_flag_that_a_run_would_overrule_is_refused(tmp_path):
@@ -52,8 +55,8 @@ def test_flag_that_a_run_would_overrule_is_refused(tmp_path):
     config.seed = 2
     path = write(tmp_path, [("a", {"seed": 2}), ("b", {"seed": 3})])
     with pytest.raises(UserError, match=r"--config.seed=2: run 'b' of the sweep is the one with 3"):
-        sweeps.expand(path, "", config, {"seed": 2, "precision": "float32"})
-    assert len(sweeps.expand(path, "", config, {"precision": "float32"})) == 2
+        expand(path, "", config, {"seed": 2, "precision": "float32"})
+    assert len(expand(path, "", config, {"precision": "float32"})) == 2
 
 
 def test_what_a_method_has_of_its_own_a_flag_may_overrule(repository):
@@ -61,16 +64,18 @@ def test_what_a_method_has_of_its_own_a_flag_may_overrule(repository):
     argument = "table1,classes=1,methods=anogan+deep_svdd"
     config = cifar10.get_config(argument)
     config.anogan.steps = 7
-    anogan, svdd = sweeps.expand(path, argument, config, {"anogan.steps": 7})
+    anogan, svdd = expand(path, argument, config, {"anogan.steps": 7})
     assert (anogan.config.anogan.steps, anogan.config.anogan.widths) == (7, (128, 64, 32))
     assert svdd.config.svdd_autoencoder.milestones == (850,)
     with pytest.raises(UserError, match=r"--config.method=ae: run 'anogan/class1/seed0' of "):
-        sweeps.expand(path, argument, config, {"method": "ae"})
+        expand(path, argument, config, {"method": "ae"})
 
 
-def test_file_without_a_sweep_is_refused(repository):
+def test_file_without_a_sweep_is_refused(tmp_path):
+    path = tmp_path / "config.py"
+    path.write_text("from configs.mnist import get_config\n")
     with pytest.raises(UserError, match="declares no sweep"):
-        sweeps.expand(str(repository / "configs" / "base.py"), "", mnist.get_config("ae"))
+        expand(str(path), "", mnist.get_config("ae"))
 
 
 @pytest.mark.parametrize(
@@ -82,15 +87,14 @@ def test_file_without_a_sweep_is_refused(repository):
     ],
 )
 def test_bad_run_is_found_before_any_work(tmp_path, values, says):
-    runs = planned(tmp_path, [("a", {}), ("b", values)])
     with pytest.raises(UserError, match=says):
-        sweeps.check_runs(runs, tmp_path)
+        check_runs(planned(tmp_path, [("a", {}), ("b", values)]), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["config.py"]
 
 
 def test_demo_is_the_three_methods_of_the_table(repository):
     path = str(repository / "configs" / "mnist.py")
-    runs = sweeps.expand(path, "demo", mnist.get_config("demo"))
+    runs = expand(path, "demo", mnist.get_config("demo"))
     assert [run.config.method for run in runs] == ["ae", "sdn", "oe_sdn"]
 
 
@@ -131,7 +135,7 @@ def test_dynamic_values_join_a_population_and_static_ones_divide_it(tmp_path):
         ("e", {"student.auxiliary": "shearing"}),
     ]
     tasks = plan_of(planned(tmp_path, runs), tmp_path)
-    trainings = [task for task in tasks if isinstance(task, sweeps.Training)]
+    trainings = [task for task in tasks if isinstance(task, Training)]
     assert [(task.index, len(task.hashes)) for task in trainings] == [
         (0, 2),
         (1, 3),
@@ -145,7 +149,7 @@ def test_populations_keep_to_cap_memory_and_workers(tmp_path):
 
     def sizes(**resources):
         tasks = plan_of(runs, tmp_path, **resources)
-        return [len(task.hashes) for task in tasks if isinstance(task, sweeps.Training)]
+        return [len(task.hashes) for task in tasks if isinstance(task, Training)]
 
     assert sizes() == [7]
     assert sizes(max_population=3) == [2, 2, 3]
@@ -179,23 +183,23 @@ def test_members_of_a_run_are_members_of_the_plan(tmp_path):
 
 def test_shards_divide_the_runs_and_keep_teachers_together(tmp_path):
     runs = planned(tmp_path, table(range(4)))
-    shards = [sweeps.shard_of(runs, (i, 3)) for i in range(3)]
+    shards = [shard_of(runs, (i, 3)) for i in range(3)]
     assert sorted(run.name for shard in shards for run in shard) == sorted(run.name for run in runs)
     assert [len(shard) for shard in shards] == [4, 4, 4]
     assert [run.name for run in shards[0]] == ["ae/0", "sdn/0", "oe_sdn/0", "ae/1"]
     with pytest.raises(UserError, match="the sweep has 12 runs only"):
-        sweeps.shard_of(runs, (0, 13))
+        shard_of(runs, (0, 13))
 
 
 @pytest.mark.parametrize("text", ["1", "2/2", "x/2", "-1/2", "1/0"])
 def test_bad_shards_are_refused(text):
     with pytest.raises(UserError, match=r"--shard=.*give i/n"):
-        sweeps.parse_shard(text)
+        parse_shard(text)
 
 
 def test_description_counts_members_programs_and_what_is_done(tmp_path):
     runs = planned(tmp_path, table())
-    text = sweeps.describe_plan(plan_of(runs, tmp_path, max_population=2), runs, tmp_path)
+    text = describe_plan(plan_of(runs, tmp_path, max_population=2), runs, tmp_path)
     head, work, needs = text.split("\n\n")
     columns, *rows = work.splitlines()
     assert head.startswith("9 runs, 0 of them finished; ")
@@ -210,7 +214,7 @@ def test_description_counts_members_programs_and_what_is_done(tmp_path):
     assert rows[0].split()[3:-1] == ["3", "0", "2", "of", "1", "or", "2", "2"]
     _, *rows = needs.splitlines()
     assert rows[0].split()[3] == str(runs[0].config.teacher.steps)
-    teacher = sweeps.plan.estimate_stage(runs[0].config, 0)
+    teacher = estimate_stage(runs[0].config, 0)
     assert rows[0].split()[-1] == f"{teacher.saved / 1e6:.2f}"
 
 

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from adjax import sweeps
 from adjax.errors import UserError
+from adjax.sweeps.store import driving
 
 DRIVER = """
 import sys
@@ -22,21 +22,21 @@ with driving(Path(sys.argv[1])):
 
 def test_second_driver_is_refused_by_name(tmp_path):
     with (
-        sweeps.driving(tmp_path),
+        driving(tmp_path),
         pytest.raises(UserError, match=rf"is being swept by process {os.getpid()} on "),
-        sweeps.driving(tmp_path),
+        driving(tmp_path),
     ):
         pass
-    with sweeps.driving(tmp_path):  # free again
+    with driving(tmp_path):  # free again
         pass
 
 
 def test_shards_drive_beside_each_other_but_not_beside_the_whole(tmp_path):
-    with sweeps.driving(tmp_path, (0, 2)), sweeps.driving(tmp_path, (1, 2)):
+    with driving(tmp_path, (0, 2)), driving(tmp_path, (1, 2)):
         for shard in ((0, 1), (1, 2)):
             with (
                 pytest.raises(UserError, match="is being swept by"),
-                sweeps.driving(tmp_path, shard),
+                driving(tmp_path, shard),
             ):
                 pass
 
@@ -50,11 +50,11 @@ def test_driver_that_is_killed_leaves_no_lock(tmp_path, repository):
         stderr=subprocess.DEVNULL,
     )
     assert process.stdout.readline() == b"driving\n"
-    with pytest.raises(UserError, match=f"process {process.pid} on "), sweeps.driving(tmp_path):
+    with pytest.raises(UserError, match=f"process {process.pid} on "), driving(tmp_path):
         pass
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    with sweeps.driving(tmp_path):
+    with driving(tmp_path):
         pass
 
 
@@ -62,6 +62,6 @@ def test_folder_that_cannot_be_made_is_refused(tmp_path):
     (tmp_path / "file").touch()
     with (
         pytest.raises(UserError, match="cannot write to --workdir"),
-        sweeps.driving(tmp_path / "file" / "x"),
+        driving(tmp_path / "file" / "x"),
     ):
         pass

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 from sweep_helpers import plan_of, planned, results
 
-from adjax import experiment, sweeps, workdir
+from adjax import experiment, workdir
+from adjax.sweeps.inline import InlineEngine
+from adjax.sweeps.plan import method_of
+from adjax.sweeps.work import has_results, is_finished
 from adjax.training import loop
 
-INFINITE = float("inf")
+INFINITE = 3e38  # norms of what it moves are
 # Adam divides by the root of the second moment: rounding of a gradient near zero is amplified.
 ROUNDING = 5e-3
 
@@ -28,7 +31,7 @@ def swept(tmp_path_factory):
             for c in (3, 7)
         ],
     )
-    sweeps.InlineEngine().run(plan_of(runs, folder), folder, "the command")
+    InlineEngine().run(plan_of(runs, folder), folder, "the command")
     return folder, runs
 
 
@@ -37,7 +40,9 @@ def test_record_of_a_member_is_that_of_a_run_alone(swept, tmp_path):
     run = next(run for run in runs if run.name == "sdn/7")
     config = run.config.copy_and_resolve_references()
     config.stage_cache = ""
-    alone = experiment.train_and_evaluate(config, tmp_path / "alone", command="the command")
+    alone = experiment.train_and_evaluate(
+        config, tmp_path / "alone", command="the command", method=method_of(run.config)
+    )
     member = results(folder / run.name)
 
     assert kinds(folder / run.name) == kinds(tmp_path / "alone")
@@ -67,7 +72,8 @@ def test_run_of_a_sweep_can_be_evaluated_without_it(swept, tmp_path):
     before = results(folder / "sdn" / "3")
     config = workdir.read_config(folder / "sdn" / "3")
     config.stage_cache = str(tmp_path / "empty")
-    again = experiment.train_and_evaluate(config, folder / "sdn" / "3", train=False)
+    method = method_of(config)
+    again = experiment.train_and_evaluate(config, folder / "sdn" / "3", train=False, method=method)
     assert again["members"] == before["members"]
 
 
@@ -91,7 +97,7 @@ def test_finished_work_is_not_repeated(swept, monkeypatch):
     folder, runs = swept
     before = {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}
     monkeypatch.setattr(loop, "stage_batches", None)  # no training from here on
-    sweeps.InlineEngine().run(plan_of(runs, folder, max_population=1), folder)
+    InlineEngine().run(plan_of(runs, folder, max_population=1), folder)
     after = {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}
     assert {p: t for p, t in after.items() if ".locks" not in p.parts} == {
         p: t for p, t in before.items() if ".locks" not in p.parts
@@ -111,9 +117,9 @@ def test_member_that_diverges_fails_its_run_alone(tmp_path):
             ),
         ],
     )
-    sweeps.InlineEngine().run(plan_of(runs, tmp_path), tmp_path)
-    assert all(sweeps.is_finished(run, tmp_path) for run in runs)
-    assert [run.name for run in runs if sweeps.has_results(run, tmp_path)] == ["good", "both"]
+    InlineEngine().run(plan_of(runs, tmp_path), tmp_path)
+    assert all(is_finished(run, tmp_path) for run in runs)
+    assert [run.name for run in runs if has_results(run, tmp_path)] == ["good", "both"]
 
     assert not (tmp_path / "good" / "failed.json").exists()
     assert len(results(tmp_path / "good")["members"]) == 1

@@ -1,27 +1,31 @@
 """Adversarial methods through the trainer: populations, devices, interruptions, collapse."""
 
-import json
-
 import jax
 import pytest
-from training_helpers import assert_trees_close, member, tiny_config, train, train_interrupted
+from training_helpers import (
+    ONE_DEVICE,
+    ROUNDING,
+    assert_trees_close,
+    member,
+    population_of,
+    records,
+    tiny_config,
+    train,
+    train_interrupted,
+)
 
 from adjax import experiment, workdir
 from adjax.errors import DivergedError
-from adjax.methods import create_method
 from adjax.training import MetricsLog, train_stage
 
-ONE_DEVICE = {"mesh.member": 1, "mesh.data": 1}
 LIMIT = {"anogan.spread_after": 4}
-ROUNDING = 2e-4  # as in test_equality
 # Its rate times this is 1: weights are near zero after every step, images alike.
 COLLAPSING = {"anogan.weight_decay": 5e3}
 
 
 def spread(directory):
     """Of all members in every record."""
-    lines = (directory / "metrics.jsonl").read_text().splitlines()
-    return [record["spread"] for record in map(json.loads, lines) if "spread" in record]
+    return [record["spread"] for record in records(directory) if "spread" in record]
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +44,9 @@ def test_member_on_two_devices_equals_it_alone_while_another_collapses(alone, tm
     members = ({"seed": 1, "data.normal_class": 1, **COLLAPSING}, {"seed": 0})
     mesh = {"mesh.member": 1, "mesh.data": 2}
     config = tiny_config("anogan", members=members, **LIMIT, **mesh)
-    trainer = experiment.create_trainer(config, create_method(config), tmp_path)
-    with MetricsLog(tmp_path, trainer.labels) as log:
-        together, record = train_stage(trainer, 0, {}, log)
+    population = population_of(config, tmp_path)
+    with MetricsLog(tmp_path, population.members.labels) as log:
+        together, record = train_stage(population, 0, {}, log)
     assert_trees_close(member(jax.device_get({"anogan": together}), 1), alone, ROUNDING)
     (failure,) = record["failed"]
     assert (failure["member"], failure["step"]) == (0, 6)
@@ -71,10 +75,7 @@ def test_log_of_f_anogan_on_two_devices_beside_another_member_is_that_of_it_alon
     members = ({"seed": 1, "wgan.learning_rate": 1e-2}, {"seed": 0})
     values |= {"members": members, "mesh.member": 1, "mesh.data": 2}
     train(tiny_config("f_anogan", **values), tmp_path / "together")
-    alone, together = (
-        list(map(json.loads, (tmp_path / name / "metrics.jsonl").read_text().splitlines()))
-        for name in ("alone", "together")
-    )
+    alone, together = (records(tmp_path / name) for name in ("alone", "together"))
     assert {record["stage"] for record in alone} == {"wgan", "izi_encoder"}
     for one, two in zip(alone, together, strict=True):
         for name in one.keys() - {"stage", "step", "images_per_second"}:

@@ -5,14 +5,16 @@ import json
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
-from training_helpers import assert_trees_close, member, tiny_config, train
+from training_helpers import ONE_DEVICE, assert_trees_close, member, tiny_config, train
 
-from adjax import experiment, preparation, reports
+from adjax import experiment, reports, workdir
 from adjax.errors import UserError
+from adjax.methods import lookup
 from adjax.reports.published import published, published_mean
+from adjax.run import check_run
 from configs import folder
 
-FEW = {"data.train_split": "train[:1500]", "mesh.member": 1, "mesh.data": 1}
+FEW = {"data.train_split": "train[:1500]", **ONE_DEVICE}
 
 
 @pytest.fixture(scope="module")
@@ -64,16 +66,19 @@ def test_reports_say_so_and_show_the_same(run):
 
 def test_evaluating_again_chooses_the_same(run):
     directory, results = run
-    config = experiment.workdir.read_config(directory)
+    config = workdir.read_config(directory)
     again = experiment.train_and_evaluate(config, directory, train=False)
     assert again["members"] == results["members"]
     assert json.loads((directory / "results.json").read_text())["members"] == again["members"]
 
 
-def test_published_numbers_stand_beside_both_machines():
-    assert published("mnist", "ocsvm_oracle", 3) == published("mnist", "ocsvm", 3) == 0.881
+def test_published_numbers_stand_beside_both_machines(run):
+    _, results = run
+    names = {results["about"]["published_as"], lookup("ocsvm").published_as or "ocsvm"}
+    assert names == {"ocsvm"}
+    assert published("mnist", "ocsvm", 3) == 0.881
     classes = [str(digit) for digit in range(10)]
-    assert published_mean("mnist", "ocsvm_oracle", classes) == 0.913
+    assert published_mean("mnist", "ocsvm", classes) == 0.913
 
 
 @pytest.mark.parametrize(
@@ -93,11 +98,18 @@ def test_what_cannot_be_chosen_is_refused(method, values, says, tmp_path):
         experiment.train_and_evaluate(tiny_config(method, **FEW, **values), tmp_path)
 
 
-def test_a_detector_may_not_choose_by_labels(tmp_path):
-    config = folder.get_config("isolation_forest")
-    config.method, config.image_score = "ocsvm_oracle", "oracle"
-    with pytest.raises(UserError, match="a detector of folder decides without: choose one of gam"):
-        preparation.check(config, tmp_path)
+@pytest.mark.parametrize(
+    ("method", "says"),
+    [
+        ("ocsvm_oracle", "config.method='ocsvm_oracle': is not for folder$"),
+        ("ocsvm", "image_score='oracle': choose one of decision$"),
+    ],
+)
+def test_a_detector_may_not_choose_by_labels(tmp_path, method, says):
+    config = folder.get_config("ocsvm")
+    config.method, config.image_score = method, "oracle"
+    with pytest.raises(UserError, match=says):
+        check_run(config, tmp_path)
 
 
 @pytest.mark.parametrize("method", ["ocsvm", "isolation_forest"])

@@ -3,17 +3,21 @@
 import jax
 import numpy as np
 import pytest
-from training_helpers import assert_trees_close, member, tiny_config, train, train_interrupted
+from training_helpers import (
+    ONE_DEVICE,
+    ROUNDING,
+    assert_trees_close,
+    member,
+    population_of,
+    tiny_config,
+    train,
+    train_interrupted,
+)
 
-from adjax.methods import create_method
-from adjax.preparation import create_trainer
-from adjax.training.trainer import initial_tree
+from adjax.training.population import initial_tree
 
-ONE_DEVICE = {"mesh.member": 1, "mesh.data": 1}
 MEMBERS = ({"seed": 4, "data.normal_class": 1}, {"seed": 0})
 STEPS = {"svdd_autoencoder.steps": 4, "svdd.steps": 8, "svdd.warm_up_steps": 2}
-# Adam divides by the root of the second moment: rounding of a gradient near zero is amplified.
-ROUNDING = 2e-4
 
 
 def config_of(**values):
@@ -40,8 +44,7 @@ def test_member_of_a_population_equals_it_alone(alone, population):
 
 def test_begins_with_the_encoder_that_its_member_has_pre_trained(population, tmp_path):
     config = config_of(members=MEMBERS)
-    trainer = create_trainer(config, create_method(config), tmp_path)
-    tree = initial_tree(trainer, 3, population)
+    tree = initial_tree(population_of(config, tmp_path), 3, population)
     own = {name: tree["encoder"] for name, tree in population["svdd_autoencoder"].items()}
     for begun in (tree["state"].variables, tree["best"]):
         for collection, desired in own.items():

@@ -7,14 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from training_helpers import tiny_config
+from training_helpers import ONE_DEVICE, population_of, tiny_config
 
-from adjax.methods import create_method
-from adjax.preparation import create_trainer
-from adjax.training import compile_update, estimate, init_state, snapshot, stage_batches
+from adjax.training import compile_update, init_state, snapshot, stage_batches
 from adjax.training.checkpoints import Checkpoints
-from adjax.training.estimates import peak_bytes, reduced_bytes
-from adjax.training.trainer import tree_like
+from adjax.training.estimates import estimate, peak_bytes, reduced_bytes
+from adjax.training.population import tree_like
 
 KILO = jax.ShapeDtypeStruct((250,), jnp.float32)  # 1000 bytes
 
@@ -39,20 +37,34 @@ def test_called_programs_and_loops_add_their_own_peak():
     assert peak(jax.jit(lambda x: jnp.sin(jnp.sin(x)) + x), KILO) == 3000
 
 
-@pytest.mark.parametrize("index", [0, 1])
-def test_estimate_of_a_member_bounds_what_xla_allocates(tmp_path, index):
-    config = tiny_config("oe_sdn", **{"mesh.member": 1, "mesh.data": 1})
-    trainer = create_trainer(config, create_method(config), tmp_path)
-    need = estimate(trainer, index)
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """A population of one on one device."""
+    return population_of(tiny_config("oe_sdn", **ONE_DEVICE), tmp_path_factory.mktemp("alone"))
+
+
+@pytest.fixture(scope="module", params=[0, 1], ids=["teacher", "student"])
+def index(request):
+    """Of a stage."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def need(alone, index):
+    """The estimate of a stage."""
+    return estimate(alone, index)
+
+
+def test_estimate_of_a_member_bounds_what_xla_allocates(alone, index, need):
+    execution, members = alone.execution, alone.members.arrays
     states = [
-        init_state(stage, i, trainer.execution, trainer.image_shape, trainer.members)
-        for i, stage in enumerate(trainer.method.stages[: index + 1])
+        init_state(stage, i, execution, alone.images.shape, members)
+        for i, stage in enumerate(alone.method.stages[: index + 1])
     ]
     frozen = {"teacher": snapshot(states[0].variables)} if index else {}
-    stage = trainer.method.stages[index]
-    batch = next(iter(stage_batches(trainer, stage, range(1))))
-    operands = states[-1], frozen, batch, trainer.members
-    compiled = compile_update(stage, index, trainer.execution, operands)
+    stage = alone.method.stages[index]
+    batch = next(iter(stage_batches(alone, stage, range(1))))
+    compiled = compile_update(stage, index, execution, (states[-1], frozen, batch, members))
     memory = compiled.update.memory_analysis()
     taken = memory.argument_size_in_bytes + memory.temp_size_in_bytes
     assert need.kept + need.work > taken / 2
@@ -61,19 +73,17 @@ def test_estimate_of_a_member_bounds_what_xla_allocates(tmp_path, index):
     assert need.flops == pytest.approx(compiled.flops, rel=0.5)
 
 
-@pytest.mark.parametrize("index", [0, 1])
-def test_bytes_that_devices_sum_are_those_of_the_compiled_all_reduces(tmp_path, index):
-    alone = tiny_config("oe_sdn", **{"mesh.member": 1, "mesh.data": 1})
-    need = estimate(create_trainer(alone, create_method(alone), tmp_path), index)
-    config = tiny_config("oe_sdn", **{"mesh.member": 1, "mesh.data": 2})
-    trainer = create_trainer(config, create_method(config), tmp_path)
-    assert trainer.execution.data_devices == 2
-    trees = [tree_like(trainer, i) for i in range(index + 1)]
+def test_bytes_that_devices_sum_are_those_of_the_compiled_all_reduces(index, need, tmp_path):
+    population = population_of(
+        tiny_config("oe_sdn", **{"mesh.member": 1, "mesh.data": 2}), tmp_path
+    )
+    assert population.execution.data_devices == 2
+    trees = [tree_like(population, i) for i in range(index + 1)]
     frozen = {"teacher": trees[0]["best"]} if index else {}
-    stage = trainer.method.stages[index]
-    batch = next(iter(stage_batches(trainer, stage, range(1))))
-    operands = trees[-1]["state"], frozen, batch, trainer.members
-    compiled = compile_update(stage, index, trainer.execution, operands).update.as_text()
+    stage = population.method.stages[index]
+    batch = next(iter(stage_batches(population, stage, range(1))))
+    operands = trees[-1]["state"], frozen, batch, population.members.arrays
+    compiled = compile_update(stage, index, population.execution, operands).update.as_text()
     results = re.findall(r"= (\(?f32.*?) all-reduce(?:-start)?\(", compiled)
     shapes = [shape for result in results for shape in re.findall(r"f32\[([\d,]*)\]", result)]
     summed = sum(4 * math.prod(map(int, filter(None, shape.split(",")))) for shape in shapes)
@@ -90,18 +100,17 @@ def test_sums_inside_loops_count_every_time():
     assert reduced_bytes(jaxpr) == 5000
 
 
-def test_bytes_of_a_batch_and_of_a_checkpoint(tmp_path):
-    config = tiny_config("oe_sdn", **{"mesh.member": 1, "mesh.data": 1})
-    trainer = create_trainer(config, create_method(config), tmp_path)
-    need = estimate(trainer, 1)
-    assert need.fed == 2 * config.student.batch_size * 28 * 28 * 4  # normal and auxiliary images
+def test_bytes_of_a_batch_and_of_a_checkpoint(alone, tmp_path):
+    need = estimate(alone, 1)
+    batch_size = tiny_config("oe_sdn").student.batch_size
+    assert need.fed == 2 * batch_size * 28 * 28 * 4  # normal and auxiliary images
     random = np.random.default_rng(0)  # bytes that no compression can shrink
 
     def noise(x):
         size = math.prod(x.shape) * x.dtype.itemsize
         return np.frombuffer(random.bytes(size), x.dtype).reshape(x.shape)
 
-    tree = jax.tree.map(noise, tree_like(trainer, 1))
+    tree = jax.tree.map(noise, tree_like(alone, 1))
     checkpoints = Checkpoints(tmp_path / "checkpoints")
     checkpoints.save(1, tree, {})
     checkpoints.close()

@@ -1,24 +1,32 @@
 """Stages that are computed at once, on a toy: the mean image and a random number of the seed."""
 
 import dataclasses
-import json
 
 import jax
 import numpy as np
 import optax
 import pytest
-from training_helpers import assert_trees_close, industrial_config, member, tiny_config, train
+from training_helpers import (
+    ONE_DEVICE,
+    assert_trees_close,
+    industrial_config,
+    member,
+    method_of,
+    records,
+    tiny_config,
+    train,
+)
 
-from adjax import datasets
+from adjax.config.layout import check
+from adjax.datasets.tasks import create_task
 from adjax.errors import DivergedError
-from adjax.methods import Fit, create_method
-from adjax.methods.stage import Limit
+from adjax.methods.stage import Fit, Limit
 
 MEMBERS = ({"seed": 0, "data.normal_class": 3}, {"seed": 1, "data.normal_class": 5})
 
 
-def method_with_fit(config, compute=None, calls=None):
-    """The autoencoder after a `Fit` of the mean image."""
+def method_with_fit(config, compute=None, calls=None, network=False):
+    """A `Fit` of the mean image, and after it the autoencoder if wanted."""
 
     def mean(images, frozen, settings):
         if calls is not None:
@@ -33,18 +41,18 @@ def method_with_fit(config, compute=None, calls=None):
         shapes = {"mean": image_shape, "draw": (2,)}
         return {name: jax.ShapeDtypeStruct(shape, np.float32) for name, shape in shapes.items()}
 
-    method = create_method(config)
+    method = method_of(config)
     fit = Fit("mean", ("data",), shapes, compute or mean)
-    return dataclasses.replace(method, stages=(fit, *method.stages))
+    return dataclasses.replace(method, stages=(fit, *method.stages[: 1 if network else 0]))
 
 
 def test_sees_every_training_image_of_its_member_once(tmp_path):
     config = tiny_config("ae", members=MEMBERS)
     found = train(config, tmp_path, method_with_fit(config))["mean"]["params"]
-    table = datasets.load(config.data, "train")
+    task = create_task(check(config).data)
+    table = task.training_table()
     for row, settings in enumerate(MEMBERS):
-        of_member = {"data.normal_class": settings["data.normal_class"], "seed": settings["seed"]}
-        rows = datasets.training_rows(config.data, table, of_member).train
+        rows = task.split(table, settings).train
         np.testing.assert_allclose(
             found["mean"][row], (table.image[rows] / 255).mean(0), rtol=0, atol=1e-6
         )
@@ -63,14 +71,13 @@ def test_member_of_a_population_equals_the_same_alone(tmp_path):
 def test_finished_fits_are_found_again(tmp_path):
     calls = []
     config = tiny_config("ae", members=MEMBERS, stage_cache=str(tmp_path / "cache"))
-    method = method_with_fit(config, calls=calls)
+    method = method_with_fit(config, calls=calls, network=True)
     first = train(config, tmp_path / "a", method)
     assert calls == [0, 1]
     assert_trees_close(train(config, tmp_path / "a", method), first, atol=0)
     assert_trees_close(train(config, tmp_path / "b", method), first, atol=0)
     assert calls == [0, 1]
-    lines = (tmp_path / "b" / "metrics.jsonl").read_text().splitlines()
-    assert [json.loads(line)["step"] for line in lines if '"mean"' in line] == [1]
+    assert [r["step"] for r in records(tmp_path / "b") if r["stage"] == "mean"] == [1]
 
 
 def test_member_without_a_finite_result_is_left_behind(tmp_path):
@@ -79,7 +86,7 @@ def test_member_without_a_finite_result_is_left_behind(tmp_path):
         return {"mean": np.full((28, 28, 1), value), "draw": np.ones(2, np.float32)}
 
     config = tiny_config("ae", members=MEMBERS)
-    found = train(config, tmp_path / "two", method_with_fit(config, compute))
+    found = train(config, tmp_path / "two", method_with_fit(config, compute, network=True))
     assert np.isfinite(found["mean"]["params"]["mean"][1]).all()
     config = tiny_config("ae", members=MEMBERS[:1])
     with pytest.raises(DivergedError, match=r"stage mean, step 1, member 0 .* is not finite"):
@@ -88,6 +95,7 @@ def test_member_without_a_finite_result_is_left_behind(tmp_path):
 
 def test_crops_are_those_of_an_epoch(tmp_path):
     patches = {"data.crops": "rotated_crops", "data.patch": 16, "data.samples": 70}
+    patches |= {"windows.stride": 16}
     config = industrial_config(tmp_path / "images", "ae_d6_residual", **patches)
     seen = []
 
@@ -101,8 +109,8 @@ def test_crops_are_those_of_an_epoch(tmp_path):
 
 
 def test_member_below_a_limit_is_left_behind(tmp_path):
-    config = tiny_config("ae")
-    method = create_method(config)
+    config = tiny_config("ae", **ONE_DEVICE)
+    method = method_of(config)
     (stage,) = method.stages
 
     def limited(least, after):
@@ -120,8 +128,8 @@ def test_member_below_a_limit_is_left_behind(tmp_path):
 def test_numbers_of_a_member_below_a_limit_are_null_from_then_on(tmp_path):
     # The second member's rate is far too small for the limit on what it moves.
     members = ({"seed": 0}, {"seed": 0, "teacher.learning_rate": 0.0})
-    config = tiny_config("ae", members=members)
-    method = create_method(config)
+    config = tiny_config("ae", members=members, **ONE_DEVICE)
+    method = method_of(config)
     (stage,) = method.stages
     lazy = Limit("moved", 1e-6, 2, "it does not move")
 
@@ -132,7 +140,6 @@ def test_numbers_of_a_member_below_a_limit_are_null_from_then_on(tmp_path):
 
     stages = (dataclasses.replace(stage, update=update, limits=(lazy,)),)
     train(config, tmp_path, dataclasses.replace(method, stages=stages))
-    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
-    moved = {line["step"]: line["moved"] for line in map(json.loads, lines) if "moved" in line}
+    moved = {record["step"]: record["moved"] for record in records(tmp_path) if "moved" in record}
     assert [None not in moved[step] for step in (2, 4)] == [True, True]
     assert [value[1] for step, value in moved.items() if step > 4] == [None, None]

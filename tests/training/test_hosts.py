@@ -12,23 +12,22 @@ import time
 import jax
 import numpy as np
 import pytest
-from training_helpers import assert_trees_close, tiny_config, train
+from training_helpers import (
+    ROUNDING,
+    assert_trees_close,
+    method_of,
+    timeless_records,
+    tiny_config,
+    tiny_values,
+    train,
+)
 
+from adjax.config.layout import check
 from adjax.errors import UserError
 from adjax.experiment import train_and_evaluate
 from adjax.training import Execution
 
-# As in test_equality.py; sums of gradients are rounded in another order.
-ROUNDING = 2e-4
 ONE_PAIR = 1 / 90  # of a normal and an anomalous image in another order, at most
-TINY = [
-    "--config.data.train_split=train[:2000]",
-    "--config.data.test_split=test[:100]",
-    "--config.teacher.steps=8",
-    "--config.student.steps=4",
-    "--config.log_every=2",
-    "--config.checkpoint_every=4",
-]
 ACROSS = ["--config.mesh.member=1", "--config.mesh.data=4"]  # a batch is shared by all processes
 TWO_MEMBERS = ({"seed": 0}, {"seed": 1})
 TWO_DEVICES = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
@@ -92,9 +91,10 @@ def finish(processes):
     return [out for out, _ in said], [error for _, error in said]
 
 
-def records(workdir):
-    lines = (workdir / "metrics.jsonl").read_text().splitlines()
-    return [{k: v for k, v in json.loads(x).items() if k != "images_per_second"} for x in lines]
+def tiny_flags(method):
+    """The flags that make a command's config that of `tiny_config`."""
+    values = tiny_values(method).items()
+    return [f"--config=configs/mnist.py:{method},smoke", *(f"--config.{k}={v}" for k, v in values)]
 
 
 def assert_same_run(actual, desired):
@@ -112,7 +112,7 @@ def assert_same_run(actual, desired):
             assert a.files == b.files
             for array in b.files:
                 np.testing.assert_allclose(a[array], b[array], rtol=0, atol=ROUNDING, err_msg=array)
-    mine, theirs = records(actual), records(desired)
+    mine, theirs = timeless_records(actual), timeless_records(desired)
     assert [(r["stage"], r["step"], *r) for r in mine] == [
         (r["stage"], r["step"], *r) for r in theirs
     ]
@@ -123,7 +123,7 @@ def assert_same_run(actual, desired):
 
 @pytest.mark.parametrize("method", ["ae", pytest.param("oe_sdn", marks=pytest.mark.slow)])
 def test_two_processes_equal_one(start, tmp_path, method):
-    flags = [f"--config=configs/mnist.py:{method},smoke", *TINY, *ACROSS]
+    flags = [*tiny_flags(method), *ACROSS]
     processes = start(*flags, f"--workdir={tmp_path / 'two'}")
     outputs, errors = finish(processes)
     assert [process.returncode for process in processes] == [0, 0], errors
@@ -131,7 +131,7 @@ def test_two_processes_equal_one(start, tmp_path, method):
     assert "AUROC" not in outputs[1]  # the first process speaks for all
     for devices in (1, 4):
         config = tiny_config(method, **{"mesh.member": 1, "mesh.data": devices})
-        train_and_evaluate(config, tmp_path / f"{devices}")
+        train_and_evaluate(config, tmp_path / f"{devices}", method=method_of(config))
         assert_same_run(tmp_path / "two", tmp_path / f"{devices}")
         # One process reads what two have written.
         variables = [train(config, tmp_path / name) for name in ("two", f"{devices}")]
@@ -140,7 +140,7 @@ def test_two_processes_equal_one(start, tmp_path, method):
 
 @pytest.mark.parametrize("joining", [by_flags, by_slurm])
 def test_different_commands_are_refused_by_all(start, tmp_path, joining):
-    flags = ["--config=configs/mnist.py:ae,smoke", *TINY, f"--workdir={tmp_path}"]
+    flags = [*tiny_flags("ae"), f"--workdir={tmp_path}"]
     processes = start(*flags, each=(["--config.seed=1"], ["--config.seed=2"]), joining=joining)
     _, errors = finish(processes)
     assert [process.returncode for process in processes] == [2, 2]
@@ -190,14 +190,14 @@ def test_meshes_that_processes_cannot_share(monkeypatch, overrides, says):
     monkeypatch.setattr(jax, "process_count", lambda: 2)
     monkeypatch.setattr(jax, "local_device_count", lambda: 3)
     with pytest.raises(UserError, match=says):
-        Execution.create(tiny_config("ae", **overrides), members=2)
+        Execution.create(check(tiny_config("ae", **overrides)), members=2)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_kill_9_of_one_process_and_restart_of_both(start, tmp_path):
     """Members lie on different processes; stages come from a cache when a third run wants them."""
-    flags = ["--config=configs/mnist.py:oe_sdn,smoke", *TINY, f"--config.members={TWO_MEMBERS}"]
+    flags = [*tiny_flags("oe_sdn"), f"--config.members={TWO_MEMBERS}"]
     flags += ["--config.teacher.steps=400", "--config.checkpoint_every=40"]
     cached = [*flags, f"--config.stage_cache={tmp_path / 'stages'}"]
     cut, log = tmp_path / "cut", tmp_path / "cut" / "metrics.jsonl"
@@ -221,7 +221,7 @@ def test_kill_9_of_one_process_and_restart_of_both(start, tmp_path):
         _, errors = finish(processes)
         assert [process.returncode for process in processes] == [0, 0], errors
     for name in ("cut", "again"):
-        assert records(tmp_path / name) == records(tmp_path / "whole")
+        assert timeless_records(tmp_path / name) == timeless_records(tmp_path / "whole")
         assert_same_run(tmp_path / name, tmp_path / "whole")
     stages = json.loads((tmp_path / "again" / "results.json").read_text())["stages"]
     assert all(stage["cached"] for stage in stages)

@@ -1,16 +1,22 @@
 """Networks of industrial images, with stains, crops and batch statistics: whatever executes them,
 their numbers agree, and a run that goes on is the run that was never stopped."""
 
-import json
-
 import jax
 import numpy as np
 import pytest
-from training_helpers import assert_trees_close, industrial_config, member, train, train_interrupted
+from training_helpers import (
+    ONE_DEVICE,
+    assert_trees_close,
+    industrial_config,
+    member,
+    records,
+    timeless_records,
+    train,
+    train_interrupted,
+)
 
 from adjax.training import loop
 
-ONE_DEVICE = {"mesh.member": 1, "mesh.data": 1}
 STEPS = {"autoencoder.steps": 8, "checkpoint_every": 4}
 SLOW = pytest.mark.slow  # to compile
 METHODS = ("aesc_residual", *(pytest.param(m, marks=SLOW) for m in ("unet_ae", "ssim_ae")))
@@ -33,10 +39,6 @@ def decided(variables):
     if "batch_stats" not in variables:
         return variables
     return jax.tree_util.tree_map_with_path(keep, variables)
-
-
-def records(workdir):
-    return [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
 
 
 def assert_same_training(directory, config, found, expected, rows=None):
@@ -110,11 +112,7 @@ def test_resumed_run_equals_the_uninterrupted_one(alone):
     config, directory = config_of(**ONE_DEVICE), folder / "cut"
     train_interrupted(config, directory, "autoencoder")
     assert_trees_close(train(config, directory)["autoencoder"], expected, atol=0)
-    lines = [
-        [{k: v for k, v in line.items() if k != "images_per_second"} for line in records(d)]
-        for d in (directory, folder / "alone")
-    ]
-    assert lines[0] == lines[1]
+    assert timeless_records(directory) == timeless_records(folder / "alone")
 
 
 def test_scores_of_one_network_find_it_in_the_cache(tmp_path):

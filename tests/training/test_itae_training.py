@@ -1,6 +1,14 @@
 """ITAE through the product: its random rotations are those of the member and the step."""
 
-from training_helpers import assert_trees_close, member, tiny_config, train, train_interrupted
+from training_helpers import (
+    ONE_DEVICE,
+    assert_trees_close,
+    member,
+    method_of,
+    tiny_config,
+    train,
+    train_interrupted,
+)
 
 from adjax.experiment import train_and_evaluate
 
@@ -10,8 +18,7 @@ VALUES = {
     "itae.optimizer": "sgd",
     "itae.learning_rate": 0.1,
     "itae.schedule": "halving",
-    "mesh.member": 1,
-    "mesh.data": 1,
+    **ONE_DEVICE,
 }
 
 
@@ -23,6 +30,6 @@ def test_population_and_interruption(tmp_path):
     assert_trees_close(member(together, 1), alone, atol=2e-5)
 
     train_interrupted(config, tmp_path / "cut", "itae")
-    results = train_and_evaluate(config, tmp_path / "cut")
+    results = train_and_evaluate(config, tmp_path / "cut", method=method_of(config))
     assert_trees_close(train(config, tmp_path / "cut"), alone, atol=0)
     assert set(results["members"][0]["image_auroc_by_score"]) == {"l1", "l2", "linf"}

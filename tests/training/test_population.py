@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from adjax.training.population import AXES, over_members
+from adjax.training.members_axis import AXES, over_members
 
 
 def member_step(state, batch, member):

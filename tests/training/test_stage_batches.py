@@ -1,6 +1,6 @@
 """The loop and its input pipeline: exactly the steps that are left, nobody waits for the end."""
 
-from training_helpers import tiny_config, train
+from training_helpers import ONE_DEVICE, tiny_config, train
 
 from adjax.inputs import train_batches
 from adjax.training import loop
@@ -17,5 +17,5 @@ def test_pipeline_is_asked_for_every_step_once_and_never_for_its_end(tmp_path, m
         raise AssertionError("the loop waited for the end of its input")
 
     monkeypatch.setattr(loop, "train_batches", watched)
-    train(tiny_config("ae"), tmp_path)
+    train(tiny_config("ae", **ONE_DEVICE), tmp_path)
     assert asked == list(range(8))

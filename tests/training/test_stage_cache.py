@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from training_helpers import assert_trees_close, member, tiny_config, train
+from training_helpers import ONE_DEVICE, assert_trees_close, member, tiny_config, train
 
 from adjax.training import loop
 from adjax.training.stage_cache import StageCache
 
 
 def test_entries_of_a_population_serve_its_members_alone(tmp_path, monkeypatch):
-    cache = {"stage_cache": str(tmp_path / "stages"), "mesh.member": 1, "mesh.data": 1}
+    cache = {"stage_cache": str(tmp_path / "stages"), **ONE_DEVICE}
     members = ({"seed": 0}, {"seed": 1})
     together = train(tiny_config("ae", members=members, **cache), tmp_path / "together")
     monkeypatch.setattr(loop, "stage_batches", None)  # no training from here on

@@ -1,16 +1,25 @@
-"""GANomaly, whose stage is Skip-GANomaly's too, through the trainer: populations, interruptions,
+"""GANomaly, whose stage is Skip-GANomaly's too, in training: populations, interruptions,
 collapse."""
 
-import pytest
-from training_helpers import assert_trees_close, member, tiny_config, train, train_interrupted
+import dataclasses
 
+import pytest
+from training_helpers import (
+    ONE_DEVICE,
+    ROUNDING,
+    assert_trees_close,
+    member,
+    method_of,
+    tiny_config,
+    train,
+    train_interrupted,
+)
+
+from adjax.config.layout import check
 from adjax.errors import DivergedError
 from adjax.methods import reproducing_gan
 from adjax.methods.adversarial import spread_limit
-
-ONE_DEVICE = {"mesh.member": 1, "mesh.data": 1}
-# As for the other methods: Adam amplifies the rounding of a gradient near zero.
-ROUNDING = 2e-4
+from adjax.run import build_method
 
 
 def config_of(**overrides):
@@ -38,5 +47,8 @@ def test_resumed_run_equals_the_uninterrupted_one(alone, tmp_path):
 def test_collapsed_generator_is_left_behind(tmp_path, monkeypatch):
     limit = spread_limit(5.0, after=2)  # no generator is so lively
     monkeypatch.setattr(reproducing_gan, "spread_limit", lambda least, after: limit)
+    (limited,), usual = build_method(check(config_of())).stages, method_of(config_of())
+    (stage,) = usual.stages
+    stages = (dataclasses.replace(stage, limits=limited.limits),)  # but for these it is the same
     with pytest.raises(DivergedError, match=r"step 4.*spread is .*, below 5: .*collapsed"):
-        train(config_of(), tmp_path)
+        train(config_of(), tmp_path, dataclasses.replace(usual, stages=stages))

@@ -1,14 +1,21 @@
 """The variational autoencoder in training: its noise on any devices, in a population, resumed."""
 
 import pytest
-from training_helpers import assert_trees_close, member, tiny_config, train, train_interrupted
+from training_helpers import (
+    ONE_DEVICE,
+    assert_trees_close,
+    member,
+    tiny_config,
+    train,
+    train_interrupted,
+)
 
 # Adam divides by the root of the second moment: rounding of a gradient near zero is amplified.
 ROUNDING = 5e-4
 
 
 def config_of(**values):
-    return tiny_config("vae", **{"mesh.member": 1, "mesh.data": 1, **values})
+    return tiny_config("vae", **ONE_DEVICE | values)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,115 @@
+"""The task of an industrial category: normal images to train on, defective ones to find."""
+
+import functools
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from adjax.datasets.catalog import CATEGORIES
+from adjax.datasets.industrial import FileTable, load_images
+from adjax.datasets.layouts import GOOD, Index, read_index
+from adjax.datasets.one_class import OneClassSplit, one_class_split
+from adjax.datasets.tables import Table
+from adjax.datasets.tasks import Member, Task, Tested
+from adjax.errors import UserError
+
+IN_MEMORY = 4 << 30  # bytes of a training set that is held in memory; a larger one is streamed
+
+
+class Category(Task):
+    """A category of an industrial set: train on its normal images, find the defective ones.
+
+    Labels number the kinds of defects, 0 is normal. Thresholds are chosen on held-out images.
+    """
+
+    def is_present(self) -> bool:
+        """Return whether the category's files are where the config says."""
+        try:
+            self.index()
+        except UserError:
+            return False
+        return True
+
+    def index(self) -> Index:
+        """Return the files of the category.
+
+        An empty `data.dir` means the folder of the set's name in the folder that the environment
+        variable ADJAX_DATA_DIR names, or in `data`.
+        """
+        data = self.data
+        directory = data.dir or str(Path(os.environ.get("ADJAX_DATA_DIR", "data")) / data.name)
+        if not data.dir and not Path(directory).is_dir():
+            raise UserError(
+                f"config.data.dir: give the folder of {data.name}, or in ADJAX_DATA_DIR the one "
+                f"that holds it ({directory} does not exist)"
+            )
+        return read_index(data.name, directory, data.normal_class)
+
+    def training_table(self) -> Table:
+        """Return the normal images, those of a validation split of the set's own among them."""
+        return _load_category(self.index(), "train", self.data.size, self.data.channels)
+
+    def split(self, table: Table, member: Member) -> OneClassSplit:
+        """Return the rows that a member trains on and those held out; `UserError` if none are."""
+        if len(table.held_out):  # the data set's own validation split
+            rows = np.flatnonzero(table.label == 0)
+            return OneClassSplit(np.setdiff1d(rows, table.held_out), table.held_out)
+        fraction = self.data.validation_fraction
+        split = one_class_split(table.label, 0, fraction, member["seed"])
+        if not len(split.validation):
+            raise UserError(
+                f"config.data.validation_fraction={fraction}: thresholds are chosen on held-out "
+                f"normal images, and of {len(table.image)} none is held out"
+            )
+        return split
+
+    def tested(self, members: list[Member]) -> Tested:
+        """Return the test split for every member.
+
+        A set without test images is tested on the held-out normal ones of its first member: there
+        is nothing to measure, but scores to choose thresholds by and examples to look at.
+        """
+        index = self.index()
+        if index.of("test"):
+            table = _load_category(index, "test", self.data.size, self.data.channels)
+        else:
+            train = self.training_table()
+            rows = self.split(train, members[0]).validation
+            table = train._replace(
+                image=train.image[rows],
+                label=train.label[rows],
+                path=tuple(train.path[row] for row in rows),
+                held_out=train.held_out[:0],
+            )
+        anomalous = np.repeat([table.label != 0], len(members), axis=0)
+        return Tested(table, anomalous, np.ones_like(anomalous))
+
+    def label(self, table: Table, normal_class: str) -> int:
+        """Return 0, the label of normal images."""
+        return 0
+
+    def describe(self, table: Table, normal_class: str) -> dict[str, Any]:
+        """Return the official number of a category and its name."""
+        known = CATEGORIES[self.data.name]
+        number = known.index(normal_class) if normal_class in known else len(known)
+        return {"normal_class": number, "class_name": normal_class or self.data.name}
+
+
+@functools.lru_cache(maxsize=8)
+def _load_category(index: Index, split: str, size: int, channels: int) -> Table:
+    splits = ("train", "validation") if split == "train" else (split,)
+    items = index.of(*splits)
+    too_large = len(items) * size * size * channels > IN_MEMORY
+    read = FileTable if split == "train" and too_large else load_images
+    table = read(index, *splits, size=size, channels=channels)
+    class_names = (GOOD, *sorted({item.defect for item in items} - {GOOD}))
+    return Table(
+        image=table.image if read is load_images else table,
+        label=np.array([class_names.index(item.defect) for item in items], np.int32),
+        class_names=class_names,
+        mask=table.mask if split == "test" else None,
+        path=table.path,
+        held_out=np.flatnonzero([item.split == "validation" for item in items]),
+    )

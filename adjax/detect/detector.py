@@ -1,0 +1,155 @@
+"""A trained detector: uint8 images in, anomaly map, image score and decisions out.
+
+It is restored from the folder of a finished run alone, without its training data.
+"""
+
+import dataclasses
+import functools
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from adjax import workdir
+from adjax.config import identity
+from adjax.config.layout import Settings
+from adjax.errors import UserError
+from adjax.methods.stage import Method, Scores
+from adjax.ops import compiler_options, convolution_backend
+from adjax.run import check_run
+from adjax.training.restored import restored_variables
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Detector:
+    """A member of a finished run, with the thresholds chosen for it on normal images.
+
+    Attributes:
+      settings: the run's settings.
+      method: the run's method.
+      variables: variables by stage name, leaves without the axis of members.
+      seed: the member's seed; random scores (Monte-Carlo dropout) draw from it.
+      pixel_threshold: pixels of the anomaly map that reach it are defective.
+      image_threshold: images whose score reaches it are anomalous.
+      image_size: S, height and width of the images.
+      channels: C, 1 (grey) or 3.
+
+    """
+
+    settings: Settings
+    method: Method
+    variables: dict[str, Any]
+    seed: int
+    pixel_threshold: float
+    image_threshold: float
+    image_size: int
+    channels: int
+
+    def score(self, image: np.ndarray) -> dict[str, np.ndarray]:
+        """Score images and decide; the result for an image does not depend on the others.
+
+        Args:
+          image: uint8 `[B, S, S, C]`.
+
+        Returns:
+          `anomaly_map` float32 `[B, S, S]`, `image_score` float32 `[B]`, `mask` bool `[B, S, S]`
+          and `is_anomalous` bool `[B]`.
+
+        Raises:
+          UserError: for images of another shape or type.
+
+        """
+        size, channels = self.image_size, self.channels
+        if image.dtype != np.uint8 or image.shape[1:] != (size, size, channels):
+            raise UserError(
+                f"this detector takes uint8 images [B, {size}, {size}, {channels}], "
+                f"not {image.dtype} {list(image.shape)}"
+            )
+        return jax.device_get(self._program(self.variables, image))
+
+    def detect(self, image: jax.Array) -> dict[str, jax.Array]:
+        """Do the same as `score`, as a pure function to export: convolutions are plain XLA."""
+        with convolution_backend("xla"):
+            return self._detect(self.variables, image)
+
+    @functools.cached_property
+    def _program(self):
+        def detect(variables, image):
+            with convolution_backend(self.settings.ops.convolution):
+                return self._detect(variables, image)
+
+        return jax.jit(detect, compiler_options=compiler_options())
+
+    def _detect(self, variables, image):
+        scores = self._scores(variables, image.astype(jnp.float32) / jnp.float32(255))
+        image_score = scores.image_score[self.settings.image_score]
+        return {
+            "anomaly_map": scores.anomaly_map,
+            "image_score": image_score,
+            "mask": scores.anomaly_map >= np.float32(self.pixel_threshold),
+            "is_anomalous": image_score >= np.float32(self.image_threshold),
+        }
+
+    def _scores(self, variables, image) -> Scores:
+        """Return the method's scores, drawn with the same random key as the run's own scores."""
+        key = jax.random.fold_in(jax.random.key(self.seed), len(self.method.stages))
+        return self.method.score(variables, image, jax.random.fold_in(key, 0))
+
+
+def load_detector(directory: str | Path, member: int = 0) -> Detector:
+    """Load the detector of a finished run.
+
+    Args:
+      directory: the run's folder.
+      member: index into `config.members`.
+
+    Raises:
+      UserError: if the run is not finished, has no thresholds, or the member diverged.
+
+    """
+    directory = Path(directory)
+    settings, method = check_run(workdir.read_config(directory), directory)
+    members = identity.members_of(settings, method.dynamic)
+    entry = _results_of(directory, member, len(members))
+    pixel, image = _thresholds(settings, directory, entry)
+    data = settings.data
+    trained = (data.patch if data.crops else 0) or data.size
+    shape = trained, trained, data.channels
+    variables = restored_variables(method, directory, shape, len(members), settings.select)
+    return Detector(
+        settings=settings,
+        method=method,
+        variables=jax.tree.map(lambda leaf: leaf[member], variables),
+        seed=members[member]["seed"],
+        pixel_threshold=pixel,
+        image_threshold=image,
+        image_size=data.size,
+        channels=data.channels,
+    )
+
+
+def _results_of(directory: Path, member: int, members: int) -> dict[str, Any]:
+    """Return a member's entry in `results.json`, which omits members that diverged."""
+    if not (directory / "results.json").exists():
+        raise UserError(f"{directory} has no results.json: finish the run with --mode=train")
+    if not 0 <= member < members:
+        raise UserError(f"{directory}: members are numbered from 0 to {members - 1}, not {member}")
+    failed = {failure["member"] for failure in workdir.read_failures(directory)}
+    if member in failed:
+        raise UserError(f"{directory}: member {member} diverged, see failed.json")
+    row = sum(other not in failed for other in range(member))
+    return workdir.read_results(directory)["members"][row]
+
+
+def _thresholds(settings: Settings, directory: Path, entry: dict[str, Any]) -> tuple[float, float]:
+    """Return the pixel threshold and the image threshold."""
+    rule = settings.threshold.rule if settings.data.decides else None
+    chosen = [row["threshold"] for row in entry.get("thresholds", ()) if row["rule"] == rule]
+    if not chosen or "image_threshold" not in entry:
+        raise UserError(
+            f"{directory}: the results of this {settings.data.name} run hold no thresholds to "
+            "decide by; runs on industrial images (configs/folder.py ...) choose them"
+        )
+    return chosen[0], entry["image_threshold"]["threshold"]

@@ -1,0 +1,81 @@
+"""AESc (Collin and De Vleeschouwer 2020), an autoencoder with skip connections that takes stains
+off images, and its twin AE d6 without skip connections; each scored by residual and by uncertainty.
+"""
+
+import dataclasses
+
+from adjax.corruptions.settings import Corruptions
+from adjax.methods.info import MethodInfo
+from adjax.methods.reconstruction_settings import COMMON, SMOKE, Autoencoder
+from adjax.settings import Section, count, several
+
+
+def _passes():
+    return count(30, "through the network with dropout, while scoring", at_most=10_000)
+
+
+def _rates(*default: float):
+    meaning = "of dropout, one a level of the encoder, largest first; while scoring only"
+    return several(
+        default,
+        meaning,
+        element=float,
+        at_least=0,
+        below=1,
+        least_length=1,
+        advice="give rates from 0 to below 1, one a level of config.autoencoder.depth",
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class AEScUncertainty(Section):
+    """Monte-Carlo dropout."""
+
+    passes: int = _passes()
+    aesc: tuple = _rates(0.0, 0.0, 0.1, 0.2, 0.4, 0.5)
+
+
+@dataclasses.dataclass(frozen=True)
+class AED6Uncertainty(Section):
+    """Monte-Carlo dropout of the network without skip connections."""
+
+    passes: int = _passes()
+    ae_d6: tuple = _rates(0.0, 0.0, 0.0, 0.0, 0.1, 0.2)
+
+
+_SECTIONS = {"autoencoder": Autoencoder(), "corruption": Corruptions()}
+
+METHODS = (
+    MethodInfo(
+        name="aesc_residual",
+        title="AESc (residual)",
+        builder="aesc.method:aesc_residual",
+        sections=_SECTIONS,
+        smoke=SMOKE,
+        **COMMON,
+    ),
+    MethodInfo(
+        name="aesc_uncertainty",
+        title="AESc (uncertainty)",
+        builder="aesc.method:aesc_uncertainty",
+        sections=_SECTIONS | {"uncertainty": AEScUncertainty()},
+        smoke=SMOKE | {"uncertainty.passes": 2, "uncertainty.aesc": (0.0, 0.1, 0.2)},
+        **COMMON,
+    ),
+    MethodInfo(
+        name="ae_d6_residual",
+        title="AE d6 (residual)",
+        builder="aesc.method:ae_d6_residual",
+        sections=_SECTIONS,
+        smoke=SMOKE,
+        **COMMON,
+    ),
+    MethodInfo(
+        name="ae_d6_uncertainty",
+        title="AE d6 (uncertainty)",
+        builder="aesc.method:ae_d6_uncertainty",
+        sections=_SECTIONS | {"uncertainty": AED6Uncertainty()},
+        smoke=SMOKE | {"uncertainty.passes": 2, "uncertainty.ae_d6": (0.0, 0.0, 0.1)},
+        **COMMON,
+    ),
+)

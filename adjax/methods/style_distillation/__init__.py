@@ -1,0 +1,150 @@
+"""Style distillation (Chung et al. 2020) and the autoencoder that it distils: AE, SDN, OE-SDN.
+
+Values marked [D] are ours: the paper does not state them. They were calibrated on the published
+AUROC of one class, MNIST digit 3, and are the same for all classes and sets.
+"""
+
+import dataclasses
+
+from adjax.corruptions.settings import PipelineSets
+from adjax.methods.info import MethodInfo
+from adjax.methods.reconstruction_settings import ssim_sigma, ssim_window
+from adjax.settings import Section, choice, count, number, several, size, word
+
+SCHEDULES = ("cosine", "constant")
+
+
+@dataclasses.dataclass(frozen=True)
+class Distance(Section):
+    """d = DSSIM + mean squared displacement; the paper names the terms only, the rest is [D]."""
+
+    window: int = ssim_window()
+    sigma: float = ssim_sigma()
+    ssim_weight: float = number(1.0, "weight of DSSIM [D]")
+    squared_weight: float = number(1.0, "weight of the mean squared displacement [D]")
+
+    def relations(self):
+        """At least one term must count."""
+        if not self.ssim_weight and not self.squared_weight:
+            yield "ssim_weight", "one of ssim_weight and squared_weight must be positive"
+
+
+@dataclasses.dataclass(frozen=True)
+class Teacher(Section):
+    """The bottleneck autoencoder f_AE, all [D]."""
+
+    code_size: int = size(16, "numbers in the bottleneck [D]")
+    widths: tuple = several(
+        (32, 64, 128),
+        "channels [D]",
+        at_least=1,
+        least_length=2,
+        advice="give at least two positive widths",
+    )
+    batch_size: int = size(128, "images an update [D]")
+    steps: int = count(540, "updates [D], about 12 epochs of a digit")
+    learning_rate: float = number(1e-3, "of Adam [D]")
+    weight_decay: float = number(0.0, "decoupled [D]")
+    schedule: str = choice("cosine", SCHEDULES, "of the learning rate [D]")
+
+
+@dataclasses.dataclass(frozen=True)
+class Student(Section):
+    """The student f_OS, an RNAN."""
+
+    groups: int = count(2, "attention groups [D]; published: 10", at_most=100)
+    nonlocal_groups: tuple = several(
+        (0, -1), "those with a non-local block, as in RNAN", at_least=-100, at_most=99
+    )
+    features: int = size(32, "filters, published")
+    auxiliary: str = word("rotation", "auxiliary set, a section of `auxiliary`; published")
+    loss_weight: float = number(0.5, "lambda, published", at_least=0, at_most=1)
+    batch_size: int = size(8, "images an update, and as many auxiliary ones [D]")
+    steps: int = count(2000, "updates [D], about 3 epochs of a digit")
+    learning_rate: float = number(1e-3, "of Adam [D]")
+    weight_decay: float = number(0.0, "decoupled [D]")
+    schedule: str = choice("cosine", SCHEDULES, "of the learning rate [D]")
+
+    def relations(self):
+        """A non-local block belongs to one of the groups."""
+        if not all(-self.groups <= group < self.groups for group in self.nonlocal_groups):
+            yield "nonlocal_groups", f"there are {self.groups} groups, numbered from 0"
+
+
+@dataclasses.dataclass(frozen=True)
+class AdversarialNoise(Section):
+    """Every value is changed by eps to where the teacher reconstructs the image worse."""
+
+    eps: float = number(0.1, "of [0, 1] [D]", at_least=0, below=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Reconstruction(Section):
+    """The teacher's reconstruction of an image."""
+
+
+@dataclasses.dataclass(frozen=True)
+class AuxiliarySets(PipelineSets):
+    """The sets of the paper and one of ours: of the pipeline, and two that take the teacher."""
+
+    adversarial_noise: AdversarialNoise = AdversarialNoise()
+    reconstruction: Reconstruction = Reconstruction()
+
+
+_STAGES = {"distance": Distance(), "teacher": Teacher(), "student": Student()}
+# On industrial images all three see patches: attention is quadratic in their area.
+_PATCHES = {
+    "image_score": "d",
+    "data.crops": "rotated_crops",
+    "data.patch": 64,
+    "data.samples": 10000,
+}
+_SMOKE = {
+    "teacher.steps": 20,
+    "teacher.widths": (4, 8, 8),
+    "teacher.batch_size": 16,
+    "teacher.code_size": 4,
+}
+_STUDENT_SMOKE = {"student.steps": 10, "student.features": 4, "student.batch_size": 8}
+_INDUSTRIAL_SMOKE = {"teacher.steps": 8, "teacher.batch_size": 4}
+_STUDENT_INDUSTRIAL_SMOKE = {"student.steps": 4, "student.batch_size": 2}
+
+METHODS = (
+    MethodInfo(
+        name="ae",
+        title="AE",
+        builder="style_distillation.autoencoder:autoencoder",
+        sections={"distance": Distance(), "teacher": Teacher()},
+        image_score="d",  # [D]
+        on={"industrial": _PATCHES},
+        smoke=_SMOKE,
+        industrial_smoke=_INDUSTRIAL_SMOKE,
+        steps="teacher",
+    ),
+    MethodInfo(
+        name="sdn",
+        title="SDN",
+        builder="style_distillation.method:sdn",
+        sections=_STAGES,
+        image_score="d",  # [D]
+        on={"industrial": _PATCHES},
+        smoke=_SMOKE | _STUDENT_SMOKE,
+        industrial_smoke=_INDUSTRIAL_SMOKE | _STUDENT_INDUSTRIAL_SMOKE,
+        steps="student",
+        variants_of="oe_sdn",
+    ),
+    MethodInfo(
+        name="oe_sdn",
+        title="OE-SDN",
+        builder="style_distillation.method:oe_sdn",
+        sections=_STAGES | {"auxiliary": AuxiliarySets()},
+        image_score="d",  # [D]
+        chosen={"auxiliary": "student.auxiliary"},
+        on={"industrial": _PATCHES, "cifar10": {"auxiliary.adversarial_noise.eps": 8 / 255}},  # [D]
+        smoke=_SMOKE | _STUDENT_SMOKE,
+        industrial_smoke=_INDUSTRIAL_SMOKE | _STUDENT_INDUSTRIAL_SMOKE,
+        steps="student",
+        variant="student.auxiliary",
+        usual_variant="rotation",
+    ),
+)

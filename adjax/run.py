@@ -1,0 +1,203 @@
+"""A run: made once, before anything is trained, and read by all that follows."""
+
+import dataclasses
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from adjax import methods, workdir
+from adjax.config import identity
+from adjax.config.layout import Settings, check
+from adjax.datasets.tasks import Task, Tested, create_task
+from adjax.errors import UserError
+from adjax.evaluation.oracle import ORACLE, can_choose
+from adjax.inputs import Crops, Stream
+from adjax.methods.stage import Fit, Method
+from adjax.settings import as_dict
+from adjax.training import OF_MEMBERS, Execution, Members, Population, StageCache, TrainingImages
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A run, ready to be trained.
+
+    Attributes:
+      config: as it is written to `config.json`.
+      settings: the same, typed.
+      task: the protocol: what is trained on, what counts as anomalous.
+      population: who trains, on which images and devices.
+      tested: the images that the members are tested on.
+
+    """
+
+    config: dict
+    settings: Settings
+    task: Task
+    population: Population
+    tested: Tested
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return self.population.folder
+
+    @property
+    def method(self) -> Method:
+        """The method; its score is that of whole images."""
+        return self.population.method
+
+    @property
+    def execution(self) -> Execution:
+        """Devices and program form."""
+        return self.population.execution
+
+    @property
+    def members(self) -> Members:
+        """The members that are trained."""
+        return self.population.members
+
+
+def prepare(config, folder: str | Path, method: Method | None = None) -> Run:
+    """Make the run of a config, and `folder` its own.
+
+    Args:
+      config: a `ConfigDict`, see `configs/`.
+      folder: of the run; it may hold an interrupted run of the same config.
+      method: the config's, where it is made already: runs of one method object share programs.
+
+    Raises:
+      UserError: for a config, data set or folder that cannot be used.
+
+    """
+    folder = Path(folder)
+    settings, checked = check_run(config, folder)
+    population = make_population(settings, method or checked, folder)
+    run = Run(
+        config=identity.as_json(config),
+        settings=settings,
+        task=create_task(settings.data),
+        population=population,
+        tested=load_tested(settings, population.members.settings),
+    )
+    workdir.claim(folder, run.config)
+    return run
+
+
+def check_run(config, folder: Path) -> tuple[Settings, Method]:
+    """Return a config's settings and method, checked as far as that needs no data."""
+    settings = check(config)
+    method = build_method(settings)
+    identity.members_of(settings, method.dynamic)
+    score, scores = settings.image_score, method.image_scores
+    if score not in (*scores, *([ORACLE] if method.oracle else ())):
+        choices = ", ".join((*scores, *([ORACLE] if method.oracle else ())))
+        raise UserError(f"config.image_score={score!r}: choose one of {choices}")
+    if score == ORACLE and settings.data.decides:
+        raise UserError(
+            f"config.image_score={ORACLE!r} is chosen by labels of test images; a detector of "
+            f"{settings.data.name} decides without: choose one of {', '.join(scores)}"
+        )
+    workdir.check(folder, settings)
+    return settings, method
+
+
+def build_method(settings: Settings) -> Method:
+    """Build the method of a run; one of patches scores whole images by sliding windows."""
+    method = methods.build(settings.method, settings.sections)
+    if not settings.data.window:
+        return method
+    from adjax.evaluation.windows import windowed  # here: most runs score whole images
+
+    stride, at_once = settings.windows.stride, settings.windows.at_once
+    score = windowed(method.score, settings.data.window, stride, at_once)
+    return dataclasses.replace(method, score=score)
+
+
+def make_population(settings: Settings, method: Method, folder: Path) -> Population:
+    """Load the training images of a run and put its members on the devices."""
+    members = identity.members_of(settings, method.dynamic)
+    task = create_task(settings.data)
+    table = task.training_table()
+    execution = Execution.create(settings, len(members))
+    splits = [task.split(table, member) for member in members]
+    arrays = {
+        key: np.array([m[key] for m in members], np.uint32 if key == "seed" else np.float32)
+        for key in ("seed", *method.dynamic)
+    }
+    streams = [
+        Stream(split.train, member["seed"]) for split, member in zip(splits, members, strict=True)
+    ]
+    population = Population(
+        method=method,
+        execution=execution,
+        members=Members(
+            settings=members,
+            arrays=execution.put(arrays, OF_MEMBERS),
+            owners=[str(Path(folder).absolute())] * len(members),
+        ),
+        images=TrainingImages(
+            table=table.image,
+            streams=streams,
+            validation_rows=[split.validation for split in splits],
+            crops=_crops(settings),
+        ),
+        folder=Path(folder),
+        hashes={
+            stage.name: [identity.stage_hash(settings, stage, member) for member in members]
+            for stage in method.stages
+        },
+        cache=StageCache(settings.stage_cache) if settings.stage_cache else None,
+        log_every=settings.log_every,
+        checkpoint_every=settings.checkpoint_every,
+        select=settings.select,
+    )
+    _check_stages(population)
+    return population
+
+
+def _crops(settings: Settings) -> Crops | None:
+    """Return the crops that `data.crops` names."""
+    data = settings.data
+    if not data.crops:
+        return None
+    parameters = as_dict(getattr(settings.crops, data.crops)) | {"size": data.patch}
+    return Crops((data.crops, parameters), data.samples)
+
+
+def _check_stages(population: Population) -> None:
+    """Raise `UserError` for a stage that cannot train on such images or devices."""
+    frozen = {}
+    shape, devices = population.images.shape, population.execution.data_devices
+    image = jax.ShapeDtypeStruct((1, *shape), np.float32)
+    for stage in population.method.stages:
+        fitted = isinstance(stage, Fit)
+        if not fitted and stage.batch_size % devices:
+            raise UserError(
+                f"config.{stage.name}.batch_size={stage.batch_size} is not divisible by the "
+                f"{devices} devices that share a batch (config.mesh.data)"
+            )
+        try:
+            state = jax.eval_shape(stage.init, jax.random.key(0), image)
+            if not fitted:
+                jax.eval_shape(stage.validate, state.variables, frozen, image)
+        except (TypeError, ValueError, IndexError) as error:
+            reason = str(error).strip().partition("\n")[0]
+            raise UserError(
+                f"config.{stage.name} does not fit images of {shape}: {reason}"
+            ) from error
+        frozen[stage.name] = state.variables
+
+
+def load_tested(settings: Settings, members: list[dict]) -> Tested:
+    """Load the test images of a run's members; raise `UserError` if they cannot tell how good."""
+    tested = create_task(settings.data).tested(members)
+    if settings.image_score == ORACLE and not all(
+        can_choose(kind[counted])
+        for kind, counted in zip(tested.anomalous, tested.counted, strict=True)
+    ):
+        raise UserError(
+            f"config.data.test_split={settings.data.test_split!r}: too few images to choose an "
+            "image score by a part of them; choose a larger split"
+        )
+    return tested

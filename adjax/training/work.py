@@ -1,0 +1,53 @@
+"""The training of one stage, as its loop or its fit receives it."""
+
+import dataclasses
+from typing import Any
+
+from adjax.methods.stage import Fit, Stage
+from adjax.training.checkpoints import Checkpoints
+from adjax.training.chrono import Chrono
+from adjax.training.log import MetricsLog
+from adjax.training.population import Population
+
+
+@dataclasses.dataclass(frozen=True)
+class StageWork:
+    """One stage of a population, to be trained.
+
+    Attributes:
+      population: the population to train.
+      index: index of the stage in the method.
+      frozen: variables of earlier stages by name, leaves `[P, ...]`.
+      log: log of the metrics.
+      checkpoints: checkpoints of the stage.
+      chrono: time spent on the stage so far; kept up to date.
+      record: the stage's record for `results.json`; kept up to date.
+
+    """
+
+    population: Population
+    index: int
+    frozen: dict[str, Any]
+    log: MetricsLog
+    checkpoints: Checkpoints
+    chrono: Chrono
+    record: dict
+
+    @property
+    def stage(self) -> Stage | Fit:
+        """The stage that is trained."""
+        return self.population.method.stages[self.index]
+
+    @property
+    def failed(self) -> dict[int, dict]:
+        """The members that have diverged so far: number -> member, stage, step, reason."""
+        return {failure["member"]: failure for failure in self.record.get("failed", ())}
+
+    def note_failed(self, failed: dict[int, dict]) -> None:
+        """Record the members that have diverged so far."""
+        if failed:
+            self.record["failed"] = sorted(failed.values(), key=lambda f: f["member"])
+
+    def saved_as(self, step: int) -> dict:
+        """Return the JSON dict that a checkpoint of a step stores beside its arrays."""
+        return {"step": step, "chrono": dataclasses.asdict(self.chrono), "record": self.record}

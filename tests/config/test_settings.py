@@ -1,0 +1,111 @@
+"""Sections: defaults, types, bounds and what is said of a wrong value."""
+
+import dataclasses
+import math
+
+import pytest
+
+from adjax.errors import UserError
+from adjax.settings import (
+    Section,
+    as_dict,
+    choice,
+    count,
+    fields_of,
+    flag,
+    flat,
+    number,
+    read,
+    several,
+    size,
+    word,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Inner(Section):
+    """A section within a section."""
+
+    rate: float = number(0.1, "a rate", at_least=0, below=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Outer(Section):
+    """One setting of each kind."""
+
+    steps: int = count(5, "updates")
+    width: int = size(8, "channels")
+    sigma: float = number(1.0, "px", above=0)
+    window: int = count(3, "px", odd=True)
+    rule: str = choice("a", ("a", "b"), "which")
+    name: str = word("x", "any text")
+    mirror: bool = flag(False, "whether")
+    widths: tuple = several((1, 2), "channels", at_least=1, least_length=2)
+    inner: Inner = Inner()
+
+    def relations(self):
+        """Steps are not fewer than the width."""
+        if self.steps < self.width - 3:
+            yield "steps", "must not be so few"
+
+
+def test_defaults_come_back_typed():
+    values = as_dict(Outer())
+    assert flat(values) == {
+        "steps": 5,
+        "width": 8,
+        "sigma": 1.0,
+        "window": 3,
+        "rule": "a",
+        "name": "x",
+        "mirror": False,
+        "widths": (1, 2),
+        "inner.rate": 0.1,
+    }
+    assert read(Outer(), values, "outer") == Outer()
+    assert [key for key, _ in fields_of(Outer(), "outer.")] == [f"outer.{k}" for k in flat(values)]
+
+
+def test_json_comes_back_typed():
+    section = read(Outer(), {"sigma": 2, "widths": [3, 4], "inner": {"rate": 0}}, "outer")
+    assert section == Outer(sigma=2.0, widths=(3, 4), inner=Inner(0.0))
+    assert type(section.sigma) is type(section.inner.rate) is float
+
+
+def test_what_is_missing_has_the_default_of_the_instance():
+    assert read(Outer(steps=9), {"width": 2}, "outer") == Outer(steps=9, width=2)
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"stps": 1}, "config.outer.stps: the config has no such key"),
+        ({"inner": 3}, "config.outer.inner=3: must be a section"),
+        ({"inner": {"rat": 3}}, "config.outer.inner.rat: the config has no such key"),
+        ({"inner": {"rate": 1}}, "config.outer.inner.rate=1: must lie between 0 and 1"),
+        ({"steps": 0}, "config.outer.steps=0: must be at least 1"),
+        ({"steps": 1.5}, "config.outer.steps=1.5: give a whole number"),
+        ({"steps": True}, "config.outer.steps=True: give a whole number"),
+        ({"width": 10**6}, "config.outer.width=1000000: must be at least 1 and at most 65536"),
+        ({"sigma": 0}, "config.outer.sigma=0: must be positive"),
+        ({"sigma": math.nan}, "config.outer.sigma=nan: must be a finite number"),
+        ({"sigma": -math.inf}, "config.outer.sigma=-inf: must be a finite number"),
+        ({"sigma": 1e300}, "config.outer.sigma=1e+300: must be a finite number"),
+        ({"sigma": "1"}, "config.outer.sigma='1': give a number"),
+        ({"window": 4}, "config.outer.window=4: use an odd number"),
+        ({"rule": "c"}, "config.outer.rule='c': choose one of a, b"),
+        ({"rule": 1}, "config.outer.rule=1: choose one of a, b"),
+        ({"name": 1}, "config.outer.name=1: give a word"),
+        ({"mirror": 1}, "config.outer.mirror=1: give a flag, True or False"),
+        ({"widths": (1,)}, "config.outer.widths=(1,): give a tuple of numbers"),
+        ({"widths": 3}, "config.outer.widths=3: give a tuple of numbers"),
+        ({"widths": (1, "a")}, "config.outer.widths=(1, 'a'): give a whole number"),
+        ({"widths": (1, 0)}, "config.outer.widths=(1, 0): must be at least 1"),
+        ({"width": 65000}, "config.outer.steps=5: must not be so few"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(values, says):
+    with pytest.raises(UserError) as error:
+        read(Outer(), values, "outer")
+    assert str(error.value).startswith(says)
+    assert "\n" not in str(error.value)
