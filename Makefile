@@ -23,11 +23,12 @@ native: .venv/native
 demo: install
 	$(BIN)/python launch.py --mode=sweep --config=configs/mnist.py:demo --workdir=runs/demo
 
+# Few memory arenas: a worker with one a thread keeps what it has freed.
 test: install native-if-possible
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	MALLOC_ARENA_MAX=2 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-all: install native-if-possible
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m ""
+	MALLOC_ARENA_MAX=2 $(BIN)/python -m pytest -n 2 --dist worksteal -m ""
 
 # Its tests are skipped where it cannot be built.
 native-if-possible: install
