@@ -89,11 +89,10 @@ class Distance:
 
     def __call__(self, a: jax.Array, b: jax.Array) -> jax.Array:
         """Return the distance of each pair of images: `[B, H, W, C]` twice -> `[B]`."""
-        squared = self.squared_weight * mean_squared_error(a, b)
         if not self.ssim_weight:
-            return squared
+            return self.squared_weight * mean_squared_error(a, b)
         structure = image_mean(dssim(a, b, window=self.window, sigma=self.sigma))
-        return self.ssim_weight * structure + squared
+        return self.ssim_weight * structure + self.squared_weight * mean_squared_error(a, b)
 
 
 def image_mean(x: jax.Array) -> jax.Array:
