@@ -70,7 +70,7 @@ def test_collapse_is_said_and_the_last_checkpoint_kept(tmp_path):
 @pytest.mark.slow
 def test_log_of_f_anogan_on_two_devices_beside_another_member_is_that_of_it_alone(tmp_path):
     """Not its parameters: biases in front of batch statistics move by rounding alone."""
-    values = {"wgan.widths": (4,), "wgan.learning_rate": 1e-3, "data.validation_fraction": 0.0}
+    values = {"wgan.widths": (4, 4), "wgan.learning_rate": 1e-4, "data.validation_fraction": 0.0}
     train(tiny_config("f_anogan", **values, **ONE_DEVICE), tmp_path / "alone")
     members = ({"seed": 1, "wgan.learning_rate": 1e-2}, {"seed": 0})
     values |= {"members": members, "mesh.member": 1, "mesh.data": 2}
