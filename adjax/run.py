@@ -90,9 +90,9 @@ def check_run(config, folder: Path) -> tuple[Settings, Method]:
     method = build_method(settings)
     identity.members_of(settings, method.dynamic)
     score, scores = settings.image_score, method.image_scores
-    if score not in (*scores, *([ORACLE] if method.oracle else ())):
-        choices = ", ".join((*scores, *([ORACLE] if method.oracle else ())))
-        raise UserError(f"config.image_score={score!r}: choose one of {choices}")
+    choices = (*scores, ORACLE) if method.oracle else scores
+    if score not in choices:
+        raise UserError(f"config.image_score={score!r}: choose one of {', '.join(choices)}")
     if score == ORACLE and settings.data.decides:
         raise UserError(
             f"config.image_score={ORACLE!r} is chosen by labels of test images; a detector of "

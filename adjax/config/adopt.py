@@ -13,7 +13,7 @@ from adjax.datasets.catalog import title
 from adjax.errors import UserError
 from adjax.methods import lookup
 
-# What sections held that their methods never read.
+# What older configs hold in the sections of methods that never read it.
 _RETIRED = (
     "uncertainty.aesc",
     "uncertainty.ae_d6",

@@ -204,7 +204,7 @@ def check(config: ConfigDict | Mapping[str, Any]) -> Settings:
         raise wrong("image_score", image_score, "give a word")
     common = settings.read(_COMMON[kind], values, "")
     chosen = dict(_alternatives(info, kind, typed))
-    run = Settings(
+    checked = Settings(
         info=info,
         method=name,
         image_score=image_score,
@@ -217,8 +217,8 @@ def check(config: ConfigDict | Mapping[str, Any]) -> Settings:
         **typed,
     )
     if kind == "industrial":
-        _check_patches(run)
-    return run
+        _check_patches(checked)
+    return checked
 
 
 def _alternatives(
@@ -236,11 +236,10 @@ def _alternatives(
         yield section, name
 
 
-def _check_patches(run: Settings) -> None:
+def _check_patches(checked: Settings) -> None:
     """Check what patches, crops, windows and thresholds must have in common."""
-    data = run.data
-    if data.patch not in (0, data.size) and run.windows.stride > data.patch:
-        stride = run.windows.stride
+    data, stride, area = checked.data, checked.windows.stride, checked.threshold.area
+    if data.patch not in (0, data.size) and stride > data.patch:
         raise wrong("windows.stride", stride, f"must not be above data.patch={data.patch}")
-    if run.threshold.area > data.size**2:
-        raise wrong("threshold.area", run.threshold.area, "an image has fewer pixels")
+    if area > data.size**2:
+        raise wrong("threshold.area", area, "an image has fewer pixels")

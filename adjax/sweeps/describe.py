@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from adjax.config.layout import check
 from adjax.sweeps.plan import Evaluation, PlannedRun, Training, estimate_stage, method_of
 from adjax.sweeps.work import is_finished
 from adjax.training import StageCache
@@ -38,7 +37,7 @@ def describe_plan(
         programs = {len(names) for names in missing if names}
         flops = 0.0
         if left:
-            stage = method_of(group[0].config).stages[group[0].index]
+            stage = method_of(group[0].settings).stages[group[0].index]
             need = estimate_stage(group[0].config, group[0].index)
             flops = need.flops * stage.steps * left
             megabytes = (f"{value(need) / 1e6:,.2f}" for value in _NEEDS.values())
@@ -88,14 +87,14 @@ def _groups(plan) -> list[list[Training]]:
     groups: dict[tuple, list[Training]] = {}
     for task in plan:
         if isinstance(task, Training):
-            stage = method_of(task.config).stages[task.index]
+            stage = method_of(task.settings).stages[task.index]
             groups.setdefault((task.index, id(stage)), []).append(task)
     return list(groups.values())
 
 
 def _stage(task: Training) -> str:
     """Return `student of oe_sdn on mnist, rotation`, `autoencoder aesc on mvtec_ad, bottle`."""
-    method, settings = method_of(task.config), check(task.config)
+    method, settings = method_of(task.settings), task.settings
     stage, data = method.stages[task.index], settings.data
     own = "" if task.index == 0 else f" of {method.name}"
     networks = [s.partition("=")[2] for s in stage.depends_on if s.startswith("network=")]

@@ -28,7 +28,7 @@ class PlannedRun:
     def check(self) -> None:
         """Raise `UserError`, naming the run, for a value that no run could have."""
         try:
-            check(self.config)
+            _ = self.settings
         except UserError as error:
             raise self.wrong(error) from error
 
@@ -109,4 +109,4 @@ def with_cache(runs: Sequence[PlannedRun], directory: Path) -> list[PlannedRun]:
     """Return the runs with a stage cache: `config.stage_cache`, or `directory/.stages`."""
     for run in runs:
         run.config.stage_cache = run.config.stage_cache or str(directory / ".stages")
-    return [PlannedRun(run.name, run.config) for run in runs]
+    return [PlannedRun(run.name, run.config) for run in runs]  # anew: their settings are cached

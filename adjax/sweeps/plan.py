@@ -8,6 +8,7 @@ members that runs share appear once. Members of a stage whose configs differ onl
 """
 
 import dataclasses
+import functools
 import itertools
 import math
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 
 from adjax.config import identity
-from adjax.config.layout import check
+from adjax.config.layout import Settings, check
 from adjax.datasets.tasks import create_task
 from adjax.errors import UserError
 from adjax.methods.stage import Method
@@ -46,6 +47,11 @@ class Training:
     owners: tuple[str, ...]
     earlier: tuple[tuple[str, ...], ...]
     after: tuple[int, ...]
+
+    @functools.cached_property
+    def settings(self) -> Settings:
+        """The config, typed."""
+        return check(self.config)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,9 +96,9 @@ def shard_of(runs: Sequence[PlannedRun], shard: tuple[int, int]) -> list[Planned
     number, count = shard
     if count > len(runs):
         raise UserError(f"--shard={number}/{count}: the sweep has {len(runs)} runs only")
-    teachers = {run.name: tuple(_hashes(run)[0]) for run in runs}
-    order = list(dict.fromkeys(teachers.values()))
-    ordered = sorted(runs, key=lambda run: order.index(teachers[run.name]))
+    teachers = {run.name: tuple(_wanted(run).hashes[0]) for run in runs}
+    place = {teacher: n for n, teacher in enumerate(dict.fromkeys(teachers.values()))}
+    ordered = sorted(runs, key=lambda run: place[teachers[run.name]])
     return ordered[len(runs) * number // count : len(runs) * (number + 1) // count]
 
 
@@ -128,19 +134,39 @@ def make_plan(
     """
     plan: list[Training | Evaluation] = []
     position: dict[str, int] = {}  # hash of a member -> position of its training
-    for index in range(max(len(method_of(run.config).stages) for run in runs)):
-        for members in _groups(runs, directory, index):
+    everything = [_wanted(run) for run in runs]
+    for index in range(max(len(wanted.method.stages) for wanted in everything)):
+        for members in _groups(everything, directory, index):
             plan += _trainings(members, index, position, resources, start=len(plan))
-    groups: dict[str, list[PlannedRun]] = {}
-    for run in runs:
-        last = [position[name] for name in _hashes(run)[-1]]
-        signature = identity.run_signature(run.settings, method_of(run.config).dynamic)
-        groups.setdefault(f"{last} {signature}", []).append(run)
+    groups: dict[str, list[_Wanted]] = {}
+    for wanted in everything:
+        last = [position[name] for name in wanted.hashes[-1]]
+        signature = identity.run_signature(wanted.run.settings, wanted.method.dynamic)
+        groups.setdefault(f"{last} {signature}", []).append(wanted)
     for group in groups.values():
         for part in _parts(group, len(group), resources.workers):
-            needs = {position[name] for run in part for name in _hashes(run)[-1]}
-            plan.append(Evaluation(tuple(part), tuple(sorted(needs))))
+            needs = {position[name] for wanted in part for name in wanted.hashes[-1]}
+            plan.append(Evaluation(tuple(w.run for w in part), tuple(sorted(needs))))
     return plan
+
+
+class _Wanted(NamedTuple):
+    """A run and what planning asks of it, again and again."""
+
+    run: PlannedRun
+    method: Method
+    members: list[dict[str, Any]]
+    hashes: list[list[str]]  # of the members, `[stage][member]`
+
+
+def _wanted(run: PlannedRun) -> _Wanted:
+    settings, method = run.settings, method_of(run.settings)
+    members = identity.members_of(settings, method.dynamic)
+    hashes = [
+        [identity.stage_hash(settings, stage, member) for member in members]
+        for stage in method.stages
+    ]
+    return _Wanted(run, method, members, hashes)
 
 
 class _Member(NamedTuple):
@@ -153,19 +179,16 @@ class _Member(NamedTuple):
     config: ConfigDict  # of the first run that has it
 
 
-def _groups(runs, directory: Path, index: int) -> list[list[_Member]]:
+def _groups(everything: list[_Wanted], directory: Path, index: int) -> list[list[_Member]]:
     """Return the distinct members of a stage, grouped by their signature."""
     groups: dict[str, dict[str, _Member]] = {}
-    for run in runs:
-        method = method_of(run.config)
+    for run, method, members, hashes in everything:
         if index >= len(method.stages):
             continue
-        hashes = _hashes(run)
-        settings = run.settings
-        signature = identity.stage_signature(settings, method.stages[index], method.dynamic)
+        signature = identity.stage_signature(run.settings, method.stages[index], method.dynamic)
         group = groups.setdefault(signature, {})
         owner = str((directory / run.name).absolute())
-        for row, member in enumerate(identity.members_of(settings, method.dynamic)):
+        for row, member in enumerate(members):
             name, earlier = hashes[index][row], tuple(h[row] for h in hashes[:index])
             group.setdefault(name, _Member(name, owner, member, earlier, run.config))
     return [list(group.values()) for group in groups.values()]
@@ -174,7 +197,7 @@ def _groups(runs, directory: Path, index: int) -> list[list[_Member]]:
 def _trainings(members, index, position, resources, start) -> list[Training]:
     """Return the populations of one group of members, and enter them into `position`."""
     config = members[0].config
-    method = method_of(config)
+    settings = check(config)
     on_members = config.mesh.member or max(1, resources.devices // (config.mesh.data or 1))
     most = resources.max_population or len(members)
     if len(members) > on_members:
@@ -183,9 +206,10 @@ def _trainings(members, index, position, resources, start) -> list[Training]:
         need = estimate_stage(config, index)
         most = min(most, need.largest_population(resources.memory, axis) * on_members)
     trainings = []
-    varying = identity.varying(check(config), method.dynamic)
+    varying = identity.varying(settings, method_of(settings).dynamic)
     for part in _parts(members, most, resources.workers, on_members):
-        own = [{k: m.settings[k] for k in varying} for m in part]
+        # A member of another method's run may lack keys of later stages of this one.
+        own = [{k: m.settings[k] for k in varying if k in m.settings} for m in part]
         needs = {position[name] for member in part for name in member.earlier}
         position |= {member.name: start + len(trainings) for member in part}
         trainings.append(
@@ -205,7 +229,7 @@ def estimate_stage(config: ConfigDict, index: int) -> Estimate:
     """Estimate the needs of one member of a stage."""
     alone = _with_members(config, [])
     alone.mesh.update(member=1, data=1)
-    return estimate(make_population(check(alone), method_of(config), Path()), index)
+    return estimate(make_population(check(alone), method_of(check(config)), Path()), index)
 
 
 def members_only(config: ConfigDict, rows: Sequence[int]) -> ConfigDict:
@@ -229,24 +253,13 @@ def _parts(items: Sequence, most: int, workers: int, unit: int = 1) -> list[Sequ
     return [items[a:b] for a, b in itertools.pairwise(bounds)]
 
 
-def _hashes(run: PlannedRun) -> list[list[str]]:
-    """Return the run's member hashes, `[stage][member]`."""
-    method, settings = method_of(run.config), run.settings
-    members = identity.members_of(settings, method.dynamic)
-    return [
-        [identity.stage_hash(settings, stage, member) for member in members]
-        for stage in method.stages
-    ]
-
-
 _METHODS: dict[str, Method] = {}
 
 
-def method_of(config: ConfigDict) -> Method:
-    """Return the config's method, one object for runs of one signature: they share programs.
+def method_of(settings: Settings) -> Method:
+    """Return the method of a run, one object for runs of one signature: they share programs.
 
     Dynamic values may differ: they reach a method's functions as arrays.
     """
-    settings = check(config)
     method = build_method(settings)
     return _METHODS.setdefault(identity.run_signature(settings, method.dynamic), method)

@@ -49,7 +49,7 @@ def _train_claimed(task: Training, cache: StageCache, claimed: list[str]) -> Non
     folder, hashes = cache.workbench(task.hashes, claimed)
     rows = [task.hashes.index(name) for name in hashes]
     config = members_only(task.config, rows)
-    method = method_of(task.config)
+    method = method_of(task.settings)
     population = make_population(check(config), method, folder)
     owners = [task.owners[row] for row in rows]
     members = dataclasses.replace(population.members, owners=owners)
@@ -67,7 +67,7 @@ def _finish(run: PlannedRun, directory: Path, command: str) -> None:
     with files.locked(directory / ".locks" / run.name.replace("/", "."), wait=True):
         if is_finished(run, directory):
             return
-        method = method_of(run.config)
+        method = method_of(run.settings)
         with contextlib.suppress(DivergedError):  # recorded in failed.json
             experiment.train_and_evaluate(run.config, folder, command=command, method=method)
 
@@ -81,5 +81,5 @@ def is_finished(run: PlannedRun, directory: Path) -> bool:
     """Return whether a run needs no more work: it has results, or all its members diverged."""
     if has_results(run, directory):
         return True
-    members = identity.members_of(run.settings, method_of(run.config).dynamic)
+    members = identity.members_of(run.settings, method_of(run.settings).dynamic)
     return len(workdir.read_failures(directory / run.name)) == len(members)

@@ -3,10 +3,11 @@
 import pytest
 from sweep_helpers import TINY, plan_of, planned, write
 
+from adjax.config.identity import members_of
 from adjax.errors import UserError
 from adjax.sweeps.describe import describe_plan
-from adjax.sweeps.expand import expand
-from adjax.sweeps.plan import Training, check_runs, estimate_stage, shard_of
+from adjax.sweeps.expand import expand, with_cache
+from adjax.sweeps.plan import Training, check_runs, estimate_stage, method_of, shard_of
 from adjax.sweeps.store import parse_shard
 from adjax.training.estimates import Estimate
 from configs import cifar10, mnist
@@ -189,6 +190,23 @@ def test_shards_divide_the_runs_and_keep_teachers_together(tmp_path):
     assert [run.name for run in shards[0]] == ["ae/0", "sdn/0", "oe_sdn/0", "ae/1"]
     with pytest.raises(UserError, match="the sweep has 12 runs only"):
         shard_of(runs, (0, 13))
+
+
+def test_every_shard_of_a_table_of_many_methods_is_planned(repository, tmp_path):
+    # A shard may begin with a student's run, whose teacher trains beside that of a run of AE.
+    path = str(repository / "configs" / "mnist.py")
+    argument = "table1,methods=ae+sdn+oe_sdn,classes=0+1"
+    runs = with_cache(expand(path, argument, mnist.get_config(argument)), tmp_path)
+    for number in range(4):
+        trainings = [
+            task
+            for task in plan_of(shard_of(runs, (number, 4)), tmp_path)
+            if isinstance(task, Training)
+        ]
+        for task in trainings:
+            assert len(members_of(task.settings, method_of(task.settings).dynamic)) == len(
+                task.hashes
+            )
 
 
 @pytest.mark.parametrize("text", ["1", "2/2", "x/2", "-1/2", "1/0"])

@@ -5,6 +5,7 @@ import pytest
 from sweep_helpers import plan_of, planned, results
 
 from adjax import experiment, workdir
+from adjax.config.layout import check
 from adjax.sweeps.inline import InlineEngine
 from adjax.sweeps.plan import method_of
 from adjax.sweeps.work import has_results, is_finished
@@ -41,7 +42,7 @@ def test_record_of_a_member_is_that_of_a_run_alone(swept, tmp_path):
     config = run.config.copy_and_resolve_references()
     config.stage_cache = ""
     alone = experiment.train_and_evaluate(
-        config, tmp_path / "alone", command="the command", method=method_of(run.config)
+        config, tmp_path / "alone", command="the command", method=method_of(run.settings)
     )
     member = results(folder / run.name)
 
@@ -72,7 +73,7 @@ def test_run_of_a_sweep_can_be_evaluated_without_it(swept, tmp_path):
     before = results(folder / "sdn" / "3")
     config = workdir.read_config(folder / "sdn" / "3")
     config.stage_cache = str(tmp_path / "empty")
-    method = method_of(config)
+    method = method_of(check(config))
     again = experiment.train_and_evaluate(config, folder / "sdn" / "3", train=False, method=method)
     assert again["members"] == before["members"]
 
