@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 from adjax import grid
 from adjax.config.arguments import Arguments
 from adjax.config.layout import new_config, union
-from adjax.methods import PACKAGES, lookup
+from adjax.methods import PACKAGES, infos, lookup
 
 # The columns of the published table, in its order; OC-SVM as published and without the advantage.
 TABLE1 = ("ocsvm", "ocsvm_oracle", "isolation_forest", "anogan", "deep_svdd", "ae", "sdn", "oe_sdn")
@@ -43,7 +43,10 @@ ARGUMENTS = Arguments(
     lists={
         "classes": (int, "the normal classes, by number; all ten without it"),
         "seeds": (int, "the seeds; 0 without it"),
-        "methods": (tuple(PACKAGES), "columns of table1, of any method"),
+        "methods": (
+            tuple(PACKAGES),
+            "columns of table1, of any method; of table3 oe_sdn or oe_sdn_fast",
+        ),
     },
     tables=("table1", "table3"),
 )
@@ -62,7 +65,9 @@ def get_config(dataset: str, argument: str, **data) -> ConfigDict:
     name, words, lists = ARGUMENTS.parse(argument)
     if name not in SWEEPS:
         return _run(dataset, name, words, data)
-    methods = lists.get("methods", TABLE1) if name == "table1" else DEMO
+    methods = DEMO
+    if name in ARGUMENTS.tables:
+        methods = dict.fromkeys(row["method"] for row in _rows(name, lists).values())
     config = union([_run(dataset, method, words, data) for method in reversed(methods)])
     if name == "demo":
         config.student.steps = 500
@@ -83,22 +88,34 @@ def sweep(add, argument: str, dataset: str, **data) -> None:
             add(method, {}, config)
     if name not in ARGUMENTS.tables:
         return
-    rows = {method: {"method": method} for method in lists.get("methods", TABLE1)}
-    if name == "table3":
-        rows = {aux: {"method": "oe_sdn", "student.auxiliary": aux} for aux in TABLE3}
-        rows["none"] = {"method": "sdn"}
     classes = grid.axis("data.normal_class", lists.get("classes", range(10)))
     seeds = grid.axis("seed", lists.get("seeds", (0,)))
-    for row, values in rows.items():
+    for row, values in _rows(name, lists).items():
         config = _run(dataset, values["method"], words, data)
         for point in grid.product(classes, seeds):
             label, seed = point.values()
             add(f"{row}/class{label}/seed{seed}", values | point, config)
 
 
+def _rows(table: str, lists) -> dict[str, dict]:
+    """Return what the rows of a table set: of `table1` methods, of `table3` auxiliary sets."""
+    if table == "table1":
+        return {method: {"method": method} for method in lists.get("methods", TABLE1)}
+    rows = {}
+    for method in lists.get("methods", ("oe_sdn",)):
+        without = [name for name, info in infos().items() if info.variants_of == method]
+        if not without:
+            raise ValueError(f"'methods={method}': choose methods with auxiliary sets for table3")
+        prefix = "" if method == "oe_sdn" else f"{method}/"
+        for auxiliary in TABLE3:
+            rows[prefix + auxiliary] = {"method": method, "student.auxiliary": auxiliary}
+        rows[f"{prefix}none"] = {"method": without[0]}
+    return rows
+
+
 def _run(dataset: str, method: str, words, data: dict) -> ConfigDict:
     changes = {f"data.{key}": value for key, value in data.items()}
     for word, groups in _GROUPS.items():
-        if word in words and "student" in lookup(method).sections:
+        if word in words and hasattr(lookup(method).sections.get("student"), "groups"):
             changes["student.groups"] = groups
     return new_config(dataset, method, smoke="smoke" in words, changes=changes)

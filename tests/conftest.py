@@ -40,11 +40,25 @@ def repository():
 
 @pytest.fixture(autouse=True, scope="module")
 def _programs_of_one_module():
-    """Let go of compiled programs and data between modules: a worker would grow to gigabytes.
-
-    What is compiled again is found in the cache on the disk.
-    """
+    """Let go of compiled programs and data between modules: a worker would grow to gigabytes."""
     yield
+    let_go()
+
+
+@pytest.fixture(autouse=True)
+def _memory_of_one_test():
+    """Let go of them within a module too, after a test that has grown by much."""
+    yield
+    if resident() > _LEAST[0] + GROWTH:
+        let_go()
+
+
+GROWTH = 200  # MB
+_LEAST = [10**6]  # MB that the worker had when it had last let go
+
+
+def let_go():
+    """Forget compiled programs and data; what is compiled again is found in the disk's cache."""
     for module in ("adjax.training.programs", "adjax.datasets.category", "adjax.datasets.tables"):
         for value in vars(sys.modules.get(module, sys)).values():
             getattr(value, "cache_clear", lambda: None)()
@@ -54,3 +68,11 @@ def _programs_of_one_module():
     gc.collect()
     with contextlib.suppress(OSError, AttributeError):  # where the C library has it
         ctypes.CDLL(None).malloc_trim(0)
+    _LEAST[0] = resident()
+
+
+def resident() -> int:
+    """MB of memory that this process has; 0 where Linux does not say it."""
+    statm = Path("/proc/self/statm")
+    pages = int(statm.read_text().split()[1]) if statm.exists() else 0
+    return pages * os.sysconf("SC_PAGE_SIZE") // 2**20

@@ -97,6 +97,12 @@ def test_tables_have_the_rows_of_the_published_ones():
     assert (config.method, config.student.auxiliary) == ("oe_sdn", "svd_blurring")
     assert (config.data.normal_class, config.seed) == (8, 5)
     assert table["none/class1/seed0"].method == "sdn"
+    table = runs_of("mnist", "table3,classes=1,methods=oe_sdn+oe_sdn_fast")
+    assert len(table) == 20
+    assert table["oe_sdn_fast/rotation/class1/seed0"].method == "oe_sdn_fast"
+    assert table["oe_sdn_fast/none/class1/seed0"].method == "sdn_fast"
+    with pytest.raises(ValueError, match="'methods=ae': choose methods with auxiliary sets"):
+        runs_of("mnist", "table3,methods=ae")
     assert runs_of("mnist", "oe_sdn") == {}
 
 

@@ -16,7 +16,7 @@ SPLITS = ("train[:1000]", "test[:200]")
 
 
 def reverse_config(**values):
-    config = mnist.get_config("skip_ganomaly,smoke")
+    config = mnist.get_config("ae,smoke")
     config.data.update(train_split=SPLITS[0], test_split=SPLITS[1], protocol="leave_one_out")
     config.update_from_flattened_dict({"members": MEMBERS, **values})
     return config
@@ -76,6 +76,7 @@ def test_auroc_is_of_each_member_s_own_test_images(run, label):
 def test_an_oracle_chooses_among_the_images_that_a_member_is_tested_on(label, tmp_path):
     config = mnist.get_config("ocsvm_oracle,smoke")
     config.data.update(train_split=SPLITS[0], test_split=SPLITS[1], protocol="leave_one_out")
+    config.ocsvm_oracle.support_vectors = 1024
     config.members = MEMBERS
     results = experiment.train_and_evaluate(config, tmp_path)
     images = prepare(config, tmp_path).population.images

@@ -17,6 +17,8 @@ PACKAGES = {
     "ae": "style_distillation",
     "sdn": "style_distillation",
     "oe_sdn": "style_distillation",
+    "sdn_fast": "style_distillation",
+    "oe_sdn_fast": "style_distillation",
     "aesc_residual": "aesc",
     "aesc_uncertainty": "aesc",
     "ae_d6_residual": "aesc",

@@ -177,8 +177,9 @@ def learning_curve(schedule: str, steps: int, milestones: Sequence[int] = ()) ->
     """Return the learning rate over the steps, as a fraction of its first value.
 
     Args:
-      schedule: "cosine" (to zero over `steps`), "constant", "step", or "halving", after every
-        tenth of the steps.
+      schedule: "cosine" (to zero over `steps`), "one_cycle" (from 1/25 up in the first 30 % of
+        the steps, then down to almost zero), "constant", "step", or "halving", after every tenth
+        of the steps.
       steps: number of updates.
       milestones: for "step": the numbers of updates after which it is a tenth of what it was.
 
@@ -189,6 +190,7 @@ def learning_curve(schedule: str, steps: int, milestones: Sequence[int] = ()) ->
 
     curves = {
         "cosine": optax.cosine_decay_schedule(1.0, steps),
+        "one_cycle": optax.cosine_onecycle_schedule(steps, 1.0),
         "constant": optax.constant_schedule(1.0),
         "step": step,
         "halving": lambda step: 0.5 ** (10 * step // steps),

@@ -7,7 +7,13 @@ from adjax.ops.convolution import Conv, ConvTranspose, conv, conv_of_upsampled, 
 from adjax.ops.depthwise import depthwise
 from adjax.ops.flops import count_flops
 from adjax.ops.normalization import BatchNorm
-from adjax.ops.resampling import max_pool, upsample_bilinear, upsample_nearest
+from adjax.ops.resampling import (
+    depth_to_space,
+    max_pool,
+    space_to_depth,
+    upsample_bilinear,
+    upsample_nearest,
+)
 from adjax.ops.windows import window_starts
 
 __all__ = [
@@ -22,9 +28,11 @@ __all__ = [
     "conv_transpose",
     "convolution_backend",
     "count_flops",
+    "depth_to_space",
     "depthwise",
     "max_pool",
     "native_library",
+    "space_to_depth",
     "upsample_bilinear",
     "upsample_nearest",
     "window_starts",

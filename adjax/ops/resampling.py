@@ -23,6 +23,20 @@ def _larger(a: jax.Array, b: jax.Array) -> jax.Array:
     return jnp.where(a >= b, a, b)
 
 
+def space_to_depth(x: jax.Array) -> jax.Array:
+    """Turn every 2 x 2 pixels into channels of one: `[B, 2 H, 2 W, C]` -> `[B, H, W, 4 C]`."""
+    b, h, w, c = x.shape
+    x = x.reshape(b, h // 2, 2, w // 2, 2, c).transpose(0, 1, 3, 2, 4, 5)
+    return x.reshape(b, h // 2, w // 2, 4 * c)
+
+
+def depth_to_space(x: jax.Array) -> jax.Array:
+    """Undo `space_to_depth`: `[B, H, W, 4 C]` -> `[B, 2 H, 2 W, C]`."""
+    b, h, w, c = x.shape
+    x = x.reshape(b, h, w, 2, 2, c // 4).transpose(0, 1, 3, 2, 4, 5)
+    return x.reshape(b, 2 * h, 2 * w, c // 4)
+
+
 def upsample_nearest(x: jax.Array, factor: int = 2) -> jax.Array:
     """Repeat every pixel `factor` times in height and width: `[B, H, W, C]` -> `[B, fH, fW, C]`."""
     b, h, w, c = x.shape

@@ -126,15 +126,15 @@ def test_points_move_by_the_irregularity_and_no_further(irregularity):
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_stain_is_grey_with_noise_and_leaves_the_rest(channels):
-    drawn = stains(100)
-    level = np.full((100, 256, 256, channels), 255, np.float32)
-    made = 255 * stain(level / 255, draw(100)[1], **STAIN).numpy()
+    drawn = stains(40)
+    level = np.full((40, 256, 256, channels), 255, np.float32)
+    made = 255 * stain(level / 255, draw(40)[1], **STAIN).numpy()
     np.testing.assert_allclose(made, np.round(made), rtol=0, atol=1e-4)
     painted = (made != 255).all(-1)
     assert ((made != 255).any(-1) == painted).all()
     centred = masks(drawn)
     rest = []
-    for k in range(100):
+    for k in range(40):
         row, column = np.nonzero(centred[k])
         row, column = row + drawn.y[k] - 48, column + drawn.x[k] - 48
         inside = (row >= 0) & (row < 256) & (column >= 0) & (column < 256)

@@ -1,5 +1,7 @@
 """Auxiliary images that the teacher takes part in."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,6 +19,11 @@ from adjax.models.conv_autoencoder import ConvAutoencoder
 D = Distance(window=7)
 
 
+@functools.partial(jax.jit, static_argnames=("reconstruct", "eps"))
+def noise(image, reconstruct, eps):
+    return adversarial_noise(image, reconstruct, D, eps=eps)
+
+
 @pytest.fixture(scope="module", params=[1, 3])
 def teacher(request):
     """`(image [6, 8, 8, C], image -> reconstruction)` of a random autoencoder."""
@@ -24,28 +31,30 @@ def teacher(request):
     shape = (8, 8, request.param)
     variables = random_variables(model, shape, seed=2)
     image = np.random.default_rng(3).random((6, *shape), np.float32)
-    return image, lambda image: model.apply(variables, image)[0]
+    return image, jax.jit(lambda image: model.apply(variables, image)[0])
 
 
 @pytest.mark.parametrize("eps", [0.005, 0.1])
 def test_adversarial_noise_raises_the_error_within_eps(teacher, eps):
     image, reconstruct = teacher
-    noisy = jax.jit(lambda x: adversarial_noise(x, reconstruct, D, eps=eps))(image)
+    noisy = noise(image, reconstruct, eps)
     assert noisy.min() >= 0
     assert noisy.max() <= 1
     change = np.abs(noisy - image)
     assert change.max() <= eps + 1e-6
     inside = (image > eps) & (image < 1 - eps)
     np.testing.assert_allclose(change[inside], eps, rtol=0, atol=1e-6)
-    before, after = (np.asarray(D(x, reconstruct(x))) for x in (jnp.asarray(image), noisy))
+    error = jax.jit(lambda x: D(x, reconstruct(x)))
+    before, after = (np.asarray(error(x)) for x in (image, noisy))
     assert (after > before).all()
 
 
 def test_adversarial_noise_follows_the_sign_of_finite_differences(teacher):
     image, reconstruct = teacher
     image = jnp.asarray(image[:1]) * 0.5 + 0.25
-    direction = np.asarray(adversarial_noise(image, reconstruct, D, eps=0.1) - image) / 0.1
+    direction = np.asarray(noise(image, reconstruct, 0.1) - image) / 0.1
 
+    @jax.jit
     @jax.vmap
     def error(x):
         return D(x[None], reconstruct(x[None]))[0]
@@ -58,8 +67,8 @@ def test_adversarial_noise_follows_the_sign_of_finite_differences(teacher):
 
 def test_adversarial_noise_depends_on_its_own_image_only(teacher):
     image, reconstruct = teacher
-    noisy = adversarial_noise(image, reconstruct, D, eps=0.1)
-    alone = adversarial_noise(image[2:3], reconstruct, D, eps=0.1)
+    noisy = noise(image, reconstruct, 0.1)
+    alone = noise(image[2:3], reconstruct, 0.1)
     np.testing.assert_allclose(alone[0], noisy[2], rtol=0, atol=1e-6)
 
 

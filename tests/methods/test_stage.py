@@ -94,6 +94,17 @@ def test_halving_schedule_halves_after_every_tenth():
     assert found == [1, 1, 0.5, 0.5, 0.25, 0.5**8, 0.5**9, 0.5**9]
 
 
+def test_one_cycle_schedule_rises_and_falls():
+    curve = learning_curve("one_cycle", 100)
+    rates = [float(curve(jnp.int32(step))) for step in range(100)]
+    assert rates[0] == pytest.approx(1 / 25)
+    assert np.argmax(rates) == 30
+    assert rates[30] == pytest.approx(1)
+    assert (np.diff(rates[:31]) > 0).all()
+    assert (np.diff(rates[30:]) < 0).all()
+    assert rates[-1] < 1e-3
+
+
 def test_a_shared_batch_gives_the_same_update():
     (alone, metrics), (shared, shared_metrics) = (ours("constant", 0.1, 0.0, n) for n in (1, 3))
     assert_close(shared.params, alone.params)

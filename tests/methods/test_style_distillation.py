@@ -4,9 +4,11 @@ import jax
 import numpy as np
 import pytest
 from method_helpers import build_method, sections_of
+from model_helpers import random_variables
 
 from adjax.losses import Distance
 from adjax.methods.style_distillation.auxiliary import MADE_IN_STEP
+from adjax.models.residual import HalfResolutionResNet
 from adjax.models.rnan import RNAN
 from adjax.settings import as_dict
 
@@ -50,6 +52,11 @@ def test_stages(methods):
         assert methods[name].name == name
         assert (teacher.name, student.name) == ("teacher", "student")
         assert (student.steps, student.batch_size) == (own.steps, own.batch_size)
+        own_fast = sections_of(f"{name}_fast").student
+        fast = methods[f"{name}_fast"].stages
+        assert fast[0].depends_on == teacher.depends_on  # one teacher for all students
+        assert (fast[1].steps, fast[1].batch_size) == (own_fast.steps, own_fast.batch_size)
+        assert (fast[1].auxiliary, fast[1].depends_on) == (student.auxiliary, student.depends_on)
     depends_on = {"data", "distance", "teacher", "student"}
     sdn, oe_sdn = methods["sdn"].stages[1], methods["oe_sdn"].stages[1]
     assert sdn.auxiliary is None
@@ -76,6 +83,21 @@ def test_objective_without_auxiliary_images_is_imitation(run_update, batch, term
     _, metrics = run_update("sdn", {"image": batch["image"]})
     assert float(metrics["loss"]) == pytest.approx(terms[0], rel=1e-4)
     assert not {"kd", "oer"} & set(metrics)
+
+
+def test_fast_student_has_the_same_objective(
+    methods, variables, batch, networks, distance, on_two_devices, first_state
+):
+    own = sections_of("oe_sdn_fast").student
+    model = HalfResolutionResNet(own.blocks, own.features)
+    student = random_variables(model, (8, 8, 1), seed=2)
+    stage = methods["oe_sdn_fast"].stages[1]
+    frozen, state = {"teacher": variables["teacher"]}, first_state(stage, student)
+    _, metrics = on_two_devices(stage.update)(state, frozen, batch, jax.random.key(0), member(0.3))
+    output, auxiliary = (model.apply(student, batch[key])[0] for key in ("image", "auxiliary"))
+    kd = distance(output, networks["teacher"][1](batch["image"])).mean()
+    oer = distance(batch["auxiliary"], auxiliary).mean()
+    assert float(metrics["loss"]) == pytest.approx(0.7 * kd + 0.3 * oer, rel=1e-4)
 
 
 def test_gradient_is_that_of_a_student_of_fixed_targets(run_update, networks, variables, batch):

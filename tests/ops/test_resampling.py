@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from adjax.ops import max_pool, upsample_bilinear, upsample_nearest
+from adjax.ops import (
+    depth_to_space,
+    max_pool,
+    space_to_depth,
+    upsample_bilinear,
+    upsample_nearest,
+)
 
 
 @pytest.mark.parametrize("factor", [1, 2, 3])
@@ -14,6 +20,13 @@ def test_upsampling_repeats_pixels(factor):
     desired = x.repeat(factor, axis=1).repeat(factor, axis=2)
     actual = jax.jit(upsample_nearest, static_argnums=1)(x, factor)
     np.testing.assert_array_equal(actual, desired)
+
+
+def test_pixels_become_channels_and_pixels_again():
+    x = np.random.default_rng(0).standard_normal((2, 4, 6, 3), np.float32)
+    deep = jax.jit(space_to_depth)(x)
+    np.testing.assert_array_equal(deep, tf.nn.space_to_depth(x, 2))
+    np.testing.assert_array_equal(jax.jit(depth_to_space)(deep), x)
 
 
 @pytest.mark.parametrize("size", [(4, 6), (5, 7)])

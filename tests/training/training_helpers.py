@@ -30,8 +30,8 @@ _METHODS = {}
 
 def tiny_values(argument: str) -> dict:
     """The values of `TINY` that a config of `configs/mnist.py` has, by dotted keys."""
-    config = mnist.get_config(f"{argument},smoke")
-    return {key: value for key, value in TINY.items() if key.split(".")[0] in config}
+    known = check(mnist.get_config(f"{argument},smoke")).leaves()
+    return {key: value for key, value in TINY.items() if key in known}
 
 
 def tiny_config(argument: str, **overrides):

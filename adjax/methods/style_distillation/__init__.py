@@ -72,6 +72,21 @@ class Student(Section):
 
 
 @dataclasses.dataclass(frozen=True)
+class FastStudent(Section):
+    """The student of the fast variants, residual blocks at half resolution: all of it [D]."""
+
+    blocks: int = count(8, "residual blocks [D]", at_most=100)
+    features: int = size(32, "filters [D]")
+    auxiliary: str = word("rotation", "auxiliary set, a section of `auxiliary`; published")
+    loss_weight: float = number(0.5, "lambda, published", at_least=0, at_most=1)
+    batch_size: int = size(16, "images an update, and as many auxiliary ones [D]")
+    steps: int = count(800, "updates [D], about 2 epochs of a digit")
+    learning_rate: float = number(2e-3, "of Adam, the highest [D]")
+    weight_decay: float = number(0.0, "decoupled [D]")
+    schedule: str = choice("one_cycle", ("one_cycle", *SCHEDULES), "of the learning rate [D]")
+
+
+@dataclasses.dataclass(frozen=True)
 class AdversarialNoise(Section):
     """Every value is changed by eps to where the teacher reconstructs the image worse."""
 
@@ -91,7 +106,8 @@ class AuxiliarySets(PipelineSets):
     reconstruction: Reconstruction = Reconstruction()
 
 
-_STAGES = {"distance": Distance(), "teacher": Teacher(), "student": Student()}
+_TEACHER = {"distance": Distance(), "teacher": Teacher()}
+_EXPOSURE = {"auxiliary": AuxiliarySets()}
 # On industrial images all three see patches: attention is quadratic in their area.
 _PATCHES = {
     "image_score": "d",
@@ -109,42 +125,56 @@ _STUDENT_SMOKE = {"student.steps": 10, "student.features": 4, "student.batch_siz
 _INDUSTRIAL_SMOKE = {"teacher.steps": 8, "teacher.batch_size": 4}
 _STUDENT_INDUSTRIAL_SMOKE = {"student.steps": 4, "student.batch_size": 2}
 
+_ON = {"industrial": _PATCHES}
+_ON_EXPOSED = _ON | {"cifar10": {"auxiliary.adversarial_noise.eps": 8 / 255}}  # [D]
+
+
+def _students(suffix: str, words: str, student: Section) -> tuple[MethodInfo, MethodInfo]:
+    """Declare SDN and OE-SDN with one kind of student."""
+    sections = _TEACHER | {"student": student}
+    both = {
+        "image_score": "d",  # [D]
+        "smoke": _SMOKE | _STUDENT_SMOKE,
+        "industrial_smoke": _INDUSTRIAL_SMOKE | _STUDENT_INDUSTRIAL_SMOKE,
+        "steps": "student",
+    }
+    sdn = MethodInfo(
+        name=f"sdn{suffix}",
+        title=f"SDN{words}",
+        builder=f"style_distillation.method:sdn{suffix}",
+        sections=sections,
+        on=_ON,
+        published_as="sdn" if suffix else "",
+        variants_of=f"oe_sdn{suffix}",
+        **both,
+    )
+    oe_sdn = MethodInfo(
+        name=f"oe_sdn{suffix}",
+        title=f"OE-SDN{words}",
+        builder=f"style_distillation.method:oe_sdn{suffix}",
+        sections=sections | _EXPOSURE,
+        chosen={"auxiliary": "student.auxiliary"},
+        on=_ON_EXPOSED,
+        published_as="oe_sdn" if suffix else "",
+        variant="student.auxiliary",
+        usual_variant="rotation",
+        **both,
+    )
+    return sdn, oe_sdn
+
+
 METHODS = (
     MethodInfo(
         name="ae",
         title="AE",
         builder="style_distillation.autoencoder:autoencoder",
-        sections={"distance": Distance(), "teacher": Teacher()},
+        sections=_TEACHER,
         image_score="d",  # [D]
-        on={"industrial": _PATCHES},
+        on=_ON,
         smoke=_SMOKE,
         industrial_smoke=_INDUSTRIAL_SMOKE,
         steps="teacher",
     ),
-    MethodInfo(
-        name="sdn",
-        title="SDN",
-        builder="style_distillation.method:sdn",
-        sections=_STAGES,
-        image_score="d",  # [D]
-        on={"industrial": _PATCHES},
-        smoke=_SMOKE | _STUDENT_SMOKE,
-        industrial_smoke=_INDUSTRIAL_SMOKE | _STUDENT_INDUSTRIAL_SMOKE,
-        steps="student",
-        variants_of="oe_sdn",
-    ),
-    MethodInfo(
-        name="oe_sdn",
-        title="OE-SDN",
-        builder="style_distillation.method:oe_sdn",
-        sections=_STAGES | {"auxiliary": AuxiliarySets()},
-        image_score="d",  # [D]
-        chosen={"auxiliary": "student.auxiliary"},
-        on={"industrial": _PATCHES, "cifar10": {"auxiliary.adversarial_noise.eps": 8 / 255}},  # [D]
-        smoke=_SMOKE | _STUDENT_SMOKE,
-        industrial_smoke=_INDUSTRIAL_SMOKE | _STUDENT_INDUSTRIAL_SMOKE,
-        steps="student",
-        variant="student.auxiliary",
-        usual_variant="rotation",
-    ),
+    *_students("", "", Student()),
+    *_students("_fast", " fast", FastStudent()),
 )

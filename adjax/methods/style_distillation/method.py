@@ -14,9 +14,11 @@ what the teacher cannot reproduce remains. SDN is the ablation without auxiliary
 from functools import partial
 
 import jax.numpy as jnp
+from flax import linen as nn
 
 from adjax.methods.info import Sections
 from adjax.methods.stage import Method, dynamic_keys, network_stage
+from adjax.methods.style_distillation import FastStudent, Student
 from adjax.methods.style_distillation.autoencoder import (
     IMAGE_SCORES,
     TEACHER,
@@ -25,6 +27,7 @@ from adjax.methods.style_distillation.autoencoder import (
     teacher_stage,
 )
 from adjax.methods.style_distillation.auxiliary import MADE_IN_STEP, auxiliary_images
+from adjax.models.residual import HalfResolutionResNet
 from adjax.models.rnan import RNAN
 from adjax.settings import as_dict
 
@@ -38,8 +41,28 @@ def sdn(sections: Sections) -> Method:
 
 def oe_sdn(sections: Sections) -> Method:
     """Build OE-SDN, whose student sees the images of `student.auxiliary` too."""
+    return _style_distillation("oe_sdn", sections, _exposure(sections))
+
+
+def sdn_fast(sections: Sections) -> Method:
+    """Build SDN with the fast student."""
+    return _style_distillation("sdn_fast", sections)
+
+
+def oe_sdn_fast(sections: Sections) -> Method:
+    """Build OE-SDN with the fast student."""
+    return _style_distillation("oe_sdn_fast", sections, _exposure(sections))
+
+
+def _exposure(sections: Sections) -> tuple[str, dict]:
     name = sections.student.auxiliary
-    return _style_distillation("oe_sdn", sections, (name, as_dict(sections.auxiliary)[name]))
+    return name, as_dict(sections.auxiliary)[name]
+
+
+def _network(own: Student | FastStudent) -> nn.Module:
+    if isinstance(own, FastStudent):
+        return HalfResolutionResNet(own.blocks, own.features)
+    return RNAN(own.groups, own.nonlocal_groups, own.features)
 
 
 def _style_distillation(
@@ -48,7 +71,7 @@ def _style_distillation(
     own = sections.student
     distance = distance_of(sections)
     teacher, first_stage = teacher_stage(sections)
-    student = RNAN(own.groups, own.nonlocal_groups, own.features)
+    student = _network(own)
     trained = student.copy(dtype=sections.precision)
 
     def teach(frozen, image):
