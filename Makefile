@@ -28,7 +28,7 @@ test: install native-if-possible
 	MALLOC_ARENA_MAX=2 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-all: install native-if-possible
-	MALLOC_ARENA_MAX=2 $(BIN)/python -m pytest -n 2 --dist worksteal -m ""
+	ADJAX_TEST_OPTIMIZATION=3 MALLOC_ARENA_MAX=2 $(BIN)/python -m pytest -n 2 --dist worksteal -m ""
 
 # Its tests are skipped where it cannot be built.
 native-if-possible: install
