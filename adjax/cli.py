@@ -137,20 +137,35 @@ def _engine(flags):
 
 
 def report(flags) -> None:
-    """Report the runs below --workdir again, or with --output write them into a results page."""
+    """Report the runs below --workdir again, or with --output write a results page or a record.
+
+    A record, `--output=FILE.jsonl`, keeps what the tables of a sweep need in one file, and can be
+    given for --workdir as its folder can.
+    """
     directories = list(map(Path, str(_workdir(flags)).split(",")))
     if flags.config is not None:
         raise UserError("--mode=report takes the configs from --workdir: leave --config out")
     from adjax import reports
 
-    sweeps = [reports.read_sweep(directory) for directory in directories]
+    def read(path):
+        return reports.read_record(path) if path.suffix == ".jsonl" else reports.read_sweep(path)
+
+    sweeps = list(map(read, directories))
+    if (flags.output or "").endswith(".jsonl"):
+        if len(sweeps) > 1:
+            raise UserError(f"--output={flags.output}: a record is of one folder; give one")
+        print(f"record: {reports.write_record(Path(flags.output), *sweeps)}")
+        return
     if flags.output:
         defaults = [_defaults_of(sweep, reports.commands(sweep)) for sweep in sweeps]
         path = reports.write_results(flags.output, sweeps, defaults, command=_command())
         print(f"results: {path}")
         return
-    for sweep in sweeps:
-        _show_sweep(sweep)
+    for path, sweep in zip(directories, sweeps, strict=True):
+        if path.suffix == ".jsonl":
+            print(reports.console_table(sweep.runs))
+        else:
+            _show_sweep(sweep)
         print("".join(f"{remark}\n" for remark in reports.remarks(sweep)), end="")
 
 

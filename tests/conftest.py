@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
 os.environ["JAX_PLATFORMS"] = "cpu"
-# Most of a test is compilation. Without LLVM's optimisations it takes two thirds of the time, and the
-# programs are the same to XLA; `make test-all` runs them as users do.
+# Most of a test is compilation. Without optimisations by LLVM it takes two thirds of the time, and
+# XLA makes the same programs; `make test-all` runs them as users do.
 LEVEL = os.environ.get("ADJAX_TEST_OPTIMIZATION", "0")
 os.environ["XLA_FLAGS"] = (
     f"--xla_force_host_platform_device_count=8 --xla_backend_optimization_level={LEVEL}"

@@ -1,8 +1,9 @@
 """Reports of finished runs: tables beside the published numbers, figures, HTML pages.
 
 A report reads the files of a run's folder (`results.json`, `config.json`, `metrics.jsonl`,
-`scores.npz`, `examples.npz`) and knows no method by name: what a run is called stands in its
-`results.json`, and what papers print in `published.json` here. Nothing here computes a metric.
+`scores.npz`, `examples.npz`), or for tables alone the record of a sweep, and knows no method by
+name: what a run is called stands in its `results.json`, and what papers print in `published.json`
+here. Nothing here computes a metric.
 
 Figures are in `figures`, which alone needs matplotlib; pages load it when they draw. The contact
 sheet of predictions is `contact_sheet`.
@@ -17,9 +18,11 @@ _DOOR = {
     "Run": "finished_run",
     "Sweep": "finished_sweep",
     "commands": "finished_sweep",
+    "read_record": "record",
     "read_run": "finished_run",
     "read_sweep": "finished_sweep",
     "remarks": "finished_sweep",
+    "write_record": "record",
     "write_report": "html_page",
     "write_results": "results_page",
     "write_sweep_report": "html_page",

@@ -198,8 +198,8 @@ def read_run(workdir: str | Path) -> Run:
     return run
 
 
-def _check(run: Run):
-    """Raise unless the keys that reports rest on are there and the members agree."""
+def check_results(run: Run):
+    """Raise unless the results hold the keys that reports rest on, and no member twice."""
     _require(run, "results.json", _RESULT_KEYS, run.results)
     _require(run, "results.json", About._fields, run.results["about"])
     if not run.members:
@@ -215,6 +215,11 @@ def _check(run: Run):
             f"{run.workdir / 'results.json'} has several members of one class and seed: "
             "reports cannot tell them apart, give each its own seed or run"
         )
+
+
+def _check(run: Run):
+    """Raise unless the files hold the keys that reports rest on and the members agree."""
+    check_results(run)
     score = f"image_score/{run.results['image_score']}"
     _require(run, "scores.npz", ("label", "normal_class", score), run.scores)
     shape = (len(run.members), run.scores["label"].size)

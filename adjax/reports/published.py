@@ -48,6 +48,7 @@ class PublishedTable:
 _FILE = json.loads(Path(__file__).with_name("published.json").read_text(encoding="utf-8"))
 ORDER: Sequence[str] = _FILE["order"]  # methods that come first in tables
 TABLES = [PublishedTable(**table) for table in _FILE["tables"]]
+RECORDED = [PublishedTable(**table) for table in _FILE["recorded"]]  # ours, of earlier runs
 VARIANTS = [PublishedTable(**table) for table in _FILE["variants"]]
 
 
@@ -99,6 +100,19 @@ def published_mean(
             return values[table.columns.index(method)]
     values = [published(dataset, method, name, metric) for name in classes]
     return sum(values) / len(values) if values and None not in values else None
+
+
+def recorded(
+    dataset: str, method: str, classes: Sequence[str], metric: str = "image_auroc"
+) -> tuple[float, str] | None:
+    """Return what earlier runs of ours measured, the mean over classes, and where it stands."""
+    for table in RECORDED:
+        if (table.dataset, table.metric) == (dataset, metric) and method in table.columns:
+            column = table.columns.index(method)
+            if {*classes} <= table.rows.keys():
+                values = [table.rows[name][column] for name in classes]
+                return sum(values) / len(values), table.source
+    return None
 
 
 def variants_table(method: str) -> PublishedTable | None:

@@ -16,6 +16,7 @@ from adjax.reports.published import (
     GROUPS,
     find_table,
     number_of_classes,
+    recorded,
     variant_average,
     variants_table,
 )
@@ -84,7 +85,11 @@ def _methods_table(columns: Sequence[Column], metric: str) -> Table:
         groups=tuple(groups),
         rows=rows[: len(classes)],
         means=rows[len(classes) :],
-        notes=(*_notes_on_means(columns, averaged, [metric]), *_notes_on_runs(columns, [metric])),
+        notes=(
+            *_notes_on_means(columns, averaged, [metric]),
+            *_notes_on_runs(columns, [metric]),
+            *_notes_on_originals(columns, metric),
+        ),
     )
 
 
@@ -288,6 +293,24 @@ def _notes_on_runs(columns: Sequence[Column], metrics: Sequence[str]) -> Iterato
     ]
     for source in dict.fromkeys(table.source for table in tables if table):
         yield f"paper: {source}."
+
+
+def _notes_on_originals(columns: Sequence[Column], metric: str) -> Iterator[str]:
+    """Yield what the published form of a variant came to in earlier runs, if none is here."""
+    here = {column.run.method for column in columns}
+    for column in columns:
+        run = column.run
+        original = run.about.published_as
+        if run.method == original or original in here or run.about.unusual_variant:
+            continue
+        classes = classes_of([column], metric)
+        if earlier := recorded(run.compared, original, classes, metric):
+            value, source = earlier
+            over = f"the mean of these {len(classes)} classes" if len(classes) > 1 else "this class"
+            yield (
+                f"Beside {run.about.title}, the published form on {over}: {number(value)}, "
+                f"recorded in {source}."
+            )
 
 
 def _settings(column: Column, metrics: Sequence[str]) -> list[str]:

@@ -3,12 +3,14 @@ import math
 import pytest
 
 from adjax.reports.published import (
+    RECORDED,
     TABLES,
     VARIANTS,
     find_table,
     number_of_classes,
     published,
     published_mean,
+    recorded,
     variant_average,
 )
 
@@ -91,3 +93,16 @@ def test_tables_are_found_by_method():
 
 def test_number_of_classes():
     assert [number_of_classes(name) for name in ("mnist", "mvtec_ad", "folder")] == [10, 15, None]
+
+
+def test_recorded_numbers_are_those_of_the_page_of_results(repository):
+    page = (repository / "docs" / "results.md").read_text()
+    section = page.split("<!-- results: runs/mnist/default -->")[1]
+    (table,) = RECORDED
+    for name, values in table.rows.items():
+        line = next(line for line in section.splitlines() if line.startswith(f"| {name} |"))
+        cells = [float(cell) for cell in line.split("|")[2:-1]]
+        assert (cells[2], cells[4]) == tuple(values)  # AE, paper, SDN, paper, OE-SDN, paper
+    assert recorded("mnist", "oe_sdn", ["3"])[0] == 0.983
+    assert recorded("mnist", "oe_sdn", ["3", "10"]) is None
+    assert recorded("cifar10", "oe_sdn", ["3"]) is None

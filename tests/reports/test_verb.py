@@ -28,8 +28,14 @@ def test_reports_and_page_of_results(repository, write_workdir, tmp_path):
     assert done.returncode == 0, done.stderr
     assert f"report: {a / 'shearing' / 'report.html'}" in done.stdout
 
+    record = tmp_path / "a.jsonl"
+    done = report(repository, f"--workdir={a}", f"--output={record}")
+    assert (done.stdout, done.returncode) == (f"record: {record}\n", 0)
+    done = report(repository, f"--workdir={record}")
+    assert "OE-SDN with shearing" in done.stdout
+
     page = tmp_path / "results.md"
-    done = report(repository, f"--workdir={a}", f"--output={page}")
+    done = report(repository, f"--workdir={record}", f"--output={page}")
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"results: {page}\n"
     assert "teacher.steps 539 instead of 540" in page.read_text()

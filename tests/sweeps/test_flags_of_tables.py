@@ -70,7 +70,7 @@ def test_flag_comes_after_what_the_table_says(runs_of):
     steps = [runs[m][s].steps for m, s in LAST_STAGE.items()]
     assert steps == [1000, 1000, 1000, 6, 6]
     demo = runs_of("mnist.py:demo", "--config.student.steps=6")
-    assert [demo[method].student.steps for method in ("sdn", "oe_sdn")] == [6, 6]
+    assert [demo[method].student.steps for method in ("sdn_fast", "oe_sdn_fast")] == [6, 6]
 
 
 @pytest.mark.parametrize(

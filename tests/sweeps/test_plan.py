@@ -96,7 +96,7 @@ def test_bad_run_is_found_before_any_work(tmp_path, values, says):
 def test_demo_is_the_three_methods_of_the_table(repository):
     path = str(repository / "configs" / "mnist.py")
     runs = expand(path, "demo", mnist.get_config("demo"))
-    assert [run.config.method for run in runs] == ["ae", "sdn", "oe_sdn"]
+    assert [run.config.method for run in runs] == ["ae", "sdn_fast", "oe_sdn_fast"]
 
 
 def table(classes=range(3), **values):

@@ -1,0 +1,51 @@
+"""A sweep kept in one file of JSON lines: what its tables need, small enough to be committed.
+
+The first line is of the sweep, each other one of a run: its folder's name, its results, its config.
+Tables are the same as those of the folders; figures and pages need the folders themselves.
+"""
+
+import json
+from pathlib import Path
+
+from adjax.config import adopt
+from adjax.errors import UserError
+from adjax.reports.finished_run import Run, check_results
+from adjax.reports.finished_sweep import Sweep
+
+
+def write_record(path: Path, sweep: Sweep) -> Path:
+    """Write the record of a sweep; raises `UserError` if a run of it cannot be kept so."""
+    head = {
+        "sweep": sweep.directory.as_posix(),
+        "failures": sweep.failures,
+        "unfinished": sweep.unfinished,
+    }
+    lines = [head]
+    for run in sorted(sweep.runs, key=lambda run: run.workdir):
+        if not run.is_tested:
+            raise UserError(f"{run.workdir}: it has no AUROC, so a record cannot hold it")
+        name = run.workdir.relative_to(sweep.directory).as_posix()
+        lines.append({"run": name, "results": run.results, "config": run.config})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def read_record(path: Path) -> Sweep:
+    """Read a sweep from its record; raises `UserError` that names the file if it is damaged."""
+    try:
+        head, *lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+        directory = Path(head["sweep"])
+        runs = [_run(directory / line["run"], line["results"], line["config"]) for line in lines]
+        sweep = Sweep(directory, runs, list(head["failures"]), list(head["unfinished"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"cannot read {path} as the record of a sweep ({error!r})") from error
+    if not runs:
+        raise UserError(f"{path} has no runs")
+    return sweep
+
+
+def _run(folder: Path, results: dict, config: dict) -> Run:
+    run = Run(folder, results, adopt.adopt_config(config), metrics=[], scores={}, examples={})
+    check_results(run)
+    return run
