@@ -1,24 +1,65 @@
 """Whatever is wrong with a command is said in one line, with exit code 2, before any work."""
 
+import json
 import os
 import subprocess
 import sys
+from typing import NamedTuple
 
 import pytest
 
 CONFIG = "--config=configs/mnist.py:ae,smoke"
 
 
-def launch(repository, *arguments):
-    return subprocess.run(
-        [sys.executable, "launch.py", *arguments],
+# Imports take a command most of its time: one process has done them, and each command is a fork of
+# it, made before JAX has a backend. It answers with the exit code; outputs go to files.
+COMMANDS = """
+import json, os, sys
+import jax, optax, orbax.checkpoint, tensorflow, tensorflow_datasets
+import launch
+for line in sys.stdin:
+    arguments, stdout, stderr = json.loads(line)
+    pid = os.fork()
+    if not pid:
+        for path, number in ((stdout, 1), (stderr, 2)):
+            os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+        sys.argv = ["launch.py", *arguments]
+        code = launch.main(sys.argv)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def launch(repository, tmp_path_factory):
+    """`*arguments -> (exit code, stdout, stderr)` of launch.py."""
+    folder = tmp_path_factory.mktemp("outputs")
+    paths = folder / "stdout", folder / "stderr"
+    server = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", COMMANDS],
         cwd=repository,
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         text=True,
-        timeout=120,
-        check=False,
         env=os.environ | {"XLA_FLAGS": ""},
     )
+
+    def run(*arguments):
+        server.stdin.write(json.dumps([arguments, *map(str, paths)]) + "\n")
+        server.stdin.flush()
+        return Done(int(server.stdout.readline()), *(path.read_text() for path in paths))
+
+    with server:
+        yield run
+        server.stdin.close()
+
+
+class Done(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
 
 
 @pytest.mark.parametrize(
@@ -50,8 +91,8 @@ def launch(repository, *arguments):
         (["--mode=check_data", CONFIG], "is for folders of images, not for mnist"),
     ],
 )
-def test_wrong_flags(repository, arguments, says):
-    done = launch(repository, *arguments)
+def test_wrong_flags(launch, arguments, says):
+    done = launch(*arguments)
     assert says in done.stderr
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
@@ -89,9 +130,9 @@ def test_wrong_flags(repository, arguments, says):
         (["--config.members=({'data.name': 'x'},)"], "'data.name' cannot differ within"),
     ],
 )
-def test_wrong_values(repository, tmp_path, overrides, says):
+def test_wrong_values(launch, tmp_path, overrides, says):
     workdir = tmp_path / "run"
-    done = launch(repository, CONFIG, f"--workdir={workdir}", *overrides)
+    done = launch(CONFIG, f"--workdir={workdir}", *overrides)
     assert says in done.stderr
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
@@ -99,9 +140,9 @@ def test_wrong_values(repository, tmp_path, overrides, says):
     assert not workdir.exists()  # the corrected command may use it
 
 
-def test_folder_that_cannot_be_made(repository, tmp_path):
+def test_folder_that_cannot_be_made(launch, tmp_path):
     (tmp_path / "file").touch()
-    done = launch(repository, CONFIG, f"--workdir={tmp_path / 'file' / 'run'}")
+    done = launch(CONFIG, f"--workdir={tmp_path / 'file' / 'run'}")
     assert f"cannot write to --workdir={tmp_path / 'file' / 'run'}" in done.stderr
     assert done.returncode == 2
 
@@ -120,17 +161,24 @@ def test_folder_that_cannot_be_made(repository, tmp_path):
         (["--config=configs/mnist.py:ae,smoke"], "its sweep has no runs for the argument"),
     ],
 )
-def test_wrong_sweeps(repository, tmp_path, arguments, says):
+def test_wrong_sweeps(launch, tmp_path, arguments, says):
     workdir = tmp_path / "sweep"
     config = (
         [] if arguments[0].startswith("--config=") else ["--config=configs/mnist.py:demo,smoke"]
     )
-    done = launch(repository, "--mode=sweep", *config, f"--workdir={workdir}", *arguments)
+    done = launch("--mode=sweep", *config, f"--workdir={workdir}", *arguments)
     assert says in done.stderr
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
     assert done.returncode == 2
     assert not workdir.exists()
+
+
+def test_command_alone_says_the_same(repository):
+    command = [sys.executable, "launch.py", CONFIG, "--config.seed=-1", "--workdir=runs/x"]
+    done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
+    assert done.stderr == "error: config.seed=-1: must not be negative\n"
+    assert done.returncode == 2
 
 
 FULL_DISK = """

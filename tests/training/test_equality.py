@@ -72,7 +72,7 @@ def test_one_device_equals_many(population, tmp_path, mesh):
     assert_trees_close(train(config, tmp_path), population("map"), ROUNDING)
 
 
-def test_fast_student_is_the_same_alone_together_and_on_many_devices(tmp_path):
+def test_fast_student_is_the_same_alone_together_on_many_devices_and_by_pmap(tmp_path):
     def variables(folder, **overrides):
         return train(tiny_config("oe_sdn_fast", **overrides), tmp_path / folder)
 
@@ -82,8 +82,11 @@ def test_fast_student_is_the_same_alone_together_and_on_many_devices(tmp_path):
     on_many = {"mesh.member": 2, "mesh.data": 2}
     spread = variables("many", members=MEMBERS, population_axis="vmap", **on_many)
     assert_trees_close(spread, together, ROUNDING)
+    by_pmap = variables("pmap", seed=MEMBERS[3]["seed"], parallel="pmap", **{"mesh.data": 4})
+    assert_trees_close(by_pmap, alone, ROUNDING)
 
 
+@pytest.mark.slow
 def test_pmap_equals_shard_map(alone, tmp_path):
     _, variables = alone
     config = tiny_config("oe_sdn", parallel="pmap", **{"mesh.data": 4})
