@@ -152,3 +152,37 @@ class NonLocalBlock(nn.Module):
             self.query(flat), self.key(flat), self.value(flat), scale=1.0
         )
         return x + self.out(y).reshape(b, h, w, features).permute(0, 3, 1, 2)
+
+
+class HalfResolutionResNet(nn.Module):
+    """`adjax.models.HalfResolutionResNet` for images of even size."""
+
+    def __init__(self, channels: int, blocks: int = 8, features: int = 32):
+        """Make it for images `[B, channels, H, W]`."""
+        super().__init__()
+        self.head = nn.Conv2d(4 * channels, features, 3, padding=1)
+        self.blocks = nn.Sequential(*(PreActivationBlock(features) for _ in range(blocks)))
+        self.tail = nn.Conv2d(features, 4 * channels, 3, padding=1)
+
+    def forward(self, image):
+        """Reconstruct `[B, C, H, W]`."""
+        x = self.tail(self.blocks(self.head(F.pixel_unshuffle(image, 2))))
+        return image + F.pixel_shuffle(x, 2)
+
+
+class PreActivationBlock(nn.Module):
+    """`x + conv(relu(conv(relu(x))))`."""
+
+    def __init__(self, features: int):
+        """Make it for `features` channels."""
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.ReLU(),
+            nn.Conv2d(features, features, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(features, features, 3, padding=1),
+        )
+
+    def forward(self, x):
+        """Map `[B, F, H, W]` to the same shape."""
+        return x + self.layers(x)

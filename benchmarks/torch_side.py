@@ -13,7 +13,12 @@ import torch
 from benchmarks import torch_losses as losses
 from benchmarks.cases import LEARNING_RATE, Case, Program, score_batches, training_batches
 from benchmarks.measuring import Block
-from benchmarks.torch_networks import RNAN, ConvAutoencoder, SSIMAutoencoder
+from benchmarks.torch_networks import (
+    RNAN,
+    ConvAutoencoder,
+    HalfResolutionResNet,
+    SSIMAutoencoder,
+)
 
 FORMATS = (torch.contiguous_format, torch.channels_last)
 TRIAL_STEPS = 3
@@ -128,7 +133,10 @@ def create_networks(case: Case):
     if case.method == "ssim_ae":
         return SSIMAutoencoder(case.channels), None
     autoencoder = ConvAutoencoder(case.channels, case.size)
-    return (RNAN(case.channels), autoencoder) if case.is_student else (autoencoder, None)
+    if not case.is_student:
+        return autoencoder, None
+    student = {"oe_sdn": RNAN, "oe_sdn_fast": HalfResolutionResNet}[case.method]
+    return student(case.channels), autoencoder
 
 
 def loss_function(case: Case, variant: str) -> Callable:

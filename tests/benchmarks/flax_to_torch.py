@@ -97,5 +97,25 @@ def rnan_names(network):
     return paths
 
 
+def resnet_names(network):
+    """By name; a block's layers are numbered among its activations."""
+    names = {"head": "head", "tail": "tail"}
+    for number in range(len(network.blocks)):
+        for layer in (0, 1):
+            name = f"blocks.{number}.layers.{2 * layer + 1}"
+            names[f"block_{number}/Conv_{layer}"] = name
+    return names
+
+
+def reorder_pixels(variables, channels):
+    """The outer layers of a `HalfResolutionResNet` for channels before the pixels of a position."""
+    order = np.arange(4 * channels).reshape(4, channels).T.reshape(-1)
+    params = dict(variables["params"])
+    head, tail = params["head"], params["tail"]
+    params["head"] = {**head, "kernel": head["kernel"][:, :, order]}
+    params["tail"] = {"kernel": tail["kernel"][..., order], "bias": tail["bias"][order]}
+    return {**variables, "params": params}
+
+
 def _layers(network):
     return [name for name, module in network.named_modules() if hasattr(module, "weight")]

@@ -31,8 +31,9 @@ def test_a_case_is_the_products_config(case):
 @pytest.mark.parametrize("case", [*ZOO, *OTHERS], ids=lambda case: case.name)
 def test_images_that_a_case_takes(case):
     stage = adjax_side.build(adjax_side.settings_of(case, Program("train"))).stages[-1]
-    names = {"oe_sdn": ("image", "auxiliary"), "aesc_residual": ("image", "corrupted")}
-    assert adjax_side.batch_names(stage) == names.get(case.method, ("image",))
+    others = {"aesc_residual": ("corrupted",)}
+    other = ("auxiliary",) if case.is_student else others.get(case.method, ())
+    assert adjax_side.batch_names(stage) == ("image", *other)
     assert stage.batch_size == case.batch_size
     assert stage.images_per_update == case.batch_size * (2 if case.is_student else 1)
 

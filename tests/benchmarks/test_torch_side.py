@@ -22,6 +22,7 @@ CASES = (
     Case("ssim_ae", "ssim_ae", "mvtec_ad", 128, 1, 2, 2, texture=128),
     Case("ae", "ae", "cifar10", 12, 3, 4, 3),
     Case("rnan", "oe_sdn", "cifar10", 12, 3, 2, 3),
+    Case("residual", "oe_sdn_fast", "cifar10", 12, 3, 2, 3),
 )
 case_parameter = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
@@ -33,6 +34,9 @@ def carry(case, variables, network):
         names = flax_to_torch.conv_autoencoder_names(network)
     elif type(network) is torch_side.RNAN:
         names = flax_to_torch.rnan_names(network)
+    elif type(network) is torch_side.HalfResolutionResNet:
+        variables = flax_to_torch.reorder_pixels(variables, case.channels)
+        names = flax_to_torch.resnet_names(network)
     else:
         names = flax_to_torch.ssim_autoencoder_names(network)
     flax_to_torch.carry(variables, network, names)
