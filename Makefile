@@ -20,7 +20,7 @@ native: .venv/native
 	rm -rf native/build native/*.egg-info
 	touch $@
 
-demo: install
+demo: install native-if-possible
 	$(BIN)/python launch.py --mode=sweep --config=configs/mnist.py:demo --workdir=runs/demo
 
 # Few memory arenas: a worker with one a thread keeps what it has freed.

@@ -76,8 +76,8 @@ ZOO = (
     Case("ssim_ae_128", "ssim_ae", "mvtec_ad", 128, 1, 64, 64, texture=128),
     Case("rnan_28", "oe_sdn", "mnist", 28, 1, 8, 200),
     Case("rnan_32", "oe_sdn", "cifar10", 32, 3, 8, 200),
-    Case("residual_28", "oe_sdn_fast", "mnist", 28, 1, 16, 200),
-    Case("residual_32", "oe_sdn_fast", "cifar10", 32, 3, 16, 200),
+    Case("residual_28", "oe_sdn_fast", "mnist", 28, 1, 8, 200),
+    Case("residual_32", "oe_sdn_fast", "cifar10", 32, 3, 8, 200),
     Case("ae_28", "ae", "mnist", 28, 1, 128, 200),
     Case("ae_32", "ae", "cifar10", 32, 3, 128, 200),
 )
