@@ -80,7 +80,7 @@ class FastStudent(Section):
     auxiliary: str = word("rotation", "auxiliary set, a section of `auxiliary`; published")
     loss_weight: float = number(0.5, "lambda, published", at_least=0, at_most=1)
     batch_size: int = size(8, "images an update, and as many auxiliary ones [D]")
-    steps: int = count(1600, "updates [D], about 2 epochs of a digit")
+    steps: int = count(2400, "updates [D], about 3 epochs of a digit")
     learning_rate: float = number(1e-3, "of Adam, the highest [D]")
     weight_decay: float = number(0.0, "decoupled [D]")
     schedule: str = choice("one_cycle", ("one_cycle", *SCHEDULES), "of the learning rate [D]")
