@@ -9,15 +9,16 @@ in a minute; its numbers mean nothing).
 
     python launch.py --mode=sweep --config=configs/mnist.py:demo --workdir=runs/demo
 
-is `make demo`: AE, SDN and OE-SDN on one digit within ten minutes on two CPU cores. Its students
-train for fewer steps than the default ones.
+is `make demo`: AE, SDN and OE-SDN on one digit in minutes, with the fast student (`sdn_fast`,
+`oe_sdn_fast`: residual blocks at half resolution in place of the published RNAN).
 
     python launch.py --mode=sweep --config=configs/mnist.py:table1 --workdir=runs/mnist/table1
 
 is the published table on ten digits (means: OC-SVM 0.913, isolation forest 0.923, AnoGAN 0.913,
 Deep SVDD 0.948, AE 0.961, SDN 0.958, OE-SDN 0.975), and `table3` the one of the auxiliary sets.
 `table1,classes=1+3+8,seeds=0+1+2,methods=deep_svdd+vae` chooses digits, seeds and columns, which
-may be any method of `adjax.methods` for small images.
+may be any method of `adjax.methods` for small images; `table3,methods=oe_sdn_fast` is the table of
+the auxiliary sets with the fast student.
 """
 
 import functools

@@ -14,14 +14,14 @@ from configs import mnist
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """The smoke run of OE-SDN with two members: its folder and its results."""
+    """The smoke run of OE-SDN with the fast student and two members: its folder and its results."""
     folder = tmp_path_factory.mktemp("run")
     config = small()
     return config, folder, experiment.train_and_evaluate(config, folder, command="the command")
 
 
 def small():
-    config = mnist.get_config("oe_sdn,smoke")
+    config = mnist.get_config("oe_sdn_fast,smoke")
     config.members = ({"seed": 0}, {"seed": 4, "data.normal_class": 7})
     config.teacher.steps = 10
     return config
@@ -42,7 +42,7 @@ def test_folder_holds_what_the_contract_names(run):
         "report.html",
     }
     assert json.loads((folder / "results.json").read_text()) == json.loads(json.dumps(results))
-    assert results["method"] == "oe_sdn"
+    assert results["method"] == "oe_sdn_fast"
     assert results["command"] == "the command"
     assert [m["normal_class"] for m in results["members"]] == [3, 7]
     assert [s["name"] for s in results["stages"]] == ["teacher", "student"]

@@ -14,7 +14,7 @@ from configs import classes, folder, mnist
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """`(config, workdir)` of a trained autoencoder."""
-    config = mnist.get_config("oe_sdn,smoke")
+    config = mnist.get_config("oe_sdn_fast,smoke")
     directory = tmp_path_factory.mktemp("run")
     experiment.train_and_evaluate(config, directory)
     return config, directory

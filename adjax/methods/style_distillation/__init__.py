@@ -129,12 +129,14 @@ _ON = {"industrial": _PATCHES}
 _ON_EXPOSED = _ON | {"cifar10": {"auxiliary.adversarial_noise.eps": 8 / 255}}  # [D]
 
 
-def _students(suffix: str, words: str, student: Section) -> tuple[MethodInfo, MethodInfo]:
+def _students(
+    suffix: str, words: str, student: Section, **smoke: int
+) -> tuple[MethodInfo, MethodInfo]:
     """Declare SDN and OE-SDN with one kind of student."""
     sections = _TEACHER | {"student": student}
     both = {
         "image_score": "d",  # [D]
-        "smoke": _SMOKE | _STUDENT_SMOKE,
+        "smoke": _SMOKE | _STUDENT_SMOKE | {f"student.{key}": v for key, v in smoke.items()},
         "industrial_smoke": _INDUSTRIAL_SMOKE | _STUDENT_INDUSTRIAL_SMOKE,
         "steps": "student",
     }
@@ -176,5 +178,5 @@ METHODS = (
         steps="teacher",
     ),
     *_students("", "", Student()),
-    *_students("_fast", " fast", FastStudent()),
+    *_students("_fast", " fast", FastStudent(), blocks=2),
 )
