@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import tensorflow_datasets as tfds
 
 from adjax.datasets.catalog import INDUSTRIAL
-from adjax.datasets.sources import Source, read_source
+from adjax.datasets.sources import CIFAR10_CLASSES, Source, read_source
 from adjax.datasets.tables import check_image_classification, find_prepared, first_line
 from adjax.errors import UserError
 
@@ -52,7 +52,10 @@ def import_dataset(name: str, source: str, data_dir: str) -> str:
         )
     known = _known_builder(name, data_dir)
     if source:
-        return _store(name, known, read_source(source), source, data_dir)
+        content = read_source(source)
+        if name == "cifar10" and content.class_names is None:  # TFDS downloads the names too
+            content = content._replace(class_names=CIFAR10_CLASSES)
+        return _store(name, known, content, source, data_dir)
     return _download(name, known)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from adjax.errors import UserError
 
-_CIFAR10_CLASSES = (
+CIFAR10_CLASSES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
 )  # fmt: skip
 _CIFAR10_SHEETS = {"train": range(50), "test": range(50, 60)}
@@ -47,7 +47,7 @@ def read_source(path: str | os.PathLike[str]) -> Source:
         raise UserError(f"cannot read {path!r} as an .npz of plain arrays: {error}") from error
     if "sheet_00" in arrays:
         arrays |= {f"x_{split}": _sheets(path, arrays, split) for split in _CIFAR10_SHEETS}
-        arrays["class_names"] = np.array(_CIFAR10_CLASSES)
+        arrays["class_names"] = np.array(CIFAR10_CLASSES)
     images, labels = {}, {}
     for split in ("train", "test"):
         images[split] = _images(path, f"x_{split}", arrays)

@@ -64,6 +64,11 @@ def test_known_name_keeps_its_class_names(tmp_path):
     assert load_table("fashion_mnist", "test", str(tmp_path)).class_names[1] == "Trouser"
 
 
+def test_classes_of_cifar10_have_their_names(tmp_path):
+    import_dataset("cifar10", write(tmp_path / "a.npz", **arrays((32, 32, 3))), str(tmp_path))
+    assert load_table("cifar10", "test", str(tmp_path)).class_names[8] == "ship"
+
+
 def test_unknown_name_round_trips(tmp_path):
     content = arrays((9, 7, 3), 4) | {"class_names": np.array(["a", "b", "c", "d"])}
     folder = import_dataset("my_parts", write(tmp_path / "a.npz", **content), str(tmp_path))
