@@ -56,7 +56,7 @@ def read_sweep(directory: str | Path) -> Sweep:
         raise UserError(f"{directory} has no finished run to report: let one finish first")
     names = {m["normal_class"]: m["class_name"] for run in runs for m in run.members}
     sentences = [_failure_in_words(folder, failure, names) for folder, failure in failures]
-    return Sweep(directory, sorted(runs, key=_place), sentences, unfinished)
+    return Sweep(directory, sorted(runs, key=place), sentences, unfinished)
 
 
 def _run_folders(directory: Path) -> Iterator[Path]:
@@ -68,7 +68,7 @@ def _run_folders(directory: Path) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
 
 
-def _place(run: Run) -> tuple:
+def place(run: Run) -> tuple:
     """Key that sorts runs: methods as papers list them, then by variant, class and seed."""
     place = ORDER.index(run.method) if run.method in ORDER else len(ORDER)
     first = run.members[0]

@@ -10,7 +10,7 @@ from pathlib import Path
 from adjax.config import adopt
 from adjax.errors import UserError
 from adjax.reports.finished_run import Run, check_results
-from adjax.reports.finished_sweep import Sweep
+from adjax.reports.finished_sweep import Sweep, place
 
 
 def write_record(path: Path, sweep: Sweep) -> Path:
@@ -37,6 +37,7 @@ def read_record(path: Path) -> Sweep:
         head, *lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
         directory = Path(head["sweep"])
         runs = [_run(directory / line["run"], line["results"], line["config"]) for line in lines]
+        runs.sort(key=place)
         sweep = Sweep(directory, runs, list(head["failures"]), list(head["unfinished"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"cannot read {path} as the record of a sweep ({error!r})") from error

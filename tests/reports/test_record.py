@@ -11,7 +11,7 @@ from adjax.reports.finished_sweep import provenance
 
 @pytest.fixture
 def sweep(write_workdir, tmp_path):
-    for method in ("sdn", "ae"):
+    for method in ("oe_sdn", "sdn", "ae"):  # papers list them in another order than names
         for seed in (0, 1):
             write_workdir(f"sweep/{method}/class3/seed{seed}", method, ((3, seed),))
     (tmp_path / "sweep" / "unfinished").mkdir()
