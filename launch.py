@@ -19,7 +19,7 @@ flags.DEFINE_string("workdir", None, "Folder of the run; made if need be.")
 flags.DEFINE_enum("mode", "train", list(cli.MODES), "What to do.")
 flags.DEFINE_string("images", None, "predict: a folder of images, or one file.")
 flags.DEFINE_string(
-    "output", None, "predict, export: a folder; gallery: a PNG; report: a page or FILE.jsonl."
+    "output", None, "predict, export: a folder; gallery: a PNG; report: FILE.jsonl; others: a page."
 )
 flags.DEFINE_integer("member", 0, "predict, export: which one of config.members.", 0)
 flags.DEFINE_list("cases", [], "benchmark: networks of the zoo, metrics, anogan_search; else all.")

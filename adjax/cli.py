@@ -148,10 +148,10 @@ def report(flags) -> None:
     from adjax import reports
 
     def read(path):
-        return reports.read_record(path) if path.suffix == ".jsonl" else reports.read_sweep(path)
+        return reports.read_record(path) if reports.is_record(path) else reports.read_sweep(path)
 
     sweeps = list(map(read, directories))
-    if (flags.output or "").endswith(".jsonl"):
+    if reports.is_record(flags.output or ""):
         if len(sweeps) > 1:
             raise UserError(f"--output={flags.output}: a record is of one folder; give one")
         print(f"record: {reports.write_record(Path(flags.output), *sweeps)}")
@@ -162,7 +162,7 @@ def report(flags) -> None:
         print(f"results: {path}")
         return
     for path, sweep in zip(directories, sweeps, strict=True):
-        if path.suffix == ".jsonl":
+        if reports.is_record(path):
             print(reports.console_table(sweep.runs))
         else:
             _show_sweep(sweep)

@@ -18,6 +18,7 @@ _DOOR = {
     "Run": "finished_run",
     "Sweep": "finished_sweep",
     "commands": "finished_sweep",
+    "is_record": "record",
     "read_record": "record",
     "read_run": "finished_run",
     "read_sweep": "finished_sweep",

@@ -67,8 +67,15 @@ def find_table(
     if variant:
         average = variant_average(dataset, method, variant, metric)
         return None if average is None else variants_table(method)
-    tables = (t for t in TABLES if (t.dataset, t.metric) == (dataset, metric))
-    return next((table for table in tables if method in table.columns), None)
+    return _holding(TABLES, dataset, method, metric)
+
+
+def _holding(
+    tables: Sequence[PublishedTable], dataset: str, method: str, metric: str
+) -> PublishedTable | None:
+    """Return the first of the tables with the numbers of a method on a data set."""
+    own = (t for t in tables if (t.dataset, t.metric) == (dataset, metric))
+    return next((table for table in own if method in table.columns), None)
 
 
 def published(
@@ -95,24 +102,27 @@ def published_mean(
         complete = len(classes) == number_of_classes(dataset)
         return variant_average(dataset, method, variant, metric) if complete else None
     table = find_table(dataset, method, metric)
-    for group, values in table.means.items() if table else ():
-        if set(table.classes(group)) == set(map(_row_name, classes)):
-            return values[table.columns.index(method)]
-    values = [published(dataset, method, name, metric) for name in classes]
-    return sum(values) / len(values) if values and None not in values else None
+    return _mean(table, method, classes) if table else None
+
+
+def _mean(table: PublishedTable, method: str, classes: Sequence[str]) -> float | None:
+    """Return a column's mean over classes, as printed or of the values; None if one is missing."""
+    column, names = table.columns.index(method), list(map(_row_name, classes))
+    for group, values in table.means.items():
+        if {*table.classes(group)} == {*names}:
+            return values[column]
+    if not names or not {*names} <= table.rows.keys():
+        return None
+    return sum(table.rows[name][column] for name in names) / len(names)
 
 
 def recorded(
     dataset: str, method: str, classes: Sequence[str], metric: str = "image_auroc"
 ) -> tuple[float, str] | None:
     """Return what earlier runs of ours measured, the mean over classes, and where it stands."""
-    for table in RECORDED:
-        if (table.dataset, table.metric) == (dataset, metric) and method in table.columns:
-            column = table.columns.index(method)
-            if {*classes} <= table.rows.keys():
-                values = [table.rows[name][column] for name in classes]
-                return sum(values) / len(values), table.source
-    return None
+    table = _holding(RECORDED, dataset, method, metric)
+    mean = _mean(table, method, classes) if table else None
+    return None if mean is None else (mean, table.source)
 
 
 def variants_table(method: str) -> PublishedTable | None:

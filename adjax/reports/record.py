@@ -13,6 +13,11 @@ from adjax.reports.finished_run import Run, check_results
 from adjax.reports.finished_sweep import Sweep, place
 
 
+def is_record(path: str | Path) -> bool:
+    """Return whether a path is that of a record, not of a folder or a page."""
+    return Path(path).suffix == ".jsonl"
+
+
 def write_record(path: Path, sweep: Sweep) -> Path:
     """Write the record of a sweep; raises `UserError` if a run of it cannot be kept so."""
     head = {

@@ -49,20 +49,26 @@ class Teacher(Section):
 
 
 @dataclasses.dataclass(frozen=True)
-class Student(Section):
+class _AnyStudent(Section):
+    """What every student f_OS is told."""
+
+    features: int = size(32, "filters; published for the RNAN")
+    auxiliary: str = word("rotation", "auxiliary set, a section of `auxiliary`; published")
+    loss_weight: float = number(0.5, "lambda, published", at_least=0, at_most=1)
+    batch_size: int = size(8, "images an update, and as many auxiliary ones [D]")
+    learning_rate: float = number(1e-3, "of Adam, the highest [D]")
+    weight_decay: float = number(0.0, "decoupled [D]")
+
+
+@dataclasses.dataclass(frozen=True)
+class Student(_AnyStudent):
     """The student f_OS, an RNAN."""
 
     groups: int = count(2, "attention groups [D]; published: 10", at_most=100)
     nonlocal_groups: tuple = several(
         (0, -1), "those with a non-local block, as in RNAN", at_least=-100, at_most=99
     )
-    features: int = size(32, "filters, published")
-    auxiliary: str = word("rotation", "auxiliary set, a section of `auxiliary`; published")
-    loss_weight: float = number(0.5, "lambda, published", at_least=0, at_most=1)
-    batch_size: int = size(8, "images an update, and as many auxiliary ones [D]")
     steps: int = count(2000, "updates [D], about 3 epochs of a digit")
-    learning_rate: float = number(1e-3, "of Adam [D]")
-    weight_decay: float = number(0.0, "decoupled [D]")
     schedule: str = choice("cosine", SCHEDULES, "of the learning rate [D]")
 
     def relations(self):
@@ -72,17 +78,11 @@ class Student(Section):
 
 
 @dataclasses.dataclass(frozen=True)
-class FastStudent(Section):
-    """The student of the fast variants, residual blocks at half resolution: all of it [D]."""
+class FastStudent(_AnyStudent):
+    """The student of the fast variants, residual blocks at half resolution [D]."""
 
     blocks: int = count(8, "residual blocks [D]", at_most=100)
-    features: int = size(32, "filters [D]")
-    auxiliary: str = word("rotation", "auxiliary set, a section of `auxiliary`; published")
-    loss_weight: float = number(0.5, "lambda, published", at_least=0, at_most=1)
-    batch_size: int = size(8, "images an update, and as many auxiliary ones [D]")
     steps: int = count(2400, "updates [D], about 3 epochs of a digit")
-    learning_rate: float = number(1e-3, "of Adam, the highest [D]")
-    weight_decay: float = number(0.0, "decoupled [D]")
     schedule: str = choice("one_cycle", ("one_cycle", *SCHEDULES), "of the learning rate [D]")
 
 
