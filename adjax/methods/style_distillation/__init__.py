@@ -125,8 +125,9 @@ _STUDENT_SMOKE = {"student.steps": 10, "student.features": 4, "student.batch_siz
 _INDUSTRIAL_SMOKE = {"teacher.steps": 8, "teacher.batch_size": 4}
 _STUDENT_INDUSTRIAL_SMOKE = {"student.steps": 4, "student.batch_size": 2}
 
-_ON = {"industrial": _PATCHES}
-_ON_EXPOSED = _ON | {"cifar10": {"auxiliary.adversarial_noise.eps": 8 / 255}}  # [D]
+_CIFAR10 = {"teacher.code_size": 8}  # [D]
+_ON = {"industrial": _PATCHES, "cifar10": _CIFAR10}
+_ON_EXPOSED = _ON | {"cifar10": _CIFAR10 | {"auxiliary.adversarial_noise.eps": 8 / 255}}  # [D]
 
 
 def _students(
