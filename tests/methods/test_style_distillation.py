@@ -183,8 +183,9 @@ def test_score_is_the_difference_of_student_and_teacher(
         "d": distance(student, teacher),
         "mse": ((student - teacher) ** 2).mean((1, 2, 3)),
         "mae": np.abs(student - teacher).mean((1, 2, 3)),
+        "margin": distance(student, teacher) - distance(image, student),
     }.items():
-        np.testing.assert_allclose(scores.image_score[name], value, rtol=1e-4)
+        np.testing.assert_allclose(scores.image_score[name], value, rtol=1e-4, atol=1e-6)
     assert set(scores.reconstruction) == {"AE", "student"}
     np.testing.assert_allclose(scores.reconstruction["student"], student, rtol=0, atol=1e-5)
     np.testing.assert_allclose(scores.reconstruction["AE"], teacher, rtol=0, atol=1e-5)

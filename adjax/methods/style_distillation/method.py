@@ -9,6 +9,9 @@ autoencoder f_AE, trained first and then frozen:
 
 The anomaly map is |f_OS(x) - f_AE(x)|: on normal images the two agree, blur included, so that only
 what the teacher cannot reproduce remains. SDN is the ablation without auxiliary images (lambda 0).
+
+The image score `margin` is ours: d(f_OS(x), f_AE(x)) - d(x, f_OS(x)), how much nearer the student
+is to the image than to the teacher. Unlike d, it does not grow with what the teacher leaves out.
 """
 
 from functools import partial
@@ -32,6 +35,7 @@ from adjax.models.rnan import RNAN
 from adjax.settings import as_dict
 
 STUDENT = "student"
+STUDENT_SCORES = (*IMAGE_SCORES, "margin")
 
 
 def sdn(sections: Sections) -> Method:
@@ -96,7 +100,9 @@ def _style_distillation(
     def score(variables, image, key):
         taught = teach(variables, image)
         output, _ = student.apply(variables[STUDENT], image)
-        return difference_scores(distance, output, taught, {"AE": taught, "student": output})
+        scores = difference_scores(distance, output, taught, {"AE": taught, "student": output})
+        scores.image_score["margin"] = scores.image_score["d"] - distance(image, output)
+        return scores
 
     depends_on = (*first_stage.depends_on, STUDENT)
     dynamic = dynamic_keys(TEACHER) + dynamic_keys(STUDENT)
@@ -113,4 +119,4 @@ def _style_distillation(
         images_per_update=own.batch_size * (1 if exposure is None else 2),
         auxiliary=None if exposure is None or exposure[0] in MADE_IN_STEP else exposure,
     )
-    return Method(name, (first_stage, second_stage), score, IMAGE_SCORES, dynamic)
+    return Method(name, (first_stage, second_stage), score, STUDENT_SCORES, dynamic)
