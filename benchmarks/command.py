@@ -7,7 +7,7 @@ import sys
 
 from adjax.errors import UserError
 
-SIDES = ("metrics", "anogan_search")  # values of `--cases` that are no networks
+SIDES = ("metrics", "anogan_search", "speedrun")  # values of `--cases` that are no networks
 OF_NETWORKS = ("precision", "convolution", "sections")  # flags for networks only
 
 
@@ -70,6 +70,8 @@ def _of_networks(flags):
 
 def _of_sides(flags):
     (case,) = flags.cases
+    if case == "speedrun":
+        return _of_speedrun(flags)
     _refuse(flags, (*OF_NETWORKS, "against"), f"--cases={case}")
     if case == "metrics":
         from benchmarks import metrics
@@ -78,6 +80,14 @@ def _of_sides(flags):
     from benchmarks import search
 
     return lambda: {"search": search.measure(flags.repeats)}, ()
+
+
+def _of_speedrun(flags):
+    _refuse(flags, OF_NETWORKS, "--cases=speedrun")
+    from benchmarks import speedrun
+
+    packages = (flags.against,) if flags.against else ()
+    return lambda: {"speedrun": speedrun.measure(flags.repeats, flags.against)}, packages
 
 
 def _against_pyod(flags):
