@@ -63,13 +63,14 @@ def evaluate(run: Run, variables: dict, failed=()) -> tuple[dict, list[dict]]:
     """
     settings, test = run.settings, run.tested.table
     with anomaly_maps(run) as maps:
-        scores, rate = _score(run, variables, maps)
+        scores, rate = _score(run, variables, test.image, maps)
         left, failed = _left(run, scores, failed)
         judged = _judge(run, scores, left)
         measured = _image_metrics(judged)
         decisions, curves = [{}] * len(left), {}
         if run.task.decides:
             decisions, curves = _decide(run, variables, judged, maps)
+            decisions = _with_controlled(run, variables, judged, decisions)
     members = [run.members.settings[p] for p in left]
     _write_scores(run, judged, curves)
     _write_examples(run, variables, judged)
@@ -90,6 +91,7 @@ def evaluate(run: Run, variables: dict, failed=()) -> tuple[dict, list[dict]]:
             for row, member in enumerate(members)
         ],
         "score_rate": rate,
+        **run.task.facts(),
     }
     return results, failed
 
@@ -110,11 +112,10 @@ def anomaly_maps(run: Run) -> Iterator[np.ndarray | None]:
         yield np.memmap(file, np.float32, "w+", shape=shape)
 
 
-def _score(run: Run, variables: dict, maps) -> tuple[dict[str, np.ndarray], float]:
+def _score(run: Run, variables: dict, image, maps=None) -> tuple[dict[str, np.ndarray], float]:
     """Image scores `[P, N]` by name, and images of all members a second; fills `maps` if wanted."""
     program = score_program(run.method, run.execution, with_maps=maps is not None)
     size = run.execution.round_up(run.settings.evaluation.batch_size)
-    image = run.tested.table.image
 
     def score(image):
         return jax.device_get(program(variables, image, run.members.arrays))
@@ -259,6 +260,25 @@ def _decide(run: Run, variables: dict, judged: Judged, maps) -> tuple[list[dict]
                 entry["robustness"] = _robustness(run, variables, member, rules)
         entries.append(entry)
     return entries, _stacked(curves)
+
+
+def _with_controlled(run: Run, variables: dict, judged: Judged, entries: list[dict]) -> list[dict]:
+    """Add how good members are on test images without what confounds them, where something does.
+
+    Thresholds stay those that the images as they are have set.
+    """
+    image = run.task.controlled(run.tested.table.image)
+    if image is None or not judged.anomalous.any() or judged.anomalous.all():
+        return entries
+    scores, _ = _score(run, variables, image)
+    by_name = {name: value[judged.left] for name, value in scores.items()}
+    measured = _image_metrics(judged._replace(scores=by_name))
+    chosen, controlled = run.settings.image_score, []
+    for row, entry in enumerate(entries):
+        threshold = entry["image_threshold"]["threshold"]
+        rates = _image_rates(threshold, by_name[chosen][row], judged.anomalous[row])
+        controlled.append(entry | {"controlled": _of_member(measured, chosen, row) | rates})
+    return controlled
 
 
 def score_normal(run: Run, variables: dict) -> tuple[np.ndarray, np.ndarray]:

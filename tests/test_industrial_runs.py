@@ -10,6 +10,8 @@ from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 from adjax import experiment, results
 from adjax.datasets import category
+from adjax.datasets.industrial import resize_image
+from adjax.detect.detector import load_detector
 from adjax.errors import UserError
 from adjax.evaluation.thresholds import choose_thresholds
 from adjax.run import check_run, prepare
@@ -306,3 +308,44 @@ def test_patches_are_scored_by_windows(tmp_path, run, argument):
 def test_networks_for_larger_patches(tmp_path, run, argument):
     write_mvtec(tmp_path / "part")
     assert run(config_of(tmp_path, argument)).keys() >= OF_BOTH_KINDS | OF_MASKS
+
+
+def write_lamp(root):
+    """Ten good test images, darker than ten defective ones and those trained on."""
+    write_mvtec(root, masks=False, good=0, defects=())
+    for number in range(10):
+        dark = picture(80 + number)[0] // 2
+        write(root / f"test/good/{number:03d}.png", dark)
+        write(root / f"test/spot/{number:03d}.png", picture(100 + number, "spot")[0])
+
+
+def test_what_a_lamp_tells_is_said_and_taken_away(tmp_path, run):
+    write_lamp(tmp_path / "data/part")
+    member = run(config_of(tmp_path / "data"))
+    results = json.loads((tmp_path / "run/results.json").read_text())
+    assert "tells defective from good test images (AUROC 1.000)" in results["confounded"][0]
+    controlled = member["controlled"]
+    assert set(controlled) == OF_BOTH_KINDS | {"false_positive_rate", "true_positive_rate"}
+    assert controlled["image_auroc_by_score"] != member["image_auroc_by_score"]
+    page = (tmp_path / "run/report.html").read_text()
+    assert "Confounded test images" in page
+    assert "at one median brightness" in page
+
+
+def test_a_normalised_run_scores_photographs_as_its_test_images(tmp_path, run):
+    write_lamp(tmp_path / "data/part")
+    member = run(config_of(tmp_path / "data", **{"data.normalise": "median"}))
+    assert "controlled" not in member
+    results = json.loads((tmp_path / "run/results.json").read_text())
+    assert results["reference_median"] > 0
+    detector = load_detector(tmp_path / "run")
+    paths = sorted((tmp_path / "data/part/test").rglob("*.png"))
+    size = detector.image_size
+    raw = np.stack([resize_image(Image.open(path), size, 1) for path in paths])
+    with np.load(tmp_path / "run/scores.npz") as scores:
+        desired = np.sort(scores["image_score/l2"][0])
+    np.testing.assert_allclose(np.sort(detector.score(raw)["image_score"]), desired, atol=1e-6)
+    del results["reference_median"]
+    (tmp_path / "run/results.json").write_text(json.dumps(results))
+    with pytest.raises(UserError, match="reference_median"):
+        load_detector(tmp_path / "run")

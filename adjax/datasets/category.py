@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from adjax.datasets.audit import audit, describe
+from adjax.datasets.brightness import MedianTable, reference_median, to_median
 from adjax.datasets.catalog import CATEGORIES
 from adjax.datasets.industrial import FileTable, load_images
 from adjax.datasets.layouts import GOOD, Index, read_index
@@ -49,7 +51,28 @@ class Category(Task):
 
     def training_table(self) -> Table:
         """Return the normal images, those of a validation split of the set's own among them."""
-        return _load_category(self.index(), "train", self.data.size, self.data.channels)
+        return self._table("train")
+
+    def facts(self) -> dict[str, Any]:
+        """Return what confounds the kinds of images, and the median that all are brought to."""
+        confounded = (
+            {"confounded": sentences} if (sentences := describe(audit(self.index()))) else {}
+        )
+        if self.data.normalise == "none":
+            return confounded
+        return confounded | {"reference_median": self._reference_median()}
+
+    def controlled(self, image: np.ndarray) -> np.ndarray | None:
+        """Return images at the training images' median brightness, where that may matter.
+
+        None where no plain statistic tells the kinds of images apart, or all are so already.
+        """
+        if self.data.normalise != "none" or not describe(audit(self.index())):
+            return None
+        return to_median(image, self._reference_median())
+
+    def _reference_median(self) -> float:
+        return _reference(self.index(), self.data.size, self.data.channels)
 
     def split(self, table: Table, member: Member) -> OneClassSplit:
         """Return the rows that a member trains on and those held out; `UserError` if none are."""
@@ -73,7 +96,7 @@ class Category(Task):
         """
         index = self.index()
         if index.of("test"):
-            table = _load_category(index, "test", self.data.size, self.data.channels)
+            table = self._table("test")
         else:
             train = self.training_table()
             rows = self.split(train, members[0]).validation
@@ -85,6 +108,12 @@ class Category(Task):
             )
         anomalous = np.repeat([table.label != 0], len(members), axis=0)
         return Tested(table, anomalous, np.ones_like(anomalous))
+
+    def _table(self, split: str) -> Table:
+        size, channels = self.data.size, self.data.channels
+        if self.data.normalise == "none":
+            return _load_category(self.index(), split, size, channels)
+        return _load_normalised(self.index(), split, size, channels)
 
     def label(self, table: Table, normal_class: str) -> int:
         """Return 0, the label of normal images."""
@@ -113,3 +142,17 @@ def _load_category(index: Index, split: str, size: int, channels: int) -> Table:
         path=table.path,
         held_out=np.flatnonzero([item.split == "validation" for item in items]),
     )
+
+
+@functools.lru_cache(maxsize=8)
+def _load_normalised(index: Index, split: str, size: int, channels: int) -> Table:
+    """Load a split whose images have the training images' median."""
+    table = _load_category(index, split, size, channels)
+    reference = _reference(index, size, channels)
+    bring = MedianTable if isinstance(table.image, FileTable) else to_median
+    return table._replace(image=bring(table.image, reference))
+
+
+@functools.lru_cache(maxsize=8)
+def _reference(index: Index, size: int, channels: int) -> float:
+    return reference_median(_load_category(index, "train", size, channels))

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+from adjax.datasets.audit import Separation, audit, describe
 from adjax.datasets.images import EXTENSIONS, ImageFacts, inspect_image
 from adjax.datasets.industrial import item_mask
 from adjax.datasets.layouts import SPLITS, Index, Item
@@ -38,6 +39,7 @@ class Report(NamedTuple):
     channels: dict[int, int]  # 1 or 3 -> number of files
     problems: tuple[Problem, ...]
     notes: tuple[str, ...]  # worth knowing but not wrong
+    audit: tuple[Separation, ...]  # what plain statistics of the readable images tell
 
     @property
     def has_problems(self) -> bool:
@@ -64,6 +66,7 @@ def check_data(index: Index) -> Report:
     notes = list(_notes_of(index, facts))
     for entry in (*_missing_masks(index), *_duplicates(index, digests), *_unused(index)):
         (problems if isinstance(entry, Problem) else notes).append(entry)
+    readable = tuple(item for item in index.items if item.path in facts)
     return Report(
         index,
         dict(Counter((item.split, item.defect) for item in index.items)),
@@ -72,6 +75,7 @@ def check_data(index: Index) -> Report:
         dict(Counter(fact.channels for fact in facts.values())),
         tuple(sorted(problems)),
         tuple(notes),
+        audit(index._replace(items=readable)),
     )
 
 
@@ -94,9 +98,20 @@ def format_report(report: Report) -> str:
     lines.append("channels: " + ", ".join(f"{c} ({n})" for c, n in report.channels.items()))
     if report.notes:
         lines += ["", "notes:", *(f"  {note}" for note in report.notes)]
+    if report.audit:
+        lines += ["", *_audited(report.audit)]
     count = len(report.problems)
     lines += ["", f"problems: {count}" if count else "no problems"]
     return "\n".join([*lines, *(f"  {kind}: {text}" for kind, text in report.problems)])
+
+
+def _audited(audited: tuple[Separation, ...]) -> list[str]:
+    """Return the AUROC of plain statistics as lines, and what it means where it is high."""
+    lines = ["AUROC of plain statistics:"]
+    for kinds in dict.fromkeys(separation.kinds for separation in audited):
+        values = (f"{s.statistic} {s.auroc:.3f}" for s in audited if s.kinds == kinds)
+        lines.append(f"  {kinds}: {', '.join(values)}")
+    return lines + [f"confounded: {sentence}" for sentence in describe(audited)]
 
 
 def _check_mask(item: Item) -> Problem | None:

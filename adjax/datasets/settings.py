@@ -7,6 +7,7 @@ from adjax.datasets.catalog import INDUSTRIAL
 from adjax.settings import Section, choice, count, number, word
 
 PROTOCOLS = ("one_class", "leave_one_out")
+NORMALISATIONS = ("none", "median")
 LARGEST_IMAGE = 8192  # px
 _TERM = re.compile(r"([\w-]+)(?:\[(.*)\])?", re.ASCII)
 _SLICE = re.compile(r"(\d*)(%?):(\d*)(%?)", re.ASCII)
@@ -72,6 +73,9 @@ class CategoryData(Section):
     channels: int = count(
         1, "1 (grey) or 3 (colour)", at_most=3, advice="use 1 (grey) or 3 (colour)"
     )
+    normalise: str = choice(
+        "none", NORMALISATIONS, "median: every image is brought to the training images' median"
+    )
     patch: int = count(0, "px, of the patches that a network sees; 0: whole images", at_least=0)
     crops: str = word("", "how patches to train on are cut; a section of `crops`")
     samples: int = count(
@@ -83,7 +87,11 @@ class CategoryData(Section):
     varying = ()  # each category has images of its own
     noun = "category"
     protocol = "category"
-    untrained = ()
+
+    @property
+    def untrained(self) -> tuple[str, ...]:
+        """Settings here that no training depends on."""
+        return ("normalise",) if self.normalise == "none" else ()  # as before there was one
 
     @property
     def window(self) -> int:

@@ -63,6 +63,14 @@ class Task(abc.ABC):
         """Return whether the data are where the config says; TFDS sets say so on reading."""
         return True
 
+    def facts(self) -> dict[str, Any]:
+        """Return what the results of a run say of its data."""
+        return {}
+
+    def controlled(self, image: np.ndarray) -> np.ndarray | None:
+        """Return test images without what confounds their kinds; None where nothing is known to."""
+        return None
+
     @abc.abstractmethod
     def training_table(self) -> Table:
         """Return the images of which `split` chooses; raise `UserError` if they cannot be read."""

@@ -15,6 +15,7 @@ import numpy as np
 from adjax import workdir
 from adjax.config import identity
 from adjax.config.layout import Settings
+from adjax.datasets.brightness import to_median
 from adjax.errors import UserError
 from adjax.methods.stage import Method, Scores
 from adjax.ops import compiler_options, convolution_backend
@@ -35,6 +36,8 @@ class Detector:
       image_threshold: images whose score reaches it are anomalous.
       image_size: S, height and width of the images.
       channels: C, 1 (grey) or 3.
+      reference_median: the median brightness that images are brought to, of [0, 255]; None: they
+        are scored as they are.
 
     """
 
@@ -46,6 +49,7 @@ class Detector:
     image_threshold: float
     image_size: int
     channels: int
+    reference_median: float | None = None
 
     def score(self, image: np.ndarray) -> dict[str, np.ndarray]:
         """Score images and decide; the result for an image does not depend on the others.
@@ -83,6 +87,8 @@ class Detector:
         return jax.jit(detect, compiler_options=compiler_options())
 
     def _detect(self, variables, image):
+        if self.reference_median is not None:
+            image = to_median(image, self.reference_median, jnp)
         scores = self._scores(variables, image.astype(jnp.float32) / jnp.float32(255))
         image_score = scores.image_score[self.settings.image_score]
         return {
@@ -127,6 +133,7 @@ def load_detector(directory: str | Path, member: int = 0) -> Detector:
         image_threshold=image,
         image_size=data.size,
         channels=data.channels,
+        reference_median=_reference_median(settings, directory),
     )
 
 
@@ -141,6 +148,18 @@ def _results_of(directory: Path, member: int, members: int) -> dict[str, Any]:
         raise UserError(f"{directory}: member {member} diverged, see failed.json")
     row = sum(other not in failed for other in range(member))
     return workdir.read_results(directory)["members"][row]
+
+
+def _reference_median(settings: Settings, directory: Path) -> float | None:
+    if settings.data.normalise == "none":
+        return None
+    reference = workdir.read_results(directory).get("reference_median")
+    if reference is None:
+        raise UserError(
+            f"{directory}/results.json lacks 'reference_median', to which images are brought: "
+            "repeat the command of the run with --mode=evaluate"
+        )
+    return reference
 
 
 def _thresholds(settings: Settings, directory: Path, entry: dict[str, Any]) -> tuple[float, float]:

@@ -34,8 +34,32 @@ def decision_tables(run: Run) -> Iterator[Table]:
     if any(images):
         notes = ["Chosen on held-out normal images alone; the shares are of the test images."]
         yield _rules_table(run, "Threshold of the image score", images, notes)
+    if any("controlled" in member for member in run.members):
+        yield _controlled_table(run)
     if any(changed):
         yield _robustness_table(run, changed)
+
+
+def _controlled_table(run: Run) -> Table:
+    """Rows `as they are` and `at one median brightness` of each member."""
+    keys = ("image_auroc", "false_positive_rate", "true_positive_rate")
+    rows = [
+        [
+            (name, *(f"{values[key]:.3f}" for key in keys))
+            for name, values in (
+                ("as they are", member | member["image_threshold"]),
+                ("at one median brightness", member["controlled"]),
+            )
+        ]
+        for member in run.members
+    ]
+    notes = [f"Confounded: {sentence}." for sentence in run.results["confounded"]]
+    notes.append(
+        "At one median brightness, every test image is multiplied so that its median is that of "
+        "the training images; the threshold is the run's own."
+    )
+    names = ["image AUROC", *(_COLUMNS[key] for key in keys[1:])]
+    return _table(run, "Confounded test images", "test images", names, rows, notes)
 
 
 def _rules_table(run: Run, caption: str, rules: list[list[dict]], notes: Sequence[str]) -> Table:

@@ -23,6 +23,9 @@ from adjax.reports.published import (
 from adjax.reports.rendering import ABSENT, Table
 from adjax.reports.words import count, listing, normal_name, number, rule_name, spelled
 
+_MARK = " \N{DAGGER}"  # of a category whose kinds of images a plain statistic tells apart
+_CONTROLLED = ("image_auroc", "false_positive_rate", "true_positive_rate")
+
 Metrics = dict[str, bool]  # those measured, and whether any of the methods has published values
 
 
@@ -172,7 +175,8 @@ def _categories_table(columns: Sequence[Column]) -> Iterator[Table]:
     sets = sorted(sets.values(), key=len)  # textures before objects and all
     run = columns[0].run
     titles = {run.dataset: run.about.dataset}  # one category may have the name of its data set
-    labels = [titles.get(name, name) for name in everyone]
+    confounded = _confounded(columns)
+    labels = [titles.get(name, name) + _MARK * (name in confounded) for name in everyone]
     caption, corner = run.about.dataset, "category"
     if len(columns) == 1:
         caption += f", {columns[0].heading}"
@@ -188,6 +192,7 @@ def _categories_table(columns: Sequence[Column]) -> Iterator[Table]:
         means=tuple(_rows(columns, _mean_labels(sets, everyone, run.dataset), sets, metrics)),
         notes=(
             *_notes_on_means(columns, sets, metrics),
+            *_notes_on_confounders(columns, titles),
             *_notes_on_pixels(columns, everyone, titles, metrics),
             *_notes_on_runs(columns, list(metrics)),
         ),
@@ -253,6 +258,35 @@ def _notes_on_means(
         where = f"{len(part)} of {total}" if total else f"{len(part)}"
         beside = f"; the paper's beside it is over the {same}" if is_compared else ""
         yield f"Mean over {where} {nouns} ({listing(part, 15)}){beside}."
+
+
+def _confounded(columns: Sequence[Column]) -> dict[str, list[str]]:
+    """What confounds the kinds of images, in sentences, by category; of those where it does."""
+    return {
+        member["class_name"]: run.results["confounded"]
+        for column in columns
+        for run in column.runs
+        for member in run.members
+        if "confounded" in run.results
+    }
+
+
+def _notes_on_confounders(columns: Sequence[Column], titles: dict[str, str]) -> Iterator[str]:
+    """Yield what marked categories are marked for, and scores without it."""
+    for name, sentences in _confounded(columns).items():
+        yield f"{_MARK.strip()} {titles.get(name, name)}: {'; '.join(sentences)}."
+        controlled = []
+        for column in columns:
+            members = [m for run in column.runs for m in run.members if m["class_name"] == name]
+            values = [m["controlled"] for m in members if "controlled" in m]
+            if values:
+                means = [np.mean([v[key] for v in values]) for key in _CONTROLLED]
+                controlled.append("{} {:.3f} ({:.0%}, {:.0%})".format(column.heading, *means))
+        if controlled:
+            yield (
+                f"{titles.get(name, name)} at one median brightness, image AUROC (normal images "
+                f"flagged, anomalies found): {listing(controlled, len(controlled))}."
+            )
 
 
 def _notes_on_pixels(

@@ -26,6 +26,7 @@ ACCEPTED = {
         "validation_fraction": [0, 0.5],
         "size": [],
         "channels": [],
+        "normalise": [],
         "patch": [0],
         "crops": [""],
         "samples": [0],

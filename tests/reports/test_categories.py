@@ -1,5 +1,7 @@
 """The table of industrial images: all metrics of categories and methods, beside the published."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -187,3 +189,18 @@ def test_image_classes_keep_a_table_a_metric(write_workdir):
     run = read_run(write_workdir())
     assert not run.about.has_categories
     assert [table.corner for table in results_tables([run])] == ["normal class"]
+
+
+def test_a_confounded_category_is_marked_and_its_controlled_scores_stand_below(write_industrial):
+    controlled = {"image_auroc": 0.6, "false_positive_rate": 0.1, "true_positive_rate": 0.25}
+    folder = write_industrial("a", values={"toothbrush": {"controlled": controlled}})
+    results = json.loads((folder / "results.json").read_text())
+    results["confounded"] = ["the mean of an image alone tells all"]
+    (folder / "results.json").write_text(json.dumps(results))
+    (table,) = results_tables([read_run(folder)])
+    assert table.rows[0][0] == "toothbrush \N{DAGGER}"
+    assert table.notes[0] == "\N{DAGGER} toothbrush: the mean of an image alone tells all."
+    assert table.notes[1] == (
+        "toothbrush at one median brightness, image AUROC (normal images flagged, anomalies "
+        "found): AESc (residual) 0.600 (10%, 25%)."
+    )
