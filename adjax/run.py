@@ -103,15 +103,19 @@ def check_run(config, folder: Path) -> tuple[Settings, Method]:
 
 
 def build_method(settings: Settings) -> Method:
-    """Build the method of a run; one of patches scores whole images by sliding windows."""
+    """Build the method of a run, for whole images; of those that are judged, maps are smoothed."""
     method = methods.build(settings.method, settings.sections)
-    if not settings.data.window:
+    if not settings.data.decides:
         return method
-    from adjax.evaluation.windows import windowed  # here: most runs score whole images
+    from adjax.evaluation import smoothing, windows  # here: most runs have classes
 
-    stride, at_once = settings.windows.stride, settings.windows.at_once
-    score = windowed(method.score, settings.data.window, stride, at_once)
-    return dataclasses.replace(method, score=score)
+    score = method.score
+    if settings.data.window:
+        own = settings.windows
+        score = windows.windowed(score, settings.data.window, own.stride, own.at_once)
+    score = smoothing.with_map_scores(score, settings.maps.sigma, settings.maps.top)
+    scores = (*method.image_scores, *smoothing.SCORES)
+    return dataclasses.replace(method, score=score, image_scores=scores)
 
 
 def make_population(settings: Settings, method: Method, folder: Path) -> Population:

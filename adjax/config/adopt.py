@@ -22,10 +22,14 @@ _RETIRED = (
 )
 
 
+# What runs did before there was a setting for it, where that is not its default.
+_BEFORE = {"maps.sigma": 0.0}
+
+
 def adopt_config(stored: Mapping[str, Any]) -> dict[str, Any]:
     """Return a stored config with the sections of its own method and task alone.
 
-    A setting that is younger than the run has its default.
+    A setting that is younger than the run has its default, or what the run did without it.
 
     Raises:
       UserError: for a method, or a setting of its own, that this version does not have.
@@ -39,7 +43,8 @@ def adopt_config(stored: Mapping[str, Any]) -> dict[str, Any]:
         adopted[name] = stored.get(name, {})
     for name, defaults in sections.items():
         values = settings.flat(settings.as_dict(defaults))
-        given = settings.flat(stored.get(name, {}))
+        before = {k.partition(".")[2]: v for k, v in _BEFORE.items() if k.startswith(f"{name}.")}
+        given = settings.flat(stored.get(name, before))
         for key, value in given.items():
             if key in values:
                 values[key] = value

@@ -13,7 +13,7 @@ from adjax.corruptions.settings import Crops
 from adjax.datasets.catalog import INDUSTRIAL
 from adjax.datasets.settings import CategoryData, ClassData
 from adjax.errors import UserError
-from adjax.evaluation.settings import CategoryEvaluation, Evaluation, Threshold, Windows
+from adjax.evaluation.settings import CategoryEvaluation, Evaluation, Maps, Threshold, Windows
 from adjax.methods import MethodInfo, Sections, lookup
 from adjax.settings import Section, wrong
 
@@ -23,6 +23,7 @@ _TASKS: dict[str, dict[str, Section]] = {
         "data": CategoryData(),
         "crops": Crops(),
         "windows": Windows(),
+        "maps": Maps(),
         "threshold": Threshold(),
         "evaluation": CategoryEvaluation(),
     },

@@ -29,6 +29,21 @@ class Windows(Section):
 
 
 @dataclasses.dataclass(frozen=True)
+class Maps(Section):
+    """Smoothing of anomaly maps, and the image scores by their highest pixels."""
+
+    sigma: float = number(
+        1 / 64, "of the Gaussian, as a part of the image; 0: none [D]", at_least=0, at_most=1
+    )
+    top: float = number(
+        0.01,
+        "part of the pixels, the highest, that the score `top` is the mean of [D]",
+        at_least=0,
+        at_most=1,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
 class Threshold(Section):
     """Choice of thresholds, on held-out normal images alone."""
 

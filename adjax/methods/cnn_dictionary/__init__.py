@@ -38,7 +38,7 @@ METHODS = (
             "mnist": {"dictionary.stride": 6, "image_score": "mean"},
             "fashion_mnist": {"dictionary.stride": 6, "image_score": "mean"},
             "cifar10": {"dictionary.stride": 8, "image_score": "mean"},
-            "industrial": {"dictionary.input": 224},
+            "industrial": {"dictionary.input": 224, "maps.sigma": 0.0},  # patches overlap
         },
         smoke={
             "dictionary.stride": 12,

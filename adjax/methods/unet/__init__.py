@@ -19,6 +19,7 @@ METHODS = (
             ),
             "corruption": Corruptions(),
         },
+        on={"industrial": {"maps.sigma": 0.0}},  # published: the residual's own pixels
         smoke=SMOKE,
         **COMMON,
     ),
