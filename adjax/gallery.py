@@ -9,7 +9,7 @@ import numpy as np
 
 from adjax import workdir
 from adjax.config.layout import Settings, check, new_config
-from adjax.corruptions import image_function
+from adjax.corruptions import TAKES_SOURCE, image_function
 from adjax.errors import UserError
 from adjax.inputs import train_batches
 from adjax.methods.style_distillation.autoencoder import TEACHER, distance_of, teacher_stage
@@ -108,5 +108,6 @@ def corruption_gallery(image: np.ndarray, corruptions: Mapping[str, dict]) -> di
     sets = {"normal": image}
     for name, parameters in corruptions.items():
         corrupt = image_function("corruption", name)
-        sets[name] = np.asarray(corrupt(image, seed.astype(np.int32), **parameters))
+        others = {"source": np.roll(image, 1, 0)} if name in TAKES_SOURCE else {}
+        sets[name] = np.asarray(corrupt(image, seed.astype(np.int32), **parameters, **others))
     return sets

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from adjax.corruptions import image_function
-from adjax.corruptions.random import permuted_index
+from adjax.corruptions import TAKES_SOURCE, image_function
+from adjax.corruptions.random import permuted_index, random_bits
 
 # Third number of a seed: the purpose of the draw.
-_ORDER, _AUXILIARY, _CORRUPTION, _CROP = map(np.int64, range(4))
+_ORDER, _AUXILIARY, _CORRUPTION, _CROP, _SOURCE, _SOURCE_CROP = map(np.int64, range(6))
 
 Operation = tuple[str, dict[str, Any]]  # the name of an image function and its parameters
 
@@ -108,6 +108,7 @@ def train_batches(
         )
         if operation is not None
     }
+    has_source = {"auxiliary": False, "corrupted": corruption and corruption[0] in TAKES_SOURCE}
 
     def draw_seed(position, purpose):
         parts = [tf.broadcast_to(part, shape) for part in (seed, position, purpose)]
@@ -124,12 +125,20 @@ def train_batches(
             tf.reshape(tf.broadcast_to(size, shape), [-1]),
         )
         order = tf.reshape(order, shape)
-        row = tf.gather(rows, order % count + first_row)
-        image = tf.cast(read(tf.reshape(row, [-1])), tf.float32) / 255
-        if cut is not None:
-            image = cut(image, draw_seed(order if crops.samples else position, _CROP))
+
+        def images_of(order, seed):
+            row = tf.gather(rows, order % count + first_row)
+            image = tf.cast(read(tf.reshape(row, [-1])), tf.float32) / 255
+            return image if cut is None else cut(image, seed)
+
+        image = images_of(order, draw_seed(order if crops and crops.samples else position, _CROP))
         batch = {"image": by_member(image)}
         for key, (change, parameters, purpose) in changes.items():
+            if has_source[key]:
+                bits = tf.reshape(random_bits(draw_seed(position, _SOURCE)), shape)
+                others = tf.cast(bits % tf.cast(count, tf.uint32), tf.int64)
+                source = images_of(others, draw_seed(position, _SOURCE_CROP))
+                parameters = parameters | {"source": source}
             changed = change(image, draw_seed(position, purpose), **parameters)
             batch[key] = by_member(changed)
         return batch

@@ -32,12 +32,16 @@ _FUNCTIONS = {
         "gaussian": "degradation.gaussian_noise",
         "structural": "mixtures.structural",
         "stain_or_gaussian": "mixtures.stain_or_gaussian",
+        "paste": "paste.paste",
     },
     "crops": {
         "rotated_crops": "crops.rotated_crops",
         "translation_rotation": "crops.translation_rotation",
     },
 }
+
+# Those that are also given other images of the same kind, `source` `[N, H, W, C]`.
+TAKES_SOURCE = ("paste",)
 
 
 def image_function(kind: str, name: str) -> Callable:

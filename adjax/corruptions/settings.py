@@ -241,6 +241,34 @@ class StainOrGaussian(Section):
 
 
 @dataclasses.dataclass(frozen=True)
+class Paste(Section):
+    """A patch of another normal image, of the same one, or a grey stain, in a stain's shape [D]."""
+
+    size_low: float = length(0.02, "least semi-axis")
+    size_high: float = length(0.12, "greatest semi-axis")
+    irregularity: float = number(
+        0.2, "of the mean semi-axis, how far points of the rim move", at_least=0, at_most=1
+    )
+    blur: float = number(
+        0.15, "of the greater semi-axis, deviation of a soft edge", at_least=0, at_most=1
+    )
+    parts: tuple = parts((0.55, 0.25, 0.2), "probabilities of another image, the same, a stain")
+    soft: float = number(0.5, "part of the patches with a soft edge", at_least=0, at_most=1)
+    level: float = number(
+        0.5, "part of those that get the mean of what they cover", at_least=0, at_most=1
+    )
+    colour_low: int = grey(10, "least")
+    colour_high: int = grey(220, "greatest")
+
+    def relations(self):
+        """Ranges must not be empty, the parts be probabilities."""
+        yield from ordered(self, "size", "colour")
+        yield from wrong_parts(self)
+        if 0 < self.blur < 0.001:
+            yield "blur", "must be 0 or at least 0.001"
+
+
+@dataclasses.dataclass(frozen=True)
 class Corruptions(Alternatives):
     """Changes that an autoencoder is trained to undo; values as in the AESc's authors' code."""
 
@@ -252,6 +280,7 @@ class Corruptions(Alternatives):
     gaussian: GaussianNoise = GaussianNoise()
     structural: Structural = Structural()
     stain_or_gaussian: StainOrGaussian = StainOrGaussian()
+    paste: Paste = Paste()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -32,6 +32,15 @@ class Stains(NamedTuple):
     jitter: tf.Tensor  # [N, 39, 2], of the points of the rim
 
 
+class Blob(NamedTuple):
+    """Windows of K pixels around stains, one an image."""
+
+    pixel: tf.Tensor  # int32 [N, K], numbers of the window's pixels, row by row of the image
+    hard: tf.Tensor  # [N, K], 1 where the stain is, else 0
+    soft: tf.Tensor  # [N, K], the same with a softened edge
+    window: tuple[int, int]  # height and width of the windows
+
+
 def stain(
     image: tf.Tensor,
     seed: tf.Tensor,
@@ -64,6 +73,15 @@ def stain(
     size, channels = image.shape[1:3], image.shape[3]
     draws, noise = split(seed, 2)
     stains = draw_stains(draws, size, size_low, size_high, colour_low, colour_high, irregularity)
+    blob = fill(stains, size, size_low, size_high, irregularity, blur)
+    area = blob.window[0] * blob.window[1]
+    texture = tf.reshape(standard_normal(noise, area * channels), (-1, area, channels))
+    grey = tf.cast(stains.colour, tf.float32)[:, None, None] / 255
+    return paint(image, blob.pixel, blob.soft, grey + float(np.sqrt(noise_variance)) * texture)
+
+
+def fill(stains: Stains, size, size_low, size_high, irregularity, blur) -> Blob:
+    """Return which pixels of images of `size` (H, W) stains cover; parameters as of `stain`."""
     reach = max(_semi_axes(size_low, size_high, n)[1] for n in size)
     softening = int(np.ceil(4 * blur * reach))
     # Twice what points may move: the curve between them goes a little further.
@@ -74,15 +92,12 @@ def stain(
         for centre, width, n in zip((stains.y, stains.x), window, size, strict=True)
     ]
     centre = tf.stack([stains.x - corner[1], stains.y - corner[0]], -1)
-    weight = tf.cast(fill_polygon(outline(stains) + centre[:, None], window), tf.float32)
+    hard = soft = tf.cast(fill_polygon(outline(stains) + centre[:, None], window), tf.float32)
     if blur > 0:
-        weight = _blurred(weight, tf.maximum(stains.semi_x, stains.semi_y), blur, reach)
+        soft = _blurred(hard, tf.maximum(stains.semi_x, stains.semi_y), blur, reach)
     area = window[0] * window[1]
-    texture = tf.reshape(standard_normal(noise, area * channels), (-1, area, channels))
-    grey = tf.cast(stains.colour, tf.float32)[:, None, None] / 255
     pixel = window_pixels(*corner, window, size[1])
-    weight, pixel = tf.reshape(weight, (-1, area)), tf.reshape(pixel, (-1, area))
-    return paint(image, pixel, weight, grey + float(np.sqrt(noise_variance)) * texture)
+    return Blob(*(tf.reshape(part, (-1, area)) for part in (pixel, hard, soft)), window)
 
 
 def draw_stains(seed, size, size_low, size_high, colour_low, colour_high, irregularity) -> Stains:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from corruption_helpers import CORRUPTION, STAIN, draw
 
-from adjax.corruptions import _FUNCTIONS, image_function
+from adjax.corruptions import _FUNCTIONS, TAKES_SOURCE, image_function
 from adjax.corruptions.degradation import gaussian_blurring
 from adjax.corruptions.settings import Corruptions, Crops, PipelineSets
 from adjax.errors import UserError
@@ -51,7 +51,8 @@ def refusal(kind, key, value):
 def test_function_takes_what_its_section_holds(kind, name):
     taken = list(inspect.signature(image_function(kind, name)).parameters)
     fields = list(as_dict(getattr(SECTIONS[kind], name)))
-    assert taken == ["image", "seed", *(["size"] if kind == "crops" else []), *fields]
+    given = [*(["size"] if kind == "crops" else []), *fields, *["source"] * (name in TAKES_SOURCE)]
+    assert taken == ["image", "seed", *given]
     assert set(_FUNCTIONS[kind]) == set(as_dict(SECTIONS[kind]))
 
 
