@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Callable
 
 import jax
-import jax.numpy as jnp
-import numpy as np
+
+from adjax.ops import gaussian_filter
 
 SCORES = ("smoothed_max", "top")
 
@@ -26,7 +26,7 @@ def with_map_scores(score: Callable, sigma: float, top: float) -> Callable:
 
     def score_images(variables, image, key):
         scores = score(variables, image, key)
-        anomaly_map = smooth(scores.anomaly_map, sigma * image.shape[1])
+        anomaly_map = gaussian_filter(scores.anomaly_map, sigma * image.shape[1])
         pixels = anomaly_map.reshape(image.shape[0], -1)
         count = max(1, round(top * pixels.shape[1]))
         highest = jax.lax.top_k(pixels, count)[0]
@@ -36,29 +36,3 @@ def with_map_scores(score: Callable, sigma: float, top: float) -> Callable:
         )
 
     return score_images
-
-
-def smooth(anomaly_map: jax.Array, sigma: float) -> jax.Array:
-    """Filter maps `[B, H, W]` by a Gaussian of `sigma` px, mirrored at their borders.
-
-    As `scipy.ndimage.gaussian_filter`, which cuts the Gaussian at four sigma.
-    """
-    if not sigma:
-        return anomaly_map
-    rows, columns = (jnp.asarray(_filter(n, sigma)) for n in anomaly_map.shape[1:])
-    precision = jax.lax.Precision.HIGHEST
-    across = jnp.matmul(anomaly_map, columns.T, precision=precision)
-    return jnp.matmul(rows, across, precision=precision)
-
-
-def _filter(size: int, sigma: float) -> np.ndarray:
-    """Return the filter of an axis as a matrix, float32 `[size, size]`."""
-    radius = int(4 * sigma + 0.5)
-    offsets = np.arange(-radius, radius + 1)
-    weight = np.exp(-0.5 * (offsets / sigma) ** 2)
-    weight /= weight.sum()
-    place = (np.arange(size)[:, None] + offsets) % (2 * size)
-    source = np.where(place < size, place, 2 * size - 1 - place)  # the edge pixel comes twice
-    matrix = np.zeros((size, size))
-    np.add.at(matrix, (np.arange(size)[:, None], source), weight)
-    return matrix.astype(np.float32)

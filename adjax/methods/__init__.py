@@ -23,6 +23,7 @@ PACKAGES = {
     "aesc_uncertainty": "aesc",
     "ae_d6_residual": "aesc",
     "ae_d6_uncertainty": "aesc",
+    "aesc_mask": "aesc",
     "ssim_ae": "bergmann",
     "ae_l2": "bergmann",
     "unet_ae": "unet",

@@ -27,6 +27,7 @@ class AESc(nn.Module):
       kernel: width of all convolutions.
       skips: whether activations of the encoder are added to those of the decoder of their size.
       dropout_rates: one a level, applied in the encoder and in the decoder at that size; or none.
+      mask: whether the last convolution has one more channel, the logit of a mask.
       batch_axis: mesh axis over which batch statistics are averaged, if any.
       dtype: that of activations; parameters, statistics and the reconstruction are float32.
 
@@ -37,12 +38,15 @@ class AESc(nn.Module):
     kernel: int = 5
     skips: bool = True
     dropout_rates: Sequence[float] = ()
+    mask: bool = False
     batch_axis: str | None = None
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, image: jax.Array, train: bool = False, dropout: bool = False):
         """Reconstruct `[B, H, W, C]`; H and W divisible by `2 ** depth`.
+
+        Beside the reconstruction come the `code`, and with `mask` the `mask_logit` `[B, H, W]`.
 
         With `dropout` the generator "dropout" drops activations, in training or not. All images of
         a batch share what is dropped, so that none depends on those beside it.
@@ -75,5 +79,9 @@ class AESc(nn.Module):
             x = block(x, level, double)
             if self.skips:
                 x += levels[level]
-        x = conv(image.shape[-1], name="image", **double)(x)
-        return nn.sigmoid(x.astype(image.dtype)), {"code": levels[-1].astype(image.dtype)}
+        channels = image.shape[-1]
+        x = conv(channels + self.mask, name="image", **double)(x).astype(image.dtype)
+        others = {"code": levels[-1].astype(image.dtype)}
+        if self.mask:
+            others["mask_logit"] = x[..., channels]
+        return nn.sigmoid(x[..., :channels]), others

@@ -6,6 +6,7 @@ from adjax.ops.compiler import compiler_options
 from adjax.ops.convolution import Conv, ConvTranspose, conv, conv_of_upsampled, conv_transpose
 from adjax.ops.depthwise import depthwise
 from adjax.ops.flops import count_flops
+from adjax.ops.gaussian import gaussian_filter
 from adjax.ops.normalization import BatchNorm
 from adjax.ops.resampling import (
     depth_to_space,
@@ -30,6 +31,7 @@ __all__ = [
     "count_flops",
     "depth_to_space",
     "depthwise",
+    "gaussian_filter",
     "max_pool",
     "native_library",
     "space_to_depth",

@@ -7,7 +7,7 @@ import dataclasses
 from adjax.corruptions.settings import Corruptions
 from adjax.methods.info import MethodInfo
 from adjax.methods.reconstruction_settings import COMMON, SMOKE, Autoencoder
-from adjax.settings import Section, count, several
+from adjax.settings import Section, count, number, several
 
 
 def _passes():
@@ -41,6 +41,26 @@ class AED6Uncertainty(Section):
 
     passes: int = _passes()
     ae_d6: tuple = _rates(0.0, 0.0, 0.0, 0.0, 0.1, 0.2)
+
+
+@dataclasses.dataclass(frozen=True)
+class Mask(Section):
+    """The mask of our variant, all [D]."""
+
+    weight: float = number(0.1, "of its cross entropy, beside the squared error [D]")
+    contrast: float = number(0.08, "of [0, 1], the change that counts as one [D]", above=0)
+    sigma: float = number(
+        1 / 128,
+        "of the Gaussian that blurs a change, as a part of the image [D]",
+        at_least=0,
+        at_most=1,
+    )
+    lamp: float = number(
+        0.15,
+        "training images are brightened or darkened by up to this part [D]",
+        at_least=0,
+        below=1,
+    )
 
 
 _SECTIONS = {"autoencoder": Autoencoder(), "corruption": Corruptions()}
@@ -77,5 +97,18 @@ METHODS = (
         sections=_SECTIONS | {"uncertainty": AED6Uncertainty()},
         smoke=SMOKE | {"uncertainty.passes": 2, "uncertainty.ae_d6": (0.0, 0.0, 0.1)},
         **COMMON,
+    ),
+    MethodInfo(
+        name="aesc_mask",
+        title="AESc (mask)",
+        builder="aesc.mask:aesc_mask",
+        sections={
+            "autoencoder": Autoencoder(steps=2000, kernel=3, corruption="paste"),
+            "corruption": Corruptions(),
+            "mask": Mask(),
+        },
+        on={"industrial": {"select": "last", "data.size": 128}},
+        smoke=SMOKE,
+        **COMMON | {"image_score": "smoothed_max"},
     ),
 )
