@@ -1,7 +1,7 @@
 """Images of an industrial set at one size: a whole split in memory, or read file by file.
 
 Images of any shape are squeezed to a square [D], by Pillow's bilinear filter, which is antialiased
-when it reduces [D]; masks by nearest neighbour, so that a defect of a few pixels may vanish.
+when it reduces [D]; masks so that no region of a defect is lost or falls apart.
 """
 
 import os
@@ -11,10 +11,14 @@ from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
+from scipy import ndimage
 
 from adjax.datasets.images import decode, read_mask, read_size
 from adjax.datasets.layouts import Index, Item
 from adjax.errors import UserError
+
+_EIGHT_CONNECTED = np.ones((3, 3))
+_HALF, _TOUCH = 0.5 - 1e-9, 1e-9  # parts of a pixel, less what sums may be off
 
 
 class ImageTable(NamedTuple):
@@ -170,9 +174,28 @@ def resize_image(image: Image.Image, size: int, channels: int) -> np.ndarray:
 
 
 def resize_mask(mask: np.ndarray, size: int) -> np.ndarray:
-    """Squeeze a mask by nearest neighbour: bool `[H, W]` -> bool `[S, S]`."""
-    row, column = (((np.arange(size) + 0.5) * side / size).astype(int) for side in mask.shape)
-    return mask[row[:, None], column]
+    """Squeeze a mask to a square: bool `[H, W]` -> bool `[S, S]`.
+
+    A pixel is marked where at least half of it is defective. A region (8-connected) that would be
+    lost or fall apart so marks every pixel that it touches: those are connected, as it is.
+    """
+    rows, columns = (_overlap(side, size) for side in mask.shape)
+    squeezed = rows @ mask @ columns.T >= _HALF
+    labels, _ = ndimage.label(mask, _EIGHT_CONNECTED)
+    for number, box in enumerate(ndimage.find_objects(labels), 1):
+        region = labels[box] == number
+        cover = rows[:, box[0]] @ region @ columns[:, box[1]].T
+        is_whole = ndimage.label(cover >= _HALF, _EIGHT_CONNECTED)[1] == 1
+        squeezed |= cover >= (_HALF if is_whole else _TOUCH)
+    return squeezed
+
+
+def _overlap(side: int, size: int) -> np.ndarray:
+    """Return the parts of each of `size` pixels that lie in each of `side`: `[size, side]`."""
+    edges = np.arange(size + 1) * side / size
+    low, high = edges[:-1, None], edges[1:, None]
+    place = np.arange(side)
+    return np.clip(np.minimum(high, place + 1) - np.maximum(low, place), 0, None) * size / side
 
 
 def _read_image(item: Item, size: int, channels: int) -> np.ndarray:

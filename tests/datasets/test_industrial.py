@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from industrial_helpers import mask, picture, read_image, write, write_mvtec, write_rsdds
+from scipy import ndimage
 
 from adjax.datasets.industrial import FileTable, load_images, resize_mask
 from adjax.datasets.layouts import read_index
@@ -45,13 +46,44 @@ def test_resizing_is_antialiased(tmp_path):
     assert np.abs(table.image[1].astype(int) - 50).max() <= 2
 
 
+def cover(mask, size):
+    """The defective part of every pixel, counted on a grid that both sizes divide."""
+    fine = np.kron(mask, np.ones((size, size)))
+    height, width = mask.shape
+    return fine.reshape(size, height, size, width).mean((1, 3))
+
+
+def regions(mask):
+    return ndimage.label(mask, np.ones((3, 3)))[1]
+
+
 @pytest.mark.parametrize("size", [3, 4, 8, 12, 24])
-def test_masks_by_nearest_neighbour(size):
-    marked = picture(0, (12, 8)) > 127
-    rows = [int((2 * i + 1) * 12 / (2 * size)) for i in range(size)]
-    columns = [int((2 * i + 1) * 8 / (2 * size)) for i in range(size)]
-    expected = [[marked[row, column] for column in columns] for row in rows]
-    np.testing.assert_array_equal(resize_mask(marked, size), expected)
+def test_what_is_half_defective_is_marked(size):
+    mask = np.zeros((12, 8), bool)
+    mask[2:9, 1:6] = True
+    desired = cover(mask, size) >= 0.5 - 1e-9
+    np.testing.assert_array_equal(resize_mask(mask, size), desired)
+
+
+def test_a_mask_of_its_size_is_kept():
+    mask = np.random.default_rng(0).random((16, 16)) > 0.7
+    np.testing.assert_array_equal(resize_mask(mask, 16), mask)
+
+
+@pytest.mark.parametrize("size", [7, 16, 20, 33])
+def test_no_region_is_lost_or_falls_apart(size):
+    y, x = np.mgrid[:100, :60]
+    lines = (abs(y - 1.3 * x - 5) < 0.7, abs(y + 0.4 * x - 90) < 0.7, (y == 3) & (x == 55))
+    for line in lines:
+        made = resize_mask(line, size)
+        assert regions(made) == 1
+        assert not (made & (cover(line, size) == 0)).any()
+    assert 1 <= regions(resize_mask(lines[0] | lines[1] | lines[2], size)) <= 3
+
+
+def test_no_mask_stays_none():
+    assert not resize_mask(np.zeros((9, 5), bool), 4).any()
+    assert resize_mask(np.ones((9, 5), bool), 4).all()
 
 
 def test_no_masks_if_one_is_missing(index):
