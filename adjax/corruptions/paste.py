@@ -13,7 +13,7 @@ from adjax.corruptions.painting import between, paint, window_pixels
 from adjax.corruptions.random import random_bits, split, uniform
 from adjax.corruptions.stain import Blob, draw_stains, fill
 
-_PLACES = 4  # drawn for a shape, of which the one with most texture is taken
+_PLACES = 2  # drawn for a shape, of which the one with more texture is taken
 _REACH = 16  # px to either side of a place, in which texture is measured
 
 
