@@ -47,7 +47,7 @@ class Category(Task):
                 f"config.data.dir: give the folder of {data.name}, or in ADJAX_DATA_DIR the one "
                 f"that holds it ({directory} does not exist)"
             )
-        return read_index(data.name, directory, data.normal_class)
+        return read_index(data.name, directory, data.normal_class, data.good)
 
     def training_table(self) -> Table:
         """Return the normal images, those of a validation split of the set's own among them."""

@@ -5,6 +5,7 @@ only it tells which images have a defect (`rsdds` and the official form of `kole
 of ours, which no publisher states, are marked [D]: above all splits into training and test images.
 """
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +15,11 @@ from adjax.datasets.images import EXTENSIONS, read_mask
 from adjax.errors import UserError
 
 GOOD = "good"  # the defect of normal images
+# What people call folders of normal images, in any case.
+GOOD_NAMES = (
+    *(GOOD, "goods", "ok", "okay", "normal", "normals", "nominal", "pass", "passed", "clean"),
+    *("defect-free", "defect_free", "no_defect", "non-defective", "non_defective", "no_anomaly"),
+)
 SPLITS = ("train", "validation", "test")
 
 Box = tuple[int, int, int, int]  # top, left, height, width
@@ -54,7 +60,7 @@ class Index(NamedTuple):
         return name if item.box is None else f"{name}@{item.box[0]},{item.box[1]}"
 
 
-def read_index(name: str, directory: str, category: str = "") -> Index:
+def read_index(name: str, directory: str, category: str = "", good: str = "") -> Index:
     """Find the images of a category, their splits, defects and ground truth.
 
     Args:
@@ -62,6 +68,8 @@ def read_index(name: str, directory: str, category: str = "") -> Index:
       directory: folder that holds the set.
       category: a folder of the set, official or not; empty, or the set's name, where the set has
         only one. For "folder" it is a folder in `directory`, or empty: `directory` itself.
+      good: where defects are folders, names of those that hold normal images, between commas,
+        beside `GOOD_NAMES`; all others hold defects.
 
     Raises:
       UserError: in one line, if the set, the directory or the category does not exist, or its files
@@ -75,7 +83,7 @@ def read_index(name: str, directory: str, category: str = "") -> Index:
     if not directory or not top.is_dir():
         raise UserError(f"the directory {directory!r} of {name} does not exist")
     root = layout.find(name, top, category)
-    items = layout.read(root)
+    items = layout.read(root, good) if layout.read in _BY_FOLDERS else layout.read(root)
     if not any(item.split == "train" for item in items):
         raise UserError(f"{root} holds no training images of {name}: {layout.expects}")
     if not category:
@@ -91,7 +99,9 @@ class Layout(NamedTuple):
     """Layout of a set on disk."""
 
     find: Callable[[str, Path, str], Path]  # name, directory, category -> folder of the category
-    read: Callable[[Path], list[Item]]
+    read: Callable[
+        ..., list[Item]
+    ]  # the category's folder, and `good` where it is in `_BY_FOLDERS`
     expects: str  # the layout in words, for errors
 
 
@@ -130,11 +140,12 @@ def _find_own(name: str, top: Path, category: str) -> Path:
 # Readers: the folder of a category -> its items.
 
 
-def _read_defect_folders(root: Path) -> list[Item]:
+def _read_defect_folders(root: Path, good: str = "") -> list[Item]:
     """Read `train/good`, `validation/good`, `test/DEFECT`, `ground_truth/DEFECT/NNN_mask.png`.
 
-    Training and validation images may also lie in `train` and `validation` themselves. MVTec 3D-AD
-    puts images and masks of a defect into its folders `rgb` and `gt`.
+    A folder of normal images may have any of `GOOD_NAMES` or of the names in `good`. Training and
+    validation images may also lie in `train` and `validation` themselves. MVTec 3D-AD puts images
+    and masks of a defect into its folders `rgb` and `gt`.
     """
     items = []
     for split in SPLITS:
@@ -144,20 +155,41 @@ def _read_defect_folders(root: Path) -> list[Item]:
                 raise UserError(f"{folder}: images must lie in {folder / GOOD} or {folder}/DEFECT")
             items += [Item(path, GOOD, None, split) for path in images_in(folder)]
         for defect in folders(folder):
-            if split != "test" and defect.name != GOOD:
+            kind = GOOD if _is_good(defect, good) else defect.name
+            if split != "test" and kind != GOOD:
                 raise UserError(
                     f"{defect}: {split} images must be normal, put them into {folder / GOOD}"
                 )
             pictures = defect / "rgb" if (defect / "rgb").is_dir() else defect
             masks = defect / "gt" if pictures != defect else root / "ground_truth" / defect.name
-            items += _pairs(pictures, masks, defect.name, split)
+            items += _pairs(pictures, masks, kind, split)
     return items
 
 
-def _read_own_folder(root: Path) -> list[Item]:
+def _is_good(folder: Path, good: str) -> bool:
+    """Return whether a folder's name says that it holds normal images.
+
+    Raises:
+      UserError: if the name is neither one of `GOOD_NAMES` nor of those given, but has such a word.
+
+    """
+    name = folder.name.casefold()
+    given = [word.strip().casefold() for word in good.split(",") if word.strip()]
+    if name in GOOD_NAMES or name in given:
+        return True
+    words = re.split(r"[^a-z]+", name)
+    if not given and not {*words}.isdisjoint(GOOD_NAMES):
+        raise UserError(
+            f"{folder}: its name does not say whether it holds normal images; name those that do "
+            f"by --config.data.good={folder.name}, or none by --config.data.good={GOOD}"
+        )
+    return False
+
+
+def _read_own_folder(root: Path, good: str = "") -> list[Item]:
     """Read the layout of MVTec AD, or a plain folder of normal images: all are for training."""
     if (root / "train").is_dir():
-        return _read_defect_folders(root)
+        return _read_defect_folders(root, good)
     return [Item(path, GOOD, None, "train") for path in images_in(root)]
 
 
@@ -341,6 +373,8 @@ def _pairs(folder: Path, mask_folder: Path | None, defect: str, split: str) -> l
 
 _AS_MVTEC = "it must have train/good, test/good, test/DEFECT and, if known, ground_truth/DEFECT"
 _EXTENSIONS = f"files must end with {', '.join(EXTENSIONS)}"
+
+_BY_FOLDERS = (_read_defect_folders, _read_own_folder)
 
 _LAYOUTS = {
     "mvtec_ad": Layout(_find_folder, _read_defect_folders, _AS_MVTEC),

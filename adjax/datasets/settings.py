@@ -66,6 +66,7 @@ class CategoryData(Section):
     name: str = choice("mvtec_ad", INDUSTRIAL, "of the set")
     dir: str = word("", "folder of the set; empty: below the environment variable ADJAX_DATA_DIR")
     normal_class: str = word("bottle", "the category; empty: the only one")
+    good: str = word("", "names of folders of normal images, between commas, beside the usual ones")
     validation_fraction: float = number(
         0.2, "of the normal training images, held out", at_least=0, below=1
     )
@@ -91,7 +92,9 @@ class CategoryData(Section):
     @property
     def untrained(self) -> tuple[str, ...]:
         """Settings here that no training depends on."""
-        return ("normalise",) if self.normalise == "none" else ()  # as before there was one
+        # Stages keep the names that they had before there were these settings.
+        young = {"normalise": "none", "good": ""}
+        return tuple(name for name, default in young.items() if getattr(self, name) == default)
 
     @property
     def window(self) -> int:

@@ -23,6 +23,7 @@ ACCEPTED = {
         "name": [],
         "dir": ["", "word"],
         "normal_class": ["", "word"],
+        "good": ["", "word"],
         "validation_fraction": [0, 0.5],
         "size": [],
         "channels": [],

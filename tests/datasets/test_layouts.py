@@ -240,3 +240,32 @@ def test_wide_images_are_cropped_along_their_width(tmp_path):
     write(root / "GroundTruth/rail_1.png", np.eye(10, 25, dtype=bool))
     boxes = [item.box for item in read_index("rsdds", str(tmp_path), "type_ii").items]
     assert boxes == [(0, 0, 10, 10), (0, 10, 10, 10)]
+
+
+@pytest.mark.parametrize("name", ["Good", "OK", "normal", "Defect-Free", "pass"])
+def test_usual_words_for_good_are_good_in_train_and_test(tmp_path, name):
+    for folder in (f"train/{name}", f"test/{name}", "test/dent"):
+        write(tmp_path / folder / "0.png", picture(0, (4, 4)))
+    index = read_index("folder", str(tmp_path))
+    assert [(item.split, item.defect) for item in index.items] == [
+        *(("test", "dent"), ("test", "good"), ("train", "good")),
+    ]
+
+
+def test_what_is_ambiguous_is_asked_for(tmp_path):
+    for folder in ("train/good", "test/not_good", "test/OK2"):
+        write(tmp_path / folder / "0.png", picture(0, (4, 4)))
+    with pytest.raises(UserError, match=r"test/OK2: its name .* by --config\.data\.good=OK2"):
+        read_index("folder", str(tmp_path))
+    for good, kinds in (("ok2", {"good", "not_good"}), ("good", {"OK2", "not_good"})):
+        index = read_index("folder", str(tmp_path), good=good)
+        assert {item.defect for item in index.of("test")} == kinds
+
+
+def test_names_of_good_folders_can_be_given(tmp_path):
+    for folder in ("train/gut", "test/gut", "test/heil", "test/dent"):
+        write(tmp_path / folder / "0.png", picture(0, (4, 4)))
+    with pytest.raises(UserError, match="train images must be normal"):
+        read_index("folder", str(tmp_path))
+    index = read_index("folder", str(tmp_path), good="gut, Heil")
+    assert [item.defect for item in index.of("test")] == ["dent", "good", "good"]
