@@ -315,12 +315,18 @@ def _against_truth(run: Run, maps: np.ndarray, rules: dict[str, float]) -> tuple
     from adjax.evaluation.pixel_metrics import count_pixels, metrics_of
     from adjax.evaluation.thresholds import f1_curve, pixel_rates, stability
 
-    mask = run.tested.table.mask
+    test = run.tested.table
+    mask, masked = test.mask, test.masked
+    without = {}
+    if not masked.all():
+        maps, mask = maps[masked], mask[masked]
+        without = {"without_masks": int((~masked).sum())}
     counts = count_pixels(maps, mask)
     metrics = metrics_of(counts)
     rates = pixel_rates(maps, mask, rules | {BEST_F1: metrics["best_f1_threshold"]})
     around, curve = stability(counts), f1_curve(counts, CURVE_POINTS)
     return {
+        **without,
         "pixel_auroc": metrics["pixel_auroc"],
         "pixel_ap": metrics["pixel_ap"],
         "aupro": metrics["aupro"],
@@ -344,7 +350,8 @@ def _robustness(run: Run, variables: dict, member: int, rules: dict[str, float])
         scores = program(variables, filled / np.float32(255), run.members.arrays)
         return np.asarray(scores[ANOMALY_MAP])[member, : len(image)]
 
-    return robustness_table(score_maps, test.image, test.mask, rules, batch_size=size)
+    image, mask = test.image[test.masked], test.mask[test.masked]
+    return robustness_table(score_maps, image, mask, rules, batch_size=size)
 
 
 def _stacked(curves: list[dict]) -> dict[str, np.ndarray]:

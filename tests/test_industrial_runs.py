@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -349,3 +350,19 @@ def test_a_normalised_run_scores_photographs_as_its_test_images(tmp_path, run):
     (tmp_path / "run/results.json").write_text(json.dumps(results))
     with pytest.raises(UserError, match="reference_median"):
         load_detector(tmp_path / "run")
+
+
+def test_pixels_of_images_without_masks_do_not_count(tmp_path, run):
+    write_mvtec(tmp_path / "data/part")
+    whole = run(config_of(tmp_path / "data"))
+    shutil.rmtree(tmp_path / "run")
+    for number in (0, 1):
+        (tmp_path / f"data/part/ground_truth/spot/{number:03d}_mask.png").unlink()
+    category._load_category.cache_clear()
+    part = run(config_of(tmp_path / "data"))
+    assert part["without_masks"] == 2
+    assert "without_masks" not in whole
+    assert part["image_auroc"] == whole["image_auroc"]
+    assert part["pixel_auroc"] != whole["pixel_auroc"]
+    page = (tmp_path / "run/report.html").read_text()
+    assert "2 defective test images without a mask that marks something" in page

@@ -139,6 +139,7 @@ def _load_category(index: Index, split: str, size: int, channels: int) -> Table:
         label=np.array([class_names.index(item.defect) for item in items], np.int32),
         class_names=class_names,
         mask=table.mask if split == "test" else None,
+        masked=table.masked if split == "test" else None,
         path=table.path,
         held_out=np.flatnonzero([item.split == "validation" for item in items]),
     )

@@ -14,7 +14,7 @@ from PIL import Image
 from scipy import ndimage
 
 from adjax.datasets.images import decode, read_mask, read_size
-from adjax.datasets.layouts import Index, Item
+from adjax.datasets.layouts import GOOD, Index, Item
 from adjax.errors import UserError
 
 _EIGHT_CONNECTED = np.ones((3, 3))
@@ -25,7 +25,8 @@ class ImageTable(NamedTuple):
     """A split in the order of the index; the arrays are read-only."""
 
     image: np.ndarray  # uint8 [N, S, S, C]
-    mask: np.ndarray | None  # bool [N, S, S]; None if a defective image has no ground truth
+    mask: np.ndarray | None  # bool [N, S, S]; None if no defective image has ground truth
+    masked: np.ndarray  # bool [N], which images are good or have ground truth that marks something
     defect: tuple[str, ...]  # [N], "good" or the kind of defect
     path: tuple[str, ...]  # [N], relative to the directory of the index
 
@@ -38,7 +39,6 @@ class FileTable:
     Attributes:
       shape: (N, S, S, C) of the images.
       dtype: uint8.
-      has_masks: whether every defective image has ground truth.
       defect: `[N]`, "good" or the kind of defect.
       path: `[N]`, relative to the directory of the index.
 
@@ -57,7 +57,6 @@ class FileTable:
                 f"images have a size of at least 1 and 1 or 3 channels: {size, channels}"
             )
         self.shape = (len(self._items), size, size, channels)
-        self.has_masks = all(item.is_good or item.mask for item in self._items)
         self.defect = tuple(item.defect for item in self._items)
         self.path = tuple(index.name_of(item) for item in self._items)
         self._workers = workers or os.cpu_count() or 1
@@ -79,10 +78,10 @@ class FileTable:
         return self._fill(rows, np.empty((len(rows), *self.shape[1:]), self.dtype), _read_image)
 
     def read_masks(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Read ground truth: rows int64 `[n]` -> bool `[n, S, S]`, False for good images.
+        """Read ground truth: rows int64 `[n]` -> bool `[n, S, S]`, False where there is none.
 
         Raises:
-          UserError: naming the first file that cannot be read, or an image without ground truth.
+          UserError: naming the first file that cannot be read.
 
         """
         return self._fill(rows, np.empty((len(rows), *self.shape[1:3]), bool), _read_mask)
@@ -117,11 +116,13 @@ def load_images(index: Index, *splits: str, size: int, channels: int) -> ImageTa
     table = FileTable(index, *splits, size=size, channels=channels)
     rows = np.arange(len(table))
     image = table.read(rows)
-    mask = table.read_masks(rows) if table.has_masks else None
-    for array in (image, mask):
-        if array is not None:
-            array.flags.writeable = False
-    return ImageTable(image, mask, table.defect, table.path)
+    mask = table.read_masks(rows)
+    good = np.array([defect == GOOD for defect in table.defect])
+    masked = good | mask.any((1, 2))
+    for array in (image, mask, masked):
+        array.flags.writeable = False
+    has_truth = (masked & ~good).any() or good.all()
+    return ImageTable(image, mask if has_truth else None, masked, table.defect, table.path)
 
 
 def item_image(item: Item) -> Image.Image:
@@ -204,4 +205,6 @@ def _read_image(item: Item, size: int, channels: int) -> np.ndarray:
 
 def _read_mask(item: Item, size: int, channels: int) -> np.ndarray:
     del channels
-    return np.zeros((size, size), bool) if item.is_good else resize_mask(item_mask(item), size)
+    if item.mask is None:
+        return np.zeros((size, size), bool)
+    return resize_mask(item_mask(item), size)

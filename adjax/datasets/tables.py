@@ -18,6 +18,7 @@ class Table(NamedTuple):
     label: np.ndarray  # int32 [N]
     class_names: tuple[str, ...]  # class_names[label] names a class
     mask: np.ndarray | None = None  # bool [N, H, W], which pixels are anomalous, where known
+    masked: np.ndarray | None = None  # bool [N], for which images `mask` is known, if there is one
     path: tuple[str, ...] = ()  # [N], of sets of image files
     held_out: np.ndarray = np.zeros(0, np.int64)  # rows of a validation split of the set's own
 

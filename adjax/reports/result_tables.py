@@ -297,6 +297,12 @@ def _notes_on_pixels(
     without = [titles.get(name, name) for name in everyone if name not in masked]
     if without:
         yield f"No masks, so nothing is known of pixels: {listing(without, 15)}."
+    for name in everyone:
+        if missing := _without_masks(columns, name):
+            yield (
+                f"{titles.get(name, name)}: {count(missing, 'defective test image')} without a mask "
+                "that marks something; pixel metrics are of the others."
+            )
     if "f1" in metrics:
         rules = {run.config["threshold"]["rule"] for column in columns for run in column.runs}
         yield (
@@ -304,6 +310,11 @@ def _notes_on_pixels(
             f"{listing([rule_name(rule) for rule in sorted(rules)])} on held-out "
             "normal images; the oracle's threshold is the best on the test masks."
         )
+
+
+def _without_masks(columns: Sequence[Column], name: str) -> int:
+    members = (m for column in columns for run in column.runs for m in run.members)
+    return max((m.get("without_masks", 0) for m in members if m["class_name"] == name), default=0)
 
 
 def _notes_on_runs(columns: Sequence[Column], metrics: Sequence[str]) -> Iterator[str]:
