@@ -300,8 +300,8 @@ def _notes_on_pixels(
     for name in everyone:
         if missing := _without_masks(columns, name):
             yield (
-                f"{titles.get(name, name)}: {count(missing, 'defective test image')} without a mask "
-                "that marks something; pixel metrics are of the others."
+                f"{titles.get(name, name)}: {count(missing, 'defective test image')} without a "
+                "mask that marks something; pixel metrics are of the others."
             )
     if "f1" in metrics:
         rules = {run.config["threshold"]["rule"] for column in columns for run in column.runs}
