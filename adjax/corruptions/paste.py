@@ -41,7 +41,7 @@ def paste(
     colour_high: int,
     source: tf.Tensor | None = None,
 ) -> tf.Tensor:
-    """Paste one patch into each image, where it has most texture of four places.
+    """Paste one patch into each image, where it has more texture of two places.
 
     Args:
       image: `[N, H, W, C]` in [0, 1].
@@ -90,7 +90,7 @@ def _draw_kinds(seed, parts, soft, level) -> _Kinds:
 
 
 def _textured_place(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Return the place (x, y) of the four drawn around which grey levels vary most: `[N, 2]`."""
+    """Return the place (x, y) of those drawn around which grey levels vary most: `[N, 2]`."""
     height, width = image.shape[1:3]
     level = tf.cast(tf.round(image[..., 0] * 255), tf.int32)
     down = tf.pad(tf.abs(level[:, 1:] - level[:, :-1]), ((0, 0), (0, 1), (0, 0)))

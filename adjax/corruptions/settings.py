@@ -245,7 +245,7 @@ class Paste(Section):
     """A patch of another normal image, of the same one, or a grey stain, in a stain's shape [D]."""
 
     size_low: float = length(0.02, "least semi-axis")
-    size_high: float = length(0.12, "greatest semi-axis")
+    size_high: float = length(0.2, "greatest semi-axis")
     irregularity: float = number(
         0.2, "of the mean semi-axis, how far points of the rim move", at_least=0, at_most=1
     )

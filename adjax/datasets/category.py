@@ -54,13 +54,19 @@ class Category(Task):
         return self._table("train")
 
     def facts(self) -> dict[str, Any]:
-        """Return what confounds the kinds of images, and the median that all are brought to."""
-        confounded = (
-            {"confounded": sentences} if (sentences := describe(audit(self.index()))) else {}
-        )
-        if self.data.normalise == "none":
-            return confounded
-        return confounded | {"reference_median": self._reference_median()}
+        """Return what results say of the category.
+
+        `confounded` holds sentences on what tells its kinds of images apart, `reference_median` the
+        brightness that all are brought to, `tests_held_out` says that there are no test images.
+        """
+        index, facts = self.index(), {}
+        if sentences := describe(audit(index)):
+            facts["confounded"] = sentences
+        if self.data.normalise != "none":
+            facts["reference_median"] = self._reference_median()
+        if not index.of("test"):
+            facts["tests_held_out"] = True
+        return facts
 
     def controlled(self, image: np.ndarray) -> np.ndarray | None:
         """Return images at the training images' median brightness, where that may matter.

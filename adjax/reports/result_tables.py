@@ -392,7 +392,15 @@ def unmeasured(runs: Sequence[Run]) -> Iterator[str]:
             parts = [run.about.dataset, run.about.title, run.member_name(member, everyone)]
             who = f"{', '.join(dict.fromkeys(parts))}: there" if len(everyone) > 1 else "There"
             rates = _flagged(member.get("image_threshold"), kind)
+            if run.results.get("tests_held_out"):
+                rates = _UNJUDGED if rates else ""
             yield f"{who} are no {kind} test images, so no AUROC.{rates}"
+
+
+_UNJUDGED = (
+    " The threshold is not judged either: the images scored are the held-out normal ones that set "
+    "it."
+)
 
 
 def _flagged(rule: dict | None, missing: str) -> str:

@@ -156,3 +156,8 @@ def test_a_normalised_task_has_one_median_everywhere(confounded):
 def test_another_normalisation_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"data\.normalise"):
         task_of(tmp_path, "mean")
+
+
+def test_a_set_without_test_images_says_so(tmp_path):
+    task = task_of(write_set(tmp_path, {"train/good": 120}))
+    assert task.facts() == {"tests_held_out": True}

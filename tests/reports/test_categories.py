@@ -205,3 +205,14 @@ def test_a_confounded_category_is_marked_and_its_controlled_scores_stand_below(w
         "toothbrush at one median brightness, image AUROC (normal images flagged, anomalies "
         "found): AESc (residual) 0.600 (10%, 25%)."
     )
+
+
+def test_a_threshold_is_not_judged_by_what_set_it(write_industrial):
+    folder = write_industrial("a", tested=False)
+    results = json.loads((folder / "results.json").read_text()) | {"tests_held_out": True}
+    (folder / "results.json").write_text(json.dumps(results))
+    text = " ".join(console_table([read_run(folder)]).split())
+    assert text.endswith(
+        "so no AUROC. The threshold is not judged either: the images scored are the held-out "
+        "normal ones that set it."
+    )
