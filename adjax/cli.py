@@ -88,7 +88,7 @@ def evaluate(flags) -> int:
     from adjax import experiment, workdir
 
     config = workdir.read_config(directory)
-    command = (workdir.finished_results(config, directory) or {}).get("command", _command())
+    command = workdir.recorded_command(directory) or _command()
     experiment.train_and_evaluate(config, directory, train=False, command=command)
     return _show(directory)
 

@@ -1,5 +1,6 @@
 """The folder of a run: whose it is, and what it holds, in today's form whoever wrote it."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -64,17 +65,42 @@ def read_about(folder: Path) -> dict[str, Any]:
 
 
 def read_results(folder: Path) -> dict[str, Any]:
-    """Read the results of the run in a folder."""
-    results = _read_json(folder / "results.json")
+    """Read the results of the run in a folder.
+
+    Raises:
+      UserError: if they cannot be read, hold a number that is none, or have no members.
+
+    """
+    path = folder / "results.json"
+    results = _read_json(path)
+    members = results.get("members")
+    if not isinstance(members, list) or not all(isinstance(m, dict) for m in members):
+        raise _damaged(path, "it has no list of members")
     if "about" not in results:
         results["about"] = read_about(folder)
     return results
 
 
+def recorded_command(folder: Path) -> str | None:
+    """Return the command that the results of the run in a folder are of, if they can be read."""
+    if not (folder / "results.json").exists():
+        return None
+    with contextlib.suppress(UserError):
+        return read_results(folder).get("command")
+    return None
+
+
 def read_failures(folder: Path) -> list[dict]:
     """Read the list of members that diverged."""
     path = folder / "failed.json"
-    return _read_json(path)["failed"] if path.exists() else []
+    if not path.exists():
+        return []
+    failures = _read_json(path).get("failed")
+    if not isinstance(failures, list) or not all(
+        isinstance(failure, dict) and isinstance(failure.get("member"), int) for failure in failures
+    ):
+        raise _damaged(path, "it has no list of members that failed")
+    return failures
 
 
 def write_failures(folder: Path, failures: list[dict]) -> None:
@@ -88,11 +114,21 @@ def write_failures(folder: Path, failures: list[dict]) -> None:
 
 def _read_json(path: Path) -> dict:
     try:
-        value = json.loads(path.read_text())
-        if not isinstance(value, dict):
-            raise ValueError("not a JSON object")
-        return value
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"cannot read {path} ({error}): delete it or choose another folder"
-        ) from None
+        value = json.loads(path.read_text(), parse_constant=_no_number)
+    except (OSError, ValueError, RecursionError) as error:
+        raise _damaged(path, str(error)) from None
+    if not isinstance(value, dict):
+        raise _damaged(path, "not a JSON object")
+    return value
+
+
+def _no_number(name: str):
+    raise ValueError(f"{name} is no number")
+
+
+def _damaged(path: Path, reason: str) -> UserError:
+    advice = {
+        "config.json": "choose another folder",
+        "failed.json": "delete it and repeat the command of the run with --mode=train",
+    }.get(path.name, "write it anew by --mode=evaluate")
+    return UserError(f"cannot read {path} ({reason}): {advice}")

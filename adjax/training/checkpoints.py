@@ -1,15 +1,21 @@
 """Checkpoints, in the only module that knows Orbax."""
 
+import hashlib
+import json
+import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 
 from adjax import files
 from adjax.errors import UserError
 
 _METADATA = 1 << 20  # bytes of a checkpoint beside its arrays, at most
+_DIGEST = "digest"  # key of what a checkpoint holds, in its JSON
 
 
 class Checkpoints:
@@ -17,6 +23,7 @@ class Checkpoints:
 
     A checkpoint appears under its step's name only when it is complete; the latest two are kept.
     (The best variables of each member are part of the tree: members are best at different steps.)
+    Each carries a digest of its arrays and its dict, without which a flipped bit would go unseen.
     """
 
     def __init__(self, directory: Path):
@@ -37,33 +44,77 @@ class Checkpoints:
         """
         size = sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
         files.require_room(self._manager.directory, size + _METADATA)
+        content = {"record": record, _DIGEST: digest(tree, record)}
         self._manager.save(
             step,
             args=ocp.args.Composite(
-                tree=ocp.args.StandardSave(tree), record=ocp.args.JsonSave(record)
+                tree=ocp.args.StandardSave(tree), record=ocp.args.JsonSave(content)
             ),
         )
 
-    def restore(self, like: Any) -> tuple[Any, dict]:
+    def restore(self, like: Any, *, fall_back: bool = False) -> tuple[Any, dict] | None:
         """Return the latest checkpoint, with the shapes, dtypes and shardings of `like`.
+
+        Args:
+          like: a tree of the same structure.
+          fall_back: remove a checkpoint that cannot be used, say so, and return the one before;
+            None if there is no other.
 
         Raises:
           UserError: if it is damaged or of another structure.
 
         """
+        while (step := self._manager.latest_step()) is not None:
+            try:
+                return self._restore(step, like)
+            except UserError as error:
+                if not fall_back:
+                    raise
+                print(f"{error}; training goes on from the one before", file=sys.stderr)
+                self._forget(step)
+        return None
+
+    def _restore(self, step: int, like: Any) -> tuple[Any, dict]:
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
         args = ocp.args.Composite(
             tree=ocp.args.StandardRestore(abstract), record=ocp.args.JsonRestore()
         )
+        folder = self._manager.directory / str(step)
         try:
-            restored = self._manager.restore(self._manager.latest_step(), args=args)
-        except (KeyError, ValueError, OSError) as error:
+            restored = self._manager.restore(step, args=args)
+            content = restored.record
+            # Earlier versions stored the dict alone.
+            record = content["record"] if _DIGEST in content else content
+            damaged = content.get(_DIGEST, None) not in (None, digest(restored.tree, record))
+        except Exception as error:  # Orbax and TensorStore raise whatever they meet
             raise UserError(
-                f"{self._manager.directory}: the checkpoint of step {self._manager.latest_step()} "
-                "is damaged or of another version of adjax: delete that folder or train elsewhere"
+                f"{folder}: the checkpoint of step {step} is damaged or of another version of "
+                "adjax: delete that folder or train elsewhere"
             ) from error
-        return restored.tree, restored.record
+        if damaged:
+            raise UserError(
+                f"{folder}: the checkpoint of step {step} is damaged: its content is not what was "
+                "saved; delete that folder or train elsewhere"
+            )
+        return restored.tree, record
+
+    def _forget(self, step: int) -> None:
+        """Remove a checkpoint, whatever is left of it."""
+        shutil.rmtree(self._manager.directory / str(step), ignore_errors=True)
+        self._manager.reload()
 
     def close(self) -> None:
         """Wait for pending writes."""
         self._manager.close()
+
+
+def digest(tree: Any, record: dict) -> str | None:
+    """Return a name for the values of arrays and a JSON dict; None if some are on other hosts."""
+    leaves = jax.tree.leaves(tree)
+    if not all(getattr(leaf, "is_fully_addressable", True) for leaf in leaves):
+        return None
+    found = hashlib.blake2b(digest_size=16)
+    for leaf in leaves:
+        found.update(np.ascontiguousarray(jax.device_get(leaf)).tobytes())
+    found.update(json.dumps(record, sort_keys=True).encode())
+    return found.hexdigest()

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import shutil
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from flax import serialization
 from adjax import files, hosts
 from adjax.training.log import MetricsLog
 
+_DIGESTS = "digests.json"  # of the files of an entry
 _MEMBERS = "members.json"  # the members that are trained in a population's folder
 
 
@@ -31,10 +33,27 @@ class StageCache:
     def __init__(self, root: Path):
         """Use `root`, made when the first entry is stored."""
         self._root = Path(root)
+        self._verified: set[str] = set()
 
     def missing(self, hashes: Sequence[str]) -> list[str]:
         """Return the hashes that have no entry yet."""
         return [h for h in hashes if not (self._root / h).is_dir()]
+
+    def set_damaged_aside(self, hashes: Sequence[str]) -> None:
+        """Move entries that are not what was stored into `.damaged`, and say so; once a process."""
+        for name in hashes:
+            folder = self._root / name
+            if name in self._verified or not folder.is_dir():
+                continue
+            if _is_whole(folder):
+                self._verified.add(name)
+            elif hosts.is_first():
+                aside = self._root / ".damaged" / f"{name}-{time.time_ns()}"
+                aside.parent.mkdir(exist_ok=True)
+                folder.rename(aside)
+                print(
+                    f"{folder} is damaged: moved to {aside}, to be trained again", file=sys.stderr
+                )
 
     def load(self, hashes: Sequence[str], like: Any) -> tuple[Any, dict] | None:
         """Return the members of these hashes stacked, or None unless all are present.
@@ -45,9 +64,11 @@ class StageCache:
 
         Returns:
           `(tree, record)`: host arrays `[P, ...]`, NaN for diverged members, and the record of the
-          first member that did not diverge, with the failures of all.
+          first member that did not diverge, with the failures of all. An entry that is not what was
+          stored counts as absent.
 
         """
+        self.set_damaged_aside(hashes)
         if self.missing(hashes):
             return None
         records = [json.loads((self._root / h / "record.json").read_text()) for h in hashes]
@@ -121,6 +142,7 @@ class StageCache:
                     (folder / "tree.msgpack").write_bytes(serialization.to_bytes(row))
                 (folder / "record.json").write_text(json.dumps(entry))
                 (folder / "metrics.jsonl").write_text("".join(lines))
+                (folder / _DIGESTS).write_text(json.dumps(_digests(folder)))
 
             files.write_folder(self._root / name, write)
 
@@ -198,6 +220,26 @@ class StageCache:
 
     def _lock(self, name: str) -> Path:
         return self._root / ".locks" / name
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """Return a digest of each file of an entry but the list of them."""
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.iterdir())
+        if path.name != _DIGESTS
+    }
+
+
+def _is_whole(folder: Path) -> bool:
+    """Return whether an entry's files are those that were stored; earlier versions kept no list."""
+    try:
+        if (folder / _DIGESTS).exists():
+            return json.loads((folder / _DIGESTS).read_text()) == _digests(folder)
+        record = json.loads((folder / "record.json").read_text())
+        return bool(record["failed"]) or (folder / "tree.msgpack").stat().st_size > 0
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _nan_like(like: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 
 from adjax import hosts
-from adjax.errors import DivergedError
+from adjax.errors import DivergedError, UserError
 from adjax.methods.stage import Fit, Stage
 from adjax.training.checkpoints import Checkpoints
 from adjax.training.chrono import Chrono
@@ -64,8 +64,10 @@ def train_stage(
         record=_new_record(population.members, stage, like, failed),
     )
     tree, saved = None, work.saved_as(0)
-    if work.checkpoints.latest_step() is not None:
-        tree, saved = work.checkpoints.restore(like)
+    if restored := work.checkpoints.restore(like, fall_back=True):
+        tree, saved = restored
+    if cache:
+        cache.set_damaged_aside(hashes)
     if saved["step"] < stage.steps and cache and hosts.agreed(not cache.missing(hashes)):
         log.rewind(names, 0)
         tree, saved = _adopt(population, stage, like, log)
@@ -99,7 +101,11 @@ def train_stage(
 def cached_variables(population: Population, index: int) -> Any:
     """Return the variables of a stage whose members are all in the cache, leaves `[P, ...]`."""
     stage = population.method.stages[index]
-    tree, _ = population.cache.load(population.hashes[stage.name], tree_like(population, index))
+    hashes = population.hashes[stage.name]
+    loaded = population.cache.load(hashes, tree_like(population, index))
+    if loaded is None:
+        raise UserError(f"a result of stage {stage.name} was damaged: repeat the command")
+    tree, _ = loaded
     return population.execution.put(selected(population.select, tree), OF_MEMBERS)
 
 

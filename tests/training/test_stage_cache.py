@@ -90,3 +90,45 @@ def test_what_a_killed_process_left_of_stored_members_is_removed(tmp_path):
     cache.clear_stored(["a", "b"])
     assert not folder.exists()
     assert not list((tmp_path / ".locks").iterdir())
+
+
+def stored(folder):
+    """A cache of one entry, and how it is loaded."""
+    cache = StageCache(folder)
+    like = {"w": np.zeros((1, 64), np.float32)}
+    tree = {"w": np.arange(64, dtype=np.float32)[None]}
+    lines = [{"stage": "teacher", "step": 5, "loss": [0.5]}]
+    cache.store(["h"], ["run"], tree, lines, {"step": 9, "record": {}})
+    return lambda: StageCache(folder).load(["h"], like)
+
+
+@pytest.mark.parametrize("name", ["tree.msgpack", "record.json", "metrics.jsonl", "digests.json"])
+@pytest.mark.parametrize("damage", ["flipped", "truncated", "missing"])
+def test_damaged_entries_are_set_aside(tmp_path, capsys, name, damage):
+    load = stored(tmp_path)
+    path = tmp_path / "h" / name
+    content = bytearray(path.read_bytes())
+    if damage == "flipped":
+        content[len(content) // 2] ^= 4
+        path.write_bytes(content)
+    elif damage == "truncated":
+        path.write_bytes(content[: len(content) // 2])
+    else:
+        path.unlink()
+    loaded = load()
+    if (name, damage) == ("digests.json", "missing"):  # as of earlier versions
+        assert loaded is not None
+        return
+    assert loaded is None
+    assert "h is damaged: moved to" in capsys.readouterr().err
+    assert not (tmp_path / "h").exists()
+    assert len(list((tmp_path / ".damaged").iterdir())) == 1
+
+
+def test_a_damaged_entry_is_trained_again(tmp_path):
+    cache = {"stage_cache": str(tmp_path / "stages"), **ONE_DEVICE}
+    first = train(tiny_config("ae", **cache), tmp_path / "first")
+    (entry,) = (tmp_path / "stages").glob("*/tree.msgpack")
+    entry.write_bytes(entry.read_bytes()[:-1] + b"\x00")
+    again = train(tiny_config("ae", **cache), tmp_path / "again")
+    assert_trees_close(again["teacher"], first["teacher"], atol=0)

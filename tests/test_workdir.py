@@ -1,0 +1,58 @@
+"""Stored state that is damaged is told in one line that says what to do."""
+
+import json
+
+import pytest
+
+from adjax import workdir
+from adjax.errors import UserError
+
+DAMAGED = [
+    "",
+    "{",
+    "[]",
+    "3",
+    '{"members": 3}',
+    "{}",
+    '{"members": [1]}',
+    '{"members": [{"a": NaN}]}',
+]
+GOOD = {"members": [{"a": 1.5}], "about": {}, "command": "python launch.py"}
+
+
+def told(call, *arguments):
+    """The one line of an error."""
+    with pytest.raises(UserError) as caught:
+        call(*arguments)
+    line = str(caught.value)
+    assert "\n" not in line
+    return line
+
+
+@pytest.mark.parametrize("text", [*DAMAGED, '{"members": [{"a": Infinity}]}', "[" * 10**5])
+def test_damaged_results_are_told(tmp_path, text):
+    (tmp_path / "results.json").write_text(text)
+    line = told(workdir.read_results, tmp_path)
+    assert f"cannot read {tmp_path}/results.json" in line
+    assert line.endswith("write it anew by --mode=evaluate")
+    assert workdir.recorded_command(tmp_path) is None
+
+
+def test_good_results_are_read(tmp_path):
+    assert workdir.recorded_command(tmp_path) is None
+    (tmp_path / "results.json").write_text(json.dumps(GOOD))
+    assert workdir.read_results(tmp_path) == GOOD
+    assert workdir.recorded_command(tmp_path) == "python launch.py"
+
+
+@pytest.mark.parametrize("text", ["{}", '{"failed": 3}', '{"failed": [{}]}', '{"failed": ["a"]}'])
+def test_damaged_failures_are_told(tmp_path, text):
+    assert workdir.read_failures(tmp_path) == []
+    (tmp_path / "failed.json").write_text(text)
+    assert "delete it and repeat the command" in told(workdir.read_failures, tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"method": NaN}', "\x00"])
+def test_damaged_configs_are_told(tmp_path, text):
+    (tmp_path / "config.json").write_text(text)
+    assert "choose another folder" in told(workdir.read_config, tmp_path)
