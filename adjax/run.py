@@ -154,6 +154,7 @@ def make_population(settings: Settings, method: Method, folder: Path) -> Populat
         cache=StageCache(settings.stage_cache) if settings.stage_cache else None,
         log_every=settings.log_every,
         checkpoint_every=settings.checkpoint_every,
+        checkpoint_minutes=settings.checkpoint_minutes,
         select=settings.select,
     )
     _check_stages(population)

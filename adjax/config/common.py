@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from adjax.settings import Section, choice, count, word
+from adjax.settings import Section, choice, count, number, word
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +33,9 @@ class Common(Section):
     select: str = choice("last", ("last", "best"), "variables kept; best: by validation loss")
     log_every: int = count(10, "steps between log records")
     checkpoint_every: int = count(100, "steps between validations and checkpoints")
+    checkpoint_minutes: float = number(
+        2.0, "after which a record is followed by a checkpoint, without validation", above=0
+    )
     ops: Ops = Ops()
     parallel: str = choice("shard_map", ("shard_map", "pmap"), "how devices share a batch")
     population_axis: str = choice(
@@ -49,6 +52,6 @@ class Common(Section):
 
 # Settings that say where and how a run executes: it may continue under other values of them.
 EXECUTION = (
-    *("data.dir", "evaluation", "mesh", "ops"),
+    *("data.dir", "evaluation", "mesh", "ops", "checkpoint_minutes"),
     *("parallel", "population_axis", "stage_cache"),
 )

@@ -11,6 +11,7 @@ import numpy as np
 from adjax import hosts
 from adjax.inputs import fixed_crops, padded_batches, train_batches
 from adjax.methods.stage import Stage
+from adjax.training import signals
 from adjax.training.execution import OF_BATCHES
 from adjax.training.log import Progress
 from adjax.training.population import Population, diverged
@@ -29,14 +30,21 @@ class Loop:
         self.validate = validate_program(self.stage, self.population.execution)
         self.failed = work.failed  # members that diverged: number -> stage, step, reason
         self.mark = 0.0  # when the last record was written
+        self.saved_at = time.monotonic()
 
     def run(self, tree: dict, first_step: int) -> dict:
         """Train a checkpoint tree from `first_step` to the end; return the last tree.
+
+        SIGTERM and SIGINT are heeded at the next record: the state is saved first.
 
         Raises:
           DivergedError: if no member is left.
 
         """
+        with signals.heeded() as stop:
+            return self._run(tree, first_step, stop)
+
+    def _run(self, tree: dict, first_step: int, stop: signals.Stop) -> dict:
         population, stage, chrono = self.population, self.stage, self.work.chrono
         frozen, members = self.work.frozen, population.members.arrays
         state = tree["state"]
@@ -67,6 +75,13 @@ class Loop:
                 with chrono.paused():
                     tree = self.checkpoint(step, {**tree, "state": state})
                 self.mark = time.perf_counter()
+            elif step % population.log_every == 0 and self.must_save(stop):
+                due = self.write(due, progress)
+                with chrono.paused():
+                    self.save(step, {**tree, "state": state})
+                self.mark = time.perf_counter()
+            if step % population.log_every == 0 and step < stage.steps:
+                stop.leave()
         progress.close()
         return tree
 
@@ -135,10 +150,20 @@ class Loop:
             tree = {**tree, "best": best, "best_loss": best_loss}
         else:
             tree = {**tree, "best": snapshot(tree["state"].variables)}
+        self.save(step, tree)
+        return tree
+
+    def must_save(self, stop: signals.Stop) -> bool:
+        """Return whether too much would be lost, or the training is asked to stop."""
+        late = time.monotonic() - self.saved_at > 60 * self.population.checkpoint_minutes
+        return hosts.agreed(late or bool(stop.signal))
+
+    def save(self, step: int, tree: dict) -> None:
+        """Save a tree once everything logged so far is on disk."""
         self.work.log.sync()
         jax.block_until_ready(tree)
         self.work.checkpoints.save(step, snapshot(tree), self.work.saved_as(step))
-        return tree
+        self.saved_at = time.monotonic()
 
     def validation_loss(self, variables: Any) -> np.ndarray:
         """Return the mean loss on each member's held-out normal images, float64 `[P]`."""

@@ -86,6 +86,7 @@ class Population:
       cache: finished stages of any run, by these hashes; None: train everything here.
       log_every: steps between log records.
       checkpoint_every: steps between validations and checkpoints; a multiple of `log_every`.
+      checkpoint_minutes: after which a record is followed by a checkpoint, without validation.
       select: "last" or "best" (by validation loss): which variables a stage returns.
 
     """
@@ -99,6 +100,7 @@ class Population:
     cache: StageCache | None
     log_every: int
     checkpoint_every: int
+    checkpoint_minutes: float
     select: str
 
     def check_finished(self) -> None:

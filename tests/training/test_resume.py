@@ -160,3 +160,48 @@ def test_kill_9_at_ten_random_moments(tmp_path, repository):
         assert_trees_close(cut_tree, tree, atol=0)
     with np.load(cut / "scores.npz") as a, np.load(whole / "scores.npz") as b:
         assert all((a[name] == b[name]).all() for name in b)
+
+
+def send_at(monkeypatch, number, step):
+    """Send this process a signal when a record of a step of the student is written."""
+    write = loop.Loop.write
+
+    def written(self, due, progress):
+        if due and self.stage.name == "student" and due[-1][0] == step:
+            os.kill(os.getpid(), number)
+        return write(self, due, progress)
+
+    monkeypatch.setattr(loop.Loop, "write", written)
+
+
+@pytest.mark.parametrize(
+    ("number", "ends"), [(signal.SIGTERM, SystemExit), (signal.SIGINT, KeyboardInterrupt)]
+)
+def test_a_signal_saves_at_the_next_record(alone, tmp_path, monkeypatch, number, ends):
+    folder, variables = alone
+    handlers = [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)]
+    config = tiny_config("oe_sdn", **ONE_DEVICE)
+    send_at(monkeypatch, number, 2)
+    with pytest.raises(ends) as caught:
+        train(config, tmp_path)
+    if number == signal.SIGTERM:
+        assert caught.value.code == 143
+    monkeypatch.undo()
+    step, _ = final_checkpoint(tmp_path, "student")
+    assert step in (2, 4)  # a record is written one step late
+    assert [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)] == handlers
+    assert_trees_close(train(config, tmp_path), variables, atol=0)
+    assert timeless_records(tmp_path) == timeless_records(folder)
+
+
+def test_checkpoints_come_by_time_too_and_change_nothing(alone, tmp_path, monkeypatch):
+    folder, variables = alone
+    config = tiny_config("oe_sdn", checkpoint_minutes=1e-9, **ONE_DEVICE)
+    saved = []
+    save = loop.Loop.save
+    monkeypatch.setattr(
+        loop.Loop, "save", lambda self, step, tree: (saved.append(step), save(self, step, tree))
+    )
+    assert_trees_close(train(config, tmp_path), variables, atol=0)
+    assert timeless_records(tmp_path) == timeless_records(folder)
+    assert saved == [2, 4, 6, 8] * 2
