@@ -107,7 +107,7 @@ def test_every_setting_says_what_it_means():
 @pytest.mark.parametrize(
     ("dataset", "method", "key", "known"),
     [
-        ("mvtec_ad", "unet_ae", "autoencoder.corruption", "none, drops, gaussian, scratch, stain"),
+        ("mvtec_ad", "unet_ae", "autoencoder.corruption", "none, drops, gaussian, paste, scratch, stain"),
         ("mnist", "oe_sdn", "student.auxiliary", "adversarial_noise, gaussian_blurring"),
     ],
 )
