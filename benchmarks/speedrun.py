@@ -53,8 +53,8 @@ class Recipe(NamedTuple):
 
 
 RECIPES = (
-    Recipe("short", 0.975, (540, 32), (600, 8)),
-    Recipe("long", 0.984, (540, 64), (1600, 8)),
+    Recipe("short", 0.975, (540, 32), (400, 8)),
+    Recipe("long", 0.984, (540, 32), (1200, 8)),
 )
 
 

@@ -12,6 +12,7 @@ from adjax import methods as methods_
 from adjax import settings
 from adjax.config.layout import check, new_config
 from adjax.errors import UserError
+from adjax.evaluation import smoothing
 from adjax.methods import build, infos, lookup
 
 ODD_VALUES = {
@@ -76,6 +77,7 @@ def test_declared_keys_exist(methods, name):
         for key, _ in settings.fields_of(value, f"{section}.")
     }
     common = {"image_score", "select", "data.size", "data.patch", "data.crops", "data.samples"}
+    common.add("maps.sigma")
     changed = {key for values in info.on.values() for key in values}
     assert changed <= own | common
     assert set(info.smoke) <= own
@@ -88,7 +90,8 @@ def test_declared_keys_exist(methods, name):
         info.image_score,
         *(values["image_score"] for values in info.on.values() if "image_score" in values),
     }
-    assert scores <= set(method.image_scores) | ({"oracle"} if method.oracle else set())
+    of_maps = smoothing.SCORES if info.tasks == ("industrial",) else ()
+    assert scores <= {*method.image_scores, *of_maps, *["oracle"] * method.oracle}
 
 
 def test_other_methods_are_variants_or_columns_that_exist():
@@ -107,7 +110,12 @@ def test_every_setting_says_what_it_means():
 @pytest.mark.parametrize(
     ("dataset", "method", "key", "known"),
     [
-        ("mvtec_ad", "unet_ae", "autoencoder.corruption", "none, drops, gaussian, paste, scratch, stain"),
+        (
+            "mvtec_ad",
+            "unet_ae",
+            "autoencoder.corruption",
+            "none, drops, gaussian, paste, scratch, stain",
+        ),
         ("mnist", "oe_sdn", "student.auxiliary", "adversarial_noise, gaussian_blurring"),
     ],
 )
