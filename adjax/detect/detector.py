@@ -143,7 +143,7 @@ def _results_of(directory: Path, member: int, members: int) -> dict[str, Any]:
         raise UserError(f"{directory} has no results.json: finish the run with --mode=train")
     if not 0 <= member < members:
         raise UserError(f"{directory}: members are numbered from 0 to {members - 1}, not {member}")
-    failed = {failure["member"] for failure in workdir.read_failures(directory)}
+    failed = {failure.get("member") for failure in workdir.read_failures(directory)}
     if member in failed:
         raise UserError(f"{directory}: member {member} diverged, see failed.json")
     row = sum(other not in failed for other in range(member))

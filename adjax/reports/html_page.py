@@ -12,8 +12,9 @@ from adjax.evaluation.metrics import METRICS
 from adjax.reports.columns import make_columns
 from adjax.reports.decisions import decision_tables
 from adjax.reports.finished_run import Run, read_run
+from adjax.reports.notes import stages_in_words, unmeasured
 from adjax.reports.rendering import ABSENT, Table, facts_to_html, to_html, write_page
-from adjax.reports.result_tables import results_tables, stages_in_words, summary, unmeasured
+from adjax.reports.result_tables import results_tables, summary
 from adjax.reports.words import count, normal_name
 
 if TYPE_CHECKING:  # a run's own page needs no sweep

@@ -5,26 +5,22 @@ method make a table of their own, whose rows they are, as in Table 3. Categories
 all metrics: metrics are its columns, categories and methods its rows.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from adjax.evaluation.metrics import METRICS
+from adjax.reports import notes
 from adjax.reports.columns import Column, averaged_sets, classes_of, make_columns, mean_names
 from adjax.reports.finished_run import Run
 from adjax.reports.published import (
     GROUPS,
-    find_table,
     number_of_classes,
-    recorded,
     variant_average,
     variants_table,
 )
 from adjax.reports.rendering import ABSENT, Table
-from adjax.reports.words import count, listing, normal_name, number, rule_name, spelled
-
-_MARK = " \N{DAGGER}"  # of a category whose kinds of images a plain statistic tells apart
-_CONTROLLED = ("image_auroc", "false_positive_rate", "true_positive_rate")
+from adjax.reports.words import listing, normal_name, number, spelled
 
 Metrics = dict[str, bool]  # those measured, and whether any of the methods has published values
 
@@ -89,9 +85,9 @@ def _methods_table(columns: Sequence[Column], metric: str) -> Table:
         rows=rows[: len(classes)],
         means=rows[len(classes) :],
         notes=(
-            *_notes_on_means(columns, averaged, [metric]),
-            *_notes_on_runs(columns, [metric]),
-            *_notes_on_originals(columns, metric),
+            *notes.on_means(columns, averaged, [metric]),
+            *notes.on_runs(columns, [metric]),
+            *notes.on_originals(columns, metric),
         ),
     )
 
@@ -142,9 +138,9 @@ def _variants_table(columns: Sequence[Column], metric: str) -> Table:
         groups=tuple(groups),
         rows=tuple(rows),
         notes=(
-            *_notes_on_means(columns, averaged, [metric]),
+            *notes.on_means(columns, averaged, [metric]),
             *unlike,
-            *_notes_on_runs(columns, [metric]),
+            *notes.on_runs(columns, [metric]),
         ),
     )
 
@@ -175,8 +171,8 @@ def _categories_table(columns: Sequence[Column]) -> Iterator[Table]:
     sets = sorted(sets.values(), key=len)  # textures before objects and all
     run = columns[0].run
     titles = {run.dataset: run.about.dataset}  # one category may have the name of its data set
-    confounded = _confounded(columns)
-    labels = [titles.get(name, name) + _MARK * (name in confounded) for name in everyone]
+    marked = notes.confounded(columns)
+    labels = [titles.get(name, name) + notes.MARK * (name in marked) for name in everyone]
     caption, corner = run.about.dataset, "category"
     if len(columns) == 1:
         caption += f", {columns[0].heading}"
@@ -191,10 +187,10 @@ def _categories_table(columns: Sequence[Column]) -> Iterator[Table]:
         rows=tuple(_rows(columns, labels, [[name] for name in everyone], metrics)),
         means=tuple(_rows(columns, _mean_labels(sets, everyone, run.dataset), sets, metrics)),
         notes=(
-            *_notes_on_means(columns, sets, metrics),
-            *_notes_on_confounders(columns, titles),
-            *_notes_on_pixels(columns, everyone, titles, metrics),
-            *_notes_on_runs(columns, list(metrics)),
+            *notes.on_means(columns, sets, metrics),
+            *notes.on_confounders(columns, titles),
+            *notes.on_pixels(columns, everyone, titles, metrics),
+            *notes.on_runs(columns, list(metrics)),
         ),
     )
 
@@ -234,182 +230,3 @@ def _mean_label(part: set[str], everyone: set[str], dataset: str) -> str:
         if part == everyone & set(group) != everyone:
             return f"mean of {len(part)} {name}"
     return f"mean of {'all ' * (len(part) == number_of_classes(dataset))}{len(part)}"
-
-
-def _notes_on_means(
-    columns: Sequence[Column], sets: list[list[str]], metrics: Iterable[str]
-) -> Iterator[str]:
-    """Yield which classes or categories a mean is over, where its label does not say it."""
-    run = columns[0].run
-    nouns, same = (
-        ("categories", "same") if run.about.has_categories else ("classes", "same classes")
-    )
-    total = number_of_classes(run.dataset)
-    groups = list(map(set, GROUPS.get(run.dataset, {}).values()))
-    for part in sets:
-        if run.about.has_categories:
-            is_said = len(part) == total or set(part) in groups
-        else:
-            is_said = len(sets) == 1 and total in (None, len(part))
-        if is_said:
-            continue
-        printed = (column.published_mean(part, m) for column in columns for m in metrics)
-        is_compared = any(value is not None for value in printed)
-        where = f"{len(part)} of {total}" if total else f"{len(part)}"
-        beside = f"; the paper's beside it is over the {same}" if is_compared else ""
-        yield f"Mean over {where} {nouns} ({listing(part, 15)}){beside}."
-
-
-def _confounded(columns: Sequence[Column]) -> dict[str, list[str]]:
-    """What confounds the kinds of images, in sentences, by category; of those where it does."""
-    return {
-        member["class_name"]: run.results["confounded"]
-        for column in columns
-        for run in column.runs
-        for member in run.members
-        if "confounded" in run.results
-    }
-
-
-def _notes_on_confounders(columns: Sequence[Column], titles: dict[str, str]) -> Iterator[str]:
-    """Yield what marked categories are marked for, and scores without it."""
-    for name, sentences in _confounded(columns).items():
-        yield f"{_MARK.strip()} {titles.get(name, name)}: {'; '.join(sentences)}."
-        controlled = []
-        for column in columns:
-            members = [m for run in column.runs for m in run.members if m["class_name"] == name]
-            values = [m["controlled"] for m in members if "controlled" in m]
-            if values:
-                means = [np.mean([v[key] for v in values]) for key in _CONTROLLED]
-                controlled.append("{} {:.3f} ({:.0%}, {:.0%})".format(column.heading, *means))
-        if controlled:
-            yield (
-                f"{titles.get(name, name)} at one median brightness, image AUROC (normal images "
-                f"flagged, anomalies found): {listing(controlled, len(controlled))}."
-            )
-
-
-def _notes_on_pixels(
-    columns: Sequence[Column], everyone: list[str], titles: dict[str, str], metrics: Metrics
-) -> Iterator[str]:
-    """Yield what lacks ground truth, and what decides which pixels F1 counts."""
-    masked = classes_of(columns, "pixel_auroc")
-    without = [titles.get(name, name) for name in everyone if name not in masked]
-    if without:
-        yield f"No masks, so nothing is known of pixels: {listing(without, 15)}."
-    for name in everyone:
-        if missing := _without_masks(columns, name):
-            yield (
-                f"{titles.get(name, name)}: {count(missing, 'defective test image')} without a "
-                "mask that marks something; pixel metrics are of the others."
-            )
-    if "f1" in metrics:
-        rules = {run.config["threshold"]["rule"] for column in columns for run in column.runs}
-        yield (
-            f"F1 is of all test pixels together, at the threshold chosen by "
-            f"{listing([rule_name(rule) for rule in sorted(rules)])} on held-out "
-            "normal images; the oracle's threshold is the best on the test masks."
-        )
-
-
-def _without_masks(columns: Sequence[Column], name: str) -> int:
-    members = (m for column in columns for run in column.runs for m in run.members)
-    return max((m.get("without_masks", 0) for m in members if m["class_name"] == name), default=0)
-
-
-def _notes_on_runs(columns: Sequence[Column], metrics: Sequence[str]) -> Iterator[str]:
-    """Yield settings behind the columns, what a spread is, and where the paper's numbers stand."""
-    told: dict[str, list[str]] = {}
-    configs = {run.results["config_hash"] for column in columns for run in column.runs}
-    config = [f"config {name}" for name in configs if len(configs) == 1]
-    for column in columns:
-        sentence = "; ".join([*_settings(column, metrics), *config])
-        told.setdefault(sentence, []).append(column.heading)
-    for sentence, headings in told.items():
-        every = len(told) == 1 and len(headings) > 1
-        yield f"{'All' if every else listing(headings)}: {sentence}."
-    seeds = (c.values(name, m) for c in columns for m in metrics for name in classes_of([c], m))
-    if any(len(by_seed) > 1 for by_seed in seeds):
-        yield "± is the sample standard deviation over seeds."
-    tables = [
-        find_table(run.compared, run.about.published_as, metric, run.about.unusual_variant)
-        for metric in metrics
-        for run in (column.run for column in columns)
-    ]
-    for source in dict.fromkeys(table.source for table in tables if table):
-        yield f"paper: {source}."
-
-
-def _notes_on_originals(columns: Sequence[Column], metric: str) -> Iterator[str]:
-    """Yield what the published form of a variant came to in earlier runs, if none is here."""
-    here = {column.run.method for column in columns}
-    for column in columns:
-        run = column.run
-        original = run.about.published_as
-        if run.method == original or original in here or run.about.unusual_variant:
-            continue
-        classes = classes_of([column], metric)
-        if earlier := recorded(run.compared, original, classes, metric):
-            value, source = earlier
-            over = f"the mean of these {len(classes)} classes" if len(classes) > 1 else "this class"
-            yield (
-                f"Beside {run.about.title}, the published form on {over}: {number(value)}, "
-                f"recorded in {source}."
-            )
-
-
-def _settings(column: Column, metrics: Sequence[str]) -> list[str]:
-    """Seeds, steps and score behind a column."""
-    metric = next(metric for metric in metrics if classes_of([column], metric))
-    by_class = [column.values(name, metric).keys() for name in classes_of([column], metric)]
-    seeds = sorted(set().union(*by_class))
-    uneven = any(set(seeds) != own for own in by_class)
-    stages = {stages_in_words(run) for run in column.runs}
-    scores = {run.results["image_score"] for run in column.runs}
-    return [
-        f"{'seed' if len(seeds) == 1 else 'seeds'} {listing([str(seed) for seed in seeds])}"
-        + (f", not all of every {column.run.about.noun}" if uneven else ""),
-        *sorted(stages - {""}),
-        f"image score {listing(sorted(scores))}"
-        + (" (chosen by labels of test images, which are left out)" if "oracle" in scores else ""),
-    ]
-
-
-def stages_in_words(run: Run) -> str:
-    """Return `teacher 1,200 steps, student 800 steps`."""
-    stages = run.results.get("stages", [])
-    return ", ".join(f"{stage['name']} {count(stage['steps'], 'step')}" for stage in stages)
-
-
-def unmeasured(runs: Sequence[Run]) -> Iterator[str]:
-    """Yield a sentence for each member whose test images cannot say how good it is."""
-    everyone = [member for run in runs for member in run.members]
-    for run in runs:
-        if run.is_tested:
-            continue
-        kind = "normal" if run.anomalous.any() else "anomalous"
-        for member in run.members:
-            parts = [run.about.dataset, run.about.title, run.member_name(member, everyone)]
-            who = f"{', '.join(dict.fromkeys(parts))}: there" if len(everyone) > 1 else "There"
-            rates = _flagged(member.get("image_threshold"), kind)
-            if run.results.get("tests_held_out"):
-                rates = _UNJUDGED if rates else ""
-            yield f"{who} are no {kind} test images, so no AUROC.{rates}"
-
-
-_UNJUDGED = (
-    " The threshold is not judged either: the images scored are the held-out normal ones that set "
-    "it."
-)
-
-
-def _flagged(rule: dict | None, missing: str) -> str:
-    if rule is None:
-        return ""
-    scored, rate = ("normal", "false_positive_rate")
-    if missing == "normal":
-        scored, rate = ("anomalous", "true_positive_rate")
-    return (
-        f" Of the {scored} images scored {rule[rate]:.1%} are above {rule['threshold']:.4g}, the "
-        f"threshold that held-out normal images set ({rule['rule']})."
-    )

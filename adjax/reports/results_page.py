@@ -15,8 +15,9 @@ from pathlib import Path
 from adjax.errors import UserError
 from adjax.reports.decisions import decision_tables
 from adjax.reports.finished_sweep import Defaults, Sweep, commands, provenance, remarks, title
+from adjax.reports.notes import unmeasured
 from adjax.reports.rendering import to_markdown
-from adjax.reports.result_tables import results_tables, unmeasured
+from adjax.reports.result_tables import results_tables
 
 _KIND = "results"
 _PAGE = """# Results
