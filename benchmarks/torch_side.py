@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import torch
 
+from adjax.config.layout import new_config
 from benchmarks import torch_losses as losses
 from benchmarks.cases import LEARNING_RATE, Case, Program, score_batches, training_batches
 from benchmarks.measuring import Block
@@ -124,15 +125,19 @@ class Score(_Networks):
     def __call__(self, image) -> dict[str, torch.Tensor]:
         """Compare the network's output with the image, or with the teacher's output."""
         image = self.tensor(image)
-        other = image if self.teacher is None else self.teacher(image)
-        return self.scores(self.network(image), other)
+        output = self.network(image)
+        if self.teacher is None:
+            return self.scores(output, image)
+        scores = self.scores(output, self.teacher(image))
+        return scores | {"margin": scores["d"] - distance(image, output)}
 
 
 def create_networks(case: Case):
     """Return the network that is trained, and its frozen teacher or None."""
     if case.method == "ssim_ae":
         return SSIMAutoencoder(case.channels), None
-    autoencoder = ConvAutoencoder(case.channels, case.size)
+    code_size = new_config(case.dataset, case.method).teacher.code_size
+    autoencoder = ConvAutoencoder(case.channels, case.size, code_size)
     if not case.is_student:
         return autoencoder, None
     student = {"oe_sdn": RNAN, "oe_sdn_fast": HalfResolutionResNet}[case.method]
@@ -152,10 +157,17 @@ def loss_function(case: Case, variant: str) -> Callable:
 
 
 def differences(a, b) -> dict[str, torch.Tensor]:
-    """Return the scores of style distillation."""
-    squared = losses.mean_squared_error(a, b)
-    d = (1 - losses.ssim(a, b).mean((1, 2, 3))) / 2 + squared
-    return {"d": d, "mse": squared, "mae": losses.mean_absolute_error(a, b)}
+    """Return the scores of style distillation, but the margin."""
+    return {
+        "d": distance(a, b),
+        "mse": losses.mean_squared_error(a, b),
+        "mae": losses.mean_absolute_error(a, b),
+    }
+
+
+def distance(a, b) -> torch.Tensor:
+    """Return d of two batches, `[B]`."""
+    return (1 - losses.ssim(a, b).mean((1, 2, 3))) / 2 + losses.mean_squared_error(a, b)
 
 
 def norms_of_ssim(a, b) -> dict[str, torch.Tensor]:

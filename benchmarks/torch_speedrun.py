@@ -17,8 +17,8 @@ from sklearn.metrics import roc_auc_score
 from adjax.config.layout import new_config
 from adjax.datasets.one_class import one_class_split
 from adjax.datasets.tables import load_table
-from benchmarks import torch_losses as losses
 from benchmarks.torch_networks import ConvAutoencoder, HalfResolutionResNet
+from benchmarks.torch_side import distance
 
 RATE = 1e-3
 SCORED_AT_ONCE = 500
@@ -79,11 +79,6 @@ def margins(teacher, student, images: torch.Tensor) -> np.ndarray:
         output = student(part)
         parts.append(distance(output, teacher(part)) - distance(part, output))
     return torch.cat(parts).numpy()
-
-
-def distance(a, b):
-    """Return d of two batches, `[B]`."""
-    return (1 - losses.ssim(a, b).mean((1, 2, 3))) / 2 + losses.mean_squared_error(a, b)
 
 
 def one_cycle(step: int, steps: int, rising: float = 0.3, start: float = 1 / 25) -> float:

@@ -78,7 +78,7 @@ def test_scores_agree(case, memory_format):
     ("case", "network"),
     [
         (CASES[0], SSIMAutoencoder(100, 0)),
-        (CASES[1], ConvAutoencoder(16, (32, 64, 128))),
+        (CASES[1], ConvAutoencoder(8, (32, 64, 128))),
     ],
     ids=lambda value: getattr(value, "name", None) or "",
 )
