@@ -97,7 +97,7 @@ def read_failures(folder: Path) -> list[dict]:
         return []
     failures = _read_json(path).get("failed")
     if not isinstance(failures, list) or not all(
-        isinstance(failure, dict) and isinstance(failure.get("stage"), str) for failure in failures
+        isinstance(failure, dict) and {"member", "stage"} & failure.keys() for failure in failures
     ):
         raise _damaged(path, "it has no list of members that failed")
     return failures

@@ -11,6 +11,7 @@ from adjax.config.layout import check
 from adjax.datasets.catalog import CATEGORIES
 from adjax.evaluation.oracle import ORACLE
 from adjax.reports.published import variants_table
+from adjax.run import build_method
 from configs import cifar10, classes, folder, industrial, mnist, mvtec_ad
 
 INDUSTRIAL = [name for name, info in methods.infos().items() if "industrial" in info.tasks]
@@ -69,7 +70,7 @@ def test_all_that_may_be_asked_for_is_a_run(name):
         if argument == "f_anogan,texture":  # whose images are smaller than such crops
             continue
         settings = check(config)
-        method = methods.build(settings.method, settings.sections)
+        method = build_method(settings)
         assert method.name == settings.method
         assert len(identity.members_of(settings, method.dynamic)) == 1
         choices = (*method.image_scores, *([ORACLE] if method.oracle else []))

@@ -102,7 +102,7 @@ def test_what_cannot_be_chosen_is_refused(method, values, says, tmp_path):
     ("method", "says"),
     [
         ("ocsvm_oracle", "config.method='ocsvm_oracle': is not for folder$"),
-        ("ocsvm", "image_score='oracle': choose one of decision$"),
+        ("ocsvm", "image_score='oracle': choose one of decision, smoothed_max, top$"),
     ],
 )
 def test_a_detector_may_not_choose_by_labels(tmp_path, method, says):
