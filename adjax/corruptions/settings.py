@@ -130,6 +130,12 @@ def ordered(section: Section, *names: str) -> Iterator[tuple[str, str]]:
             yield f"{name}_low", f"must not be above {name}_high"
 
 
+def soft_edge(section: Section) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with the Gaussian of an edge: it must not vanish."""
+    if 0 < section.blur < 0.001:
+        yield "blur", "must be 0 or at least 0.001"
+
+
 def length(default: float, meaning: str):
     """Make a setting that is a length, less than half of the image's."""
     advice = "must be at least 0 and below 0.5"
@@ -157,8 +163,7 @@ class Stain(Section):
     def relations(self):
         """Ranges must not be empty, and the edge's Gaussian not vanish."""
         yield from ordered(self, "size", "colour")
-        if 0 < self.blur < 0.001:
-            yield "blur", "must be 0 or at least 0.001"
+        yield from soft_edge(self)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -264,8 +269,7 @@ class Paste(Section):
         """Ranges must not be empty, the parts be probabilities."""
         yield from ordered(self, "size", "colour")
         yield from wrong_parts(self)
-        if 0 < self.blur < 0.001:
-            yield "blur", "must be 0 or at least 0.001"
+        yield from soft_edge(self)
 
 
 @dataclasses.dataclass(frozen=True)

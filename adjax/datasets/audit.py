@@ -21,20 +21,17 @@ LIMIT = 0.9  # of an AUROC, above which a category is confounded [D]
 LEAST = 10  # images of a kind; fewer are told apart by accident [D]
 FILE_SIZE = "file size"
 STATISTICS = ("mean", "median", "deviation", "sharpness", FILE_SIZE)
+# What is told from what, the two kinds of images, and what it means where a statistic does.
 KINDS = {
-    "defective from good test": ("good", "defective"),
-    "good test from training": ("train", "good"),
+    "defective from good test": (
+        *("good", "defective"),
+        "image scores may measure it instead of defects",
+    ),
+    "good test from training": (
+        *("train", "good"),
+        "good test images are unlike those trained on, and may be flagged for it",
+    ),
 }
-_MEANING = dict(
-    zip(
-        KINDS,
-        (
-            "image scores may measure it instead of defects",
-            "good test images are unlike those trained on, and may be flagged for it",
-        ),
-        strict=True,
-    )
-)
 
 
 class Separation(NamedTuple):
@@ -74,7 +71,7 @@ def audit(index: Index) -> tuple[Separation, ...]:
         Separation(name, kinds, _separation(values[one], values[other], column))
         for column, name in enumerate(STATISTICS)
         if name != FILE_SIZE or has_own_files
-        for kinds, (one, other) in KINDS.items()
+        for kinds, (one, other, _) in KINDS.items()
         if min(len(values[one]), len(values[other])) >= LEAST
     )
 
@@ -82,7 +79,7 @@ def audit(index: Index) -> tuple[Separation, ...]:
 def describe(separations: Iterable[Separation]) -> list[str]:
     """Return a sentence on the strongest confounder of each of `KINDS`, where there is one."""
     sentences = []
-    for kinds, meaning in _MEANING.items():
+    for kinds, (_, _, meaning) in KINDS.items():
         confounding = [s for s in separations if s.kinds == kinds and s.is_confounding]
         if confounding:
             worst = max(confounding, key=lambda separation: separation.auroc)
