@@ -9,10 +9,12 @@ from adjax import methods
 from adjax.config import identity
 from adjax.config.layout import check
 from adjax.datasets.catalog import CATEGORIES
+from adjax.errors import UserError
 from adjax.evaluation.oracle import ORACLE
 from adjax.reports.published import variants_table
 from adjax.run import build_method
-from configs import cifar10, classes, folder, industrial, mnist, mvtec_ad
+from adjax.sweeps.expand import expand
+from configs import cifar10, classes, folder, industrial, mask_ablation, mnist, mvtec_ad
 
 INDUSTRIAL = [name for name, info in methods.infos().items() if "industrial" in info.tasks]
 
@@ -207,3 +209,18 @@ def test_smoke_trains_on_small_images(dataset, variant):
         assert data.size <= 128
         if method in ("ssim_ae", "ae_l2"):  # networks for 128 or 256 px only
             assert (data.patch or data.size) == 128
+
+
+def test_each_run_of_the_ablation_differs_from_the_recipe_in_one_setting():
+    path, changes = mask_ablation.__file__, mask_ablation.CHANGES
+    runs = {run.name: run for run in expand(path, "600", mask_ablation.get_config("600"))}
+    assert len(runs) == 6 * len(changes)
+    for category in ("bottle", "toothbrush"):
+        recipe = runs[f"recipe/{category}/seed1"].settings.leaves()
+        assert (recipe["autoencoder.steps"], recipe["seed"]) == (600, 1)
+        for change, values in changes.items():
+            leaves = runs[f"{change}/{category}/seed1"].settings.leaves()
+            differ = {key for key in recipe.keys() & leaves.keys() if recipe[key] != leaves[key]}
+            assert differ - {"image_score"} == values.keys()
+    with pytest.raises(UserError, match="give a number of steps"):
+        mask_ablation.get_config("short")

@@ -33,6 +33,7 @@ _FUNCTIONS = {
         "structural": "mixtures.structural",
         "stain_or_gaussian": "mixtures.stain_or_gaussian",
         "paste": "paste.paste",
+        "nsa_like": "nsa_like.nsa_like",
     },
     "crops": {
         "rotated_crops": "crops.rotated_crops",
@@ -41,7 +42,7 @@ _FUNCTIONS = {
 }
 
 # Those that are also given other images of the same kind, `source` `[N, H, W, C]`.
-TAKES_SOURCE = ("paste",)
+TAKES_SOURCE = ("paste", "nsa_like")
 
 
 def image_function(kind: str, name: str) -> Callable:

@@ -273,6 +273,41 @@ class Paste(Section):
 
 
 @dataclasses.dataclass(frozen=True)
+class NsaLike(Section):
+    """Patches of other images, blended by Poisson's equation; values of NSA's code for objects."""
+
+    patches: int = count(3, "at most; each after the first comes in half of the images", at_most=16)
+    size_low: float = length(0.03, "least half side cut out and side pasted")
+    size_high: float = length(0.4, "greatest of both")
+    spread: float = number(
+        0.05,
+        "of the image's sides, scale of the gamma distribution of sizes",
+        at_least=0,
+        at_most=1,
+    )
+    factor_low: float = number(0.7, "least scaling of a patch", at_least=0.1, at_most=10)
+    factor_high: float = number(1.3, "greatest scaling of a patch", at_least=0.1, at_most=10)
+    background: int = grey(200, "the background's")
+    contrast: int = count(
+        0,
+        "grey levels from which on a pixel is no background; 0: there is none [D]",
+        at_least=0,
+        at_most=255,
+    )
+    filled: float = number(
+        0.7, "part of what is cut out that is no background, at least", at_least=0, at_most=1
+    )
+    overlap: float = number(
+        0.25, "part of what is covered that is no background, at least", at_least=0, at_most=1
+    )
+    mixed: bool = flag(False, "keep greater gradients of the image, as NSA does for textures")
+
+    def relations(self):
+        """Ranges must not be empty."""
+        yield from ordered(self, "size", "factor")
+
+
+@dataclasses.dataclass(frozen=True)
 class Corruptions(Alternatives):
     """Changes that an autoencoder is trained to undo; values as in the AESc's authors' code."""
 
@@ -285,6 +320,7 @@ class Corruptions(Alternatives):
     structural: Structural = Structural()
     stain_or_gaussian: StainOrGaussian = StainOrGaussian()
     paste: Paste = Paste()
+    nsa_like: NsaLike = NsaLike()
 
 
 @dataclasses.dataclass(frozen=True)

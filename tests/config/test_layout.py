@@ -108,7 +108,10 @@ def test_what_does_not_go_together_is_refused(method, values, says):
         ({"threshold.area": 70000}, "threshold.area=70000: an image has fewer pixels"),
         ({"autoencoder.schedule": "step"}, "choose one of cosine, constant"),
         ({"autoencoder.depth": 0}, "autoencoder.depth=0: must be at least 1"),
-        ({"autoencoder.corruption": "snow"}, "choose one of none, drops, gaussian, paste, scratch"),
+        (
+            {"autoencoder.corruption": "snow"},
+            "choose one of none, drops, gaussian, nsa_like, paste, scratch",
+        ),
         ({"corruption.stain.irregularity": math.nan}, "must be a finite number"),
         ({"corruption.scratch.brush": -1}, "scratch.brush=-1: use an odd number"),
         ({"corruption.stain.noise_variance": -1.0}, "must lie between 0 and 1"),

@@ -29,7 +29,8 @@ def test_images_stay_images_of_the_same_shape(name, channels, size):
     assert made.dtype == np.float32
     assert made.min() >= 0
     assert made.max() <= 1
-    if name != "paste" or size > 64:  # a patch as large as the image holds what was there
+    # A patch as large as the image holds what was there; one of 4 px has hardly an inside.
+    if name not in TAKES_SOURCE or size > 64:
         assert (made != image).any((1, 2, 3)).all()
 
 

@@ -114,7 +114,7 @@ def test_every_setting_says_what_it_means():
             "mvtec_ad",
             "unet_ae",
             "autoencoder.corruption",
-            "none, drops, gaussian, paste, scratch, stain",
+            "none, drops, gaussian, nsa_like, paste, scratch, stain",
         ),
         ("mnist", "oe_sdn", "student.auxiliary", "adversarial_noise, gaussian_blurring"),
     ],
