@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: install native native-if-possible demo test test-all lint bench bench-torch bench-pyod
+.PHONY: install native native-if-possible demo test test-all lint bench bench-torch bench-pyod install-aot
 
 install: .venv/installed
 
@@ -49,6 +49,14 @@ bench-torch: .venv/torch
 
 bench-pyod: .venv/torch .venv/pyod
 	$(BENCH) --against=pyod --repeats=3
+
+# The compilers for GPUs and TPUs, of which no device need be here: for benchmarks.targets.
+install-aot: .venv/aot/installed
+
+.venv/aot/installed: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target .venv/aot \
+		jax-cuda12-plugin==0.10.2 jax-cuda12-pjrt==0.10.2 libtpu==0.0.42.1
+	touch $@
 
 .venv/pyod: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.txt -e ".[pyod]"

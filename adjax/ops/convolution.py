@@ -27,12 +27,19 @@ from jax.nn import initializers
 from jax.typing import DTypeLike
 
 from adjax.ops.backend import chosen_library
+from adjax.ops.members import by_member
 
 Initializer = initializers.Initializer
 Padding = tuple[tuple[int, int], tuple[int, int]]
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 _FEW = 4  # so few channels leave most of a vector empty
+# Axes along which more operands make more results: more images, or more channels.
+_WIDER = {
+    "conv": ((0, 0), (3, 3)),
+    "conv_input": ((0, 0), (2, 3)),
+    "conv_kernel": ((3, 2), (3, 3)),
+}
 
 
 def conv(x: jax.Array, w: jax.Array, strides=(1, 1), padding="SAME") -> jax.Array:
@@ -157,7 +164,10 @@ def _per_platform(name, a, b, default, cpu, strides, padding, *static):
         def cpu(a, b):
             return getattr(library, name)(a, b, strides, padding, *static)
 
-    return lax.platform_dependent(a, b, cpu=cpu, default=default)
+    def apply(a, b):
+        return lax.platform_dependent(a, b, cpu=cpu, default=default)
+
+    return by_member(apply, a, b, *_WIDER[name])
 
 
 def _keeping_operands(bilinear):

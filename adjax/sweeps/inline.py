@@ -24,8 +24,7 @@ def local_resources(max_population: int = 0) -> Resources:
     else:
         host = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         memory = int(host * _HOST) // len(devices)
-    axis = "map" if jax.default_backend() == "cpu" else "vmap"
-    return Resources(memory, len(devices), 1, axis, max_population)
+    return Resources(memory, len(devices), max_population=max_population)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -25,6 +25,7 @@ from adjax.methods.stage import Method
 from adjax.run import build_method, check_run, load_tested, make_population
 from adjax.sweeps.expand import PlannedRun
 from adjax.training.estimates import Estimate, estimate
+from adjax.training.members_axis import chosen_axis
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +77,6 @@ class Resources:
       memory: bytes of one device.
       devices: devices of one task.
       workers: tasks at a time.
-      population_axis: meaning of "auto" on these devices.
       max_population: most members of a population; 0: as many as fit.
 
     """
@@ -84,7 +84,6 @@ class Resources:
     memory: int
     devices: int = 1
     workers: int = 1
-    population_axis: str = "map"
     max_population: int = 0
 
 
@@ -201,8 +200,7 @@ def _trainings(members, index, position, resources, start) -> list[Training]:
     on_members = config.mesh.member or max(1, resources.devices // (config.mesh.data or 1))
     most = resources.max_population or len(members)
     if len(members) > on_members:
-        axis = config.population_axis
-        axis = resources.population_axis if axis == "auto" else axis
+        axis = chosen_axis(config.population_axis)
         need = estimate_stage(config, index)
         most = min(most, need.largest_population(resources.memory, axis) * on_members)
     trainings = []

@@ -12,6 +12,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from adjax.errors import UserError
 from adjax.methods.stage import DATA_AXIS
 from adjax.ops import compiler_options, convolution_backend
+from adjax.training.members_axis import chosen_axis
 
 MEMBER_AXIS = "member"
 
@@ -64,9 +65,7 @@ class Execution:
             raise UserError("config.parallel='pmap' has no member axis: set config.mesh.member=1")
         if jax.process_count() > 1:
             _check_processes(on_members, on_data, pmap)
-        axis = settings.population_axis
-        if axis == "auto":
-            axis = "map" if jax.default_backend() == "cpu" else "vmap"
+        axis = chosen_axis(settings.population_axis)
         grid = np.array(devices[: on_members * on_data]).reshape(on_members, on_data)
         mesh = Mesh(grid, (MEMBER_AXIS, DATA_AXIS), axis_types=(AxisType.Auto, AxisType.Auto))
         return cls(mesh, axis, settings.parallel, settings.ops.convolution)

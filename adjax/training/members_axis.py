@@ -9,14 +9,22 @@ from jax import lax
 AXES = ("map", "vmap", "unroll")
 
 
+def chosen_axis(setting: str) -> str:
+    """Return the axis that `config.population_axis` stands for.
+
+    "auto" is "map", on every kind of device until another one is measured to be faster there.
+    """
+    return "map" if setting == "auto" else setting
+
+
 def over_members(function: Callable, axis: str) -> Callable:
     """Lift a function of one member to P members, whose arrays carry a leading axis P.
 
     Args:
       function: takes any number of pytrees and returns a pytree.
       axis: "map" runs members one after another in a loop (compiles once, keeps each member's
-        convolutions as they are: best on CPU), "vmap" widens every operation (convolutions become
-        grouped), "unroll" repeats the program P times. Their results agree.
+        memory is that of one), "vmap" widens every operation but convolutions, of which each member
+        keeps its own (`ops.members`), "unroll" repeats the program P times. Their results agree.
 
     """
     if axis == "map":

@@ -1,6 +1,7 @@
 """Convolutions against XLA's own: values, gradients and gradients of gradients; the two layers."""
 
 import functools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax import lax
 
-from adjax.ops import Conv, ConvTranspose, conv, conv_of_upsampled, conv_transpose
+from adjax.ops import Conv, ConvTranspose, conv, conv_of_upsampled, conv_transpose, convolution
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -347,3 +348,33 @@ def test_layer_that_upsamples():
     assert_close(output, desired)
     with pytest.raises(ValueError, match="stride 1 and padding 'SAME'"):
         layer.clone(strides=(2, 2)).init(jax.random.key(0), x)
+
+
+# The three bilinear maps and the shapes of their operands.
+STRIDES, PADDING = (2, 2), ((1, 1), (1, 1))
+X, W, Y = (2, 8, 8, 3), (3, 3, 3, 4), (2, 4, 4, 4)
+MAPS = {
+    "conv": (lambda x, w: convolution._conv(x, w, STRIDES, PADDING), X, W),
+    "conv_input": (lambda y, w: convolution._conv_input(y, w, STRIDES, PADDING, X[1:3]), Y, W),
+    "conv_kernel": (lambda x, y: convolution._conv_kernel(x, y, STRIDES, PADDING, W[:2]), X, Y),
+}
+
+
+# In a row, in a loop, and with an operand that they share.
+@pytest.mark.parametrize(
+    ("members", "own"),
+    [(2, (True, True)), (9, (True, True)), (2, (True, False)), (2, (False, True))],
+)
+@pytest.mark.parametrize("name", MAPS)
+def test_members_keep_their_own_convolutions(name, members, own):
+    bilinear, *shapes = MAPS[name]
+    a, b = (
+        normal(seed, *[members] * is_own, *shape)
+        for seed, (is_own, shape) in enumerate(zip(own, shapes, strict=True))
+    )
+    mapped = jax.jit(jax.vmap(bilinear, tuple(0 if is_own else None for is_own in own)))
+    alone = [bilinear(a[k] if own[0] else a, b[k] if own[1] else b) for k in range(members)]
+    assert_close(mapped(a, b), np.stack(alone))
+    for platform in ("cpu", "cuda"):
+        text = mapped.trace(a, b).lower(lowering_platforms=(platform,)).as_text()
+        assert not re.search(r"group_count = ([2-9]|[1-9]\d)", text)

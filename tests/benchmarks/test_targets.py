@@ -1,0 +1,83 @@
+"""Compiled for devices that are not here, members keep convolutions of their own."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks.compiled import Facts, count
+
+_PROGRAM = """
+import dataclasses, json, sys
+from adjax.config.layout import check
+from adjax.errors import UserError
+from benchmarks import targets
+from configs import mnist
+argument, target, members, axis = sys.argv[1:]
+try:
+    found = targets.facts(check(mnist.get_config(argument)), target, int(members), axis)
+    print(json.dumps([dataclasses.asdict(facts) for facts in found]))
+except UserError as error:
+    print(json.dumps(str(error)))
+"""
+
+
+@pytest.fixture(params=["h100", "v5e"])
+def counted(request):
+    """The function `(argument, members, axis) -> facts of each stage`, for a target."""
+
+    def counted(argument, members, axis):
+        arguments = [argument, request.param, str(members), axis]
+        command = [sys.executable, "-W", "ignore", "-c", _PROGRAM, *arguments]
+        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        found = json.loads(output.splitlines()[-1])
+        if isinstance(found, str):
+            pytest.skip(found)
+        return [Facts(**facts) for facts in found]
+
+    return counted
+
+
+@pytest.mark.slow  # about a minute a program
+@pytest.mark.parametrize("argument", ["ae", "oe_sdn_fast", "deep_svdd", "ganomaly"])
+def test_no_convolution_is_grouped(counted, argument):
+    alone, together = (counted(argument, members, "vmap") for members in (1, 8))
+    for one, all_of_them in zip(alone, together, strict=True):
+        assert one.convolutions
+        assert one.grouped == all_of_them.grouped == 0
+
+
+@pytest.mark.slow
+def test_members_in_a_loop_share_memory_and_widened_ones_share_kernels(counted):
+    (one,), (together,), (looped,) = (
+        counted("ae", members, axis) for members, axis in ((1, "map"), (8, "vmap"), (8, "map"))
+    )
+    assert looped.convolutions == one.convolutions
+    assert looped.temporary < 8 * one.temporary
+    assert together.kernels < 4 * one.kernels
+
+
+def test_groups_and_kernels_are_counted():
+    text = """HloModule m
+
+%fused_computation (p: f32[]) -> f32[] {
+  %p = f32[] parameter(0)
+  %a = f32[] copy(%p)
+}
+
+ENTRY %main (x: f32[]) -> f32[] {
+  %a = f32[] convolution(%x, %w), feature_group_count=4
+  %b = f32[] custom-call(%x), custom_call_target="__cudnn$convForward", feature_group_count=1
+  %c = f32[] fusion(%b), kind=kLoop, calls=%fused_computation
+}
+"""
+
+    class Compiled:
+        def as_text(self):
+            return text
+
+        def memory_analysis(self):
+            return type("Memory", (), {"temp_size_in_bytes": 7})
+
+    assert count("s", Compiled()) == Facts("s", 2, 1, 3, 7)
