@@ -10,7 +10,7 @@ import sys
 from absl import app, flags
 from ml_collections import config_flags
 
-from adjax import cli
+from adjax import cli, paths
 from adjax.errors import DivergedError, UserError, disk_full
 
 FLAGS = flags.FLAGS
@@ -79,17 +79,19 @@ def compare() -> int:
 def main(argv: list[str]) -> int:
     """Run the verb; returns the exit code."""
     app.define_help_flags()
+    sys.stdout.reconfigure(errors="backslashreplace")  # names of files may be no text
     try:
         if text := cli.config_help(argv):
             print(text)
             return 0
         parse_flags(argv)
+        cli.check_flags(FLAGS)
         return compare() if is_comparison() else cli.run(FLAGS)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {paths.shown(str(error))}", file=sys.stderr)
         return 2
     except DivergedError as error:
-        print(f"training stopped: {error}", file=sys.stderr)
+        print(f"training stopped: {paths.shown(str(error))}", file=sys.stderr)
         return 3
     except KeyboardInterrupt:
         print("interrupted; the same command continues from the last checkpoint", file=sys.stderr)

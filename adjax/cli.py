@@ -1,14 +1,16 @@
 """The verbs behind `launch.py`; each imports what it needs, so that a wrong flag fails at once."""
 
+import itertools
 import os
 import re
 import runpy
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
+from adjax import paths
 from adjax.errors import UserError
 
 
@@ -26,9 +28,23 @@ def explain_flag_error(error: Exception, argv: list[str]) -> str:
     first, last = text.splitlines()[0], text.splitlines()[-1]
     if "Traceback" in text:  # raised by get_config
         return f"{first.partition(': ')[0].removeprefix('flag ')}: {last.partition(': ')[2]}"
-    if first.startswith("Unknown command line flag 'config."):
-        return f"{first}: give --config=FILE too"
-    return first.removeprefix("flag ")
+    if unknown := re.match(r"Unknown command line flag '(config\.[\w.]+)'", first):
+        mode = next((a.partition("=")[2] for a in argv if re.match(r"--?mode=", a)), "train")
+        if mode in MODES and "config" not in FLAGS_OF[mode]:
+            return _not_read(mode, unknown[1])
+        return f"--{unknown[1]} changes a config: give --config=FILE too"
+    flag, _, reason = first.removeprefix("flag ").partition(": ")
+    advice = next((words for start, words in _OF_TYPES.items() if start in reason), reason)
+    return f"{flag}: {advice}" if reason else flag
+
+
+# What the libraries of flags say of a value of another type, and what we do.
+_OF_TYPES = {
+    "invalid literal for int()": "give a whole number",
+    "could not convert string to float": "give a number",
+    "Non-boolean argument to boolean flag": "give true or false",
+    "as a ConfigDict": "it is a section, give one of its keys: --config.SECTION.KEY=VALUE",
+}
 
 
 def config_help(argv: list[str]) -> str:
@@ -50,6 +66,58 @@ def config_help(argv: list[str]) -> str:
     return f"{module['__doc__']}\n{arguments.help()}"
 
 
+_PATHS = ("workdir", "images", "output", "source", "data_dir")
+_PROCESSES = ("distributed", "coordinator", "num_processes", "process_id")
+_ONLY_WITH = {
+    "ray_address": "--engine=ray",
+    "cpus_per_task": "--engine=ray",
+    "num_processes": "--coordinator",
+    "process_id": "--coordinator",
+}
+
+MODES: dict[str, Callable[[Any], int | None]] = {}
+FLAGS_OF: dict[str, tuple[str, ...]] = {}  # of a mode, those that it reads beside --mode
+
+
+def _reads(*flags: str):
+    """Make a function the verb of the mode of its name, and declare the flags that it reads."""
+
+    def declare(verb):
+        MODES[verb.__name__], FLAGS_OF[verb.__name__] = verb, flags
+        return verb
+
+    return declare
+
+
+def check_flags(flags) -> None:
+    """Raise `UserError` for flags that would be ignored, and for paths that can be none."""
+    given = [
+        name for name in dict.fromkeys(itertools.chain(*FLAGS_OF.values())) if flags[name].present
+    ]
+    for name in given:
+        # Several processes are refused with more to say, see `_join`.
+        if name not in FLAGS_OF[flags.mode] and name not in ("distributed", "coordinator"):
+            raise UserError(_not_read(flags.mode, name))
+    met = {"--engine=ray": flags.engine == "ray", "--coordinator": bool(flags.coordinator)}
+    for name in given:
+        if name in _ONLY_WITH and not met[_ONLY_WITH[name]]:
+            raise UserError(f"--{name} goes with {_ONLY_WITH[name]}: give both or neither")
+        if name in _PATHS and flags[name].value:
+            if flags[name].present > 1:
+                raise UserError(f"--{name} is given {flags[name].present} times: give it once")
+            several = flags.mode == "report" and name == "workdir"
+            for path in paths.split(flags.workdir) if several else [flags[name].value]:
+                paths.check(f"--{name}", path)
+
+
+def _not_read(mode: str, name: str) -> str:
+    """Return what to do about a flag, or a key of the config, that a mode does not read."""
+    if name.startswith("config") and "workdir" in FLAGS_OF[mode]:
+        return f"--mode={mode} takes the config from --workdir: leave --{name} out"
+    modes = [other for other in MODES if name.partition(".")[0] in FLAGS_OF[other]]
+    return f"--mode={mode} does not read --{name}, which is for {', '.join(modes)}: leave it out"
+
+
 def run(flags) -> int:
     """Run the verb of --mode, with other processes if the flags say so; return the exit code."""
     if flags.distributed or flags.coordinator:
@@ -66,6 +134,7 @@ def leave(code: int) -> NoReturn:
     sys.exit(code)
 
 
+@_reads("config", "workdir", *_PROCESSES)
 def train(flags) -> int:
     """Train, evaluate and report one run."""
     config, directory = _config(flags), _workdir(flags)
@@ -80,10 +149,10 @@ def train(flags) -> int:
     return _show(directory)
 
 
+@_reads("workdir", *_PROCESSES)
 def evaluate(flags) -> int:
     """Evaluate and report the trained run in --workdir again."""
     directory = _workdir(flags)
-    _refuse_config(flags)
     _quiet()
     from adjax import experiment, workdir
 
@@ -93,6 +162,10 @@ def evaluate(flags) -> int:
     return _show(directory)
 
 
+@_reads(
+    *("config", "workdir", "dry_run", "shard", "max_population"),
+    *("engine", "ray_address", "cpus_per_task"),
+)
 def sweep(flags) -> int:
     """Run the sweep that the config file declares, or with --dry_run print what it would take."""
     config, directory = _config(flags), _workdir(flags)
@@ -136,15 +209,16 @@ def _engine(flags):
     return InlineEngine(flags.max_population)
 
 
+@_reads("workdir", "output")
 def report(flags) -> None:
     """Report the runs below --workdir again, or with --output write a results page or a record.
 
-    A record, `--output=FILE.jsonl`, keeps what the tables of a sweep need in one file, and can be
+    Several folders are given with commas between them, see `paths.split`. A record,
+    `--output=FILE.jsonl`, keeps what the tables of a sweep need in one file, and can be
     given for --workdir as its folder can.
     """
-    directories = list(map(Path, str(_workdir(flags)).split(",")))
-    if flags.config is not None:
-        raise UserError("--mode=report takes the configs from --workdir: leave --config out")
+    _workdir(flags)
+    directories = list(map(Path, paths.split(flags.workdir)))
     from adjax import reports
 
     def read(path):
@@ -169,6 +243,9 @@ def report(flags) -> None:
         print("".join(f"{remark}\n" for remark in reports.remarks(sweep)), end="")
 
 
+@_reads(
+    *("config", "repeats", "output"), *("cases", "precision", "convolution", "sections", "against")
+)
 def benchmark(flags) -> None:
     """Measure the speed of a config's programs."""
     config = _config(flags)
@@ -179,10 +256,10 @@ def benchmark(flags) -> None:
     print(benchmark.run(config, flags.repeats))
 
 
+@_reads("workdir", "output")
 def gallery(flags) -> None:
     """Draw the auxiliary sets or the corruptions of the run in --workdir as a PNG."""
     directory = _workdir(flags)
-    _refuse_config(flags)
     if not flags.output:
         raise UserError("--mode=gallery needs --output, e.g. --output=auxiliary.png")
     _quiet()
@@ -191,10 +268,10 @@ def gallery(flags) -> None:
     print(f"gallery: {write_gallery(directory, flags.output)}")
 
 
+@_reads("workdir", "images", "output", "member")
 def predict(flags) -> int:
     """Score the photographs of a folder with the detector of the run in --workdir."""
     directory = _workdir(flags)
-    _refuse_config(flags)
     if not flags.images:
         raise UserError("--mode=predict needs --images, a folder or a file")
     if not flags.output:
@@ -217,10 +294,10 @@ def predict(flags) -> int:
     return 1 if done.failed else 0
 
 
+@_reads("workdir", "output", "member")
 def export(flags) -> None:
     """Export the detector of the run in --workdir to files that need no adjax."""
     directory = _workdir(flags)
-    _refuse_config(flags)
     if not flags.output:
         raise UserError("--mode=export needs --output, e.g. --output=detector")
     _quiet()
@@ -229,6 +306,7 @@ def export(flags) -> None:
     print(f"detector: {export(directory, flags.output, flags.member)}")
 
 
+@_reads("config")
 def check_data(flags) -> int:
     """Print what the data set of --config holds and what is wrong with it."""
     data = _check(_config(flags)).data
@@ -246,6 +324,7 @@ def check_data(flags) -> int:
     return 1 if report.has_problems else 0
 
 
+@_reads("dataset", "source", "data_dir")
 def prepare_data(flags) -> None:
     """Put a data set into the TFDS data directory."""
     if not flags.dataset:
@@ -255,20 +334,6 @@ def prepare_data(flags) -> None:
 
     path = import_dataset(flags.dataset, flags.source or "", flags.data_dir)
     print(f"{flags.dataset}: ready in {path}")
-
-
-MODES = {
-    "train": train,
-    "evaluate": evaluate,
-    "sweep": sweep,
-    "report": report,
-    "benchmark": benchmark,
-    "gallery": gallery,
-    "predict": predict,
-    "export": export,
-    "check_data": check_data,
-    "prepare_data": prepare_data,
-}
 
 
 def _join(flags) -> None:
@@ -298,11 +363,6 @@ def _check(config):
     from adjax.config.layout import check
 
     return check(config)
-
-
-def _refuse_config(flags) -> None:
-    if flags.config is not None:
-        raise UserError(f"--mode={flags.mode} takes the config from --workdir: leave --config out")
 
 
 def _workdir(flags) -> Path:
@@ -362,13 +422,14 @@ def _show_sweep(sweep) -> None:
 
 def _defaults_of(sweep, commands: list[str]):
     """Return a function from a method's name to its config in the config file of a sweep."""
-    match = re.search(r"--?config[= ](\S+?\.py)\b", " ".join(commands))
-    if not match or not Path(match[1]).is_file():
+    words = [word for command in commands for word in shlex.split(command)]
+    found = re.search(r"^--?config[=\n](.+?\.py)(:|$)", "\n".join(words), re.MULTILINE)
+    if not found or not Path(found[1]).is_file():
         raise UserError(
             f"--workdir={sweep.directory}: its results do not say which config file made them"
-            + (f", or {match[1]} is not here" if match else "")
+            + (f", or {found[1]} is not here" if found else "")
         )
-    get_config = runpy.run_path(match[1])["get_config"]
+    get_config = runpy.run_path(found[1])["get_config"]
     return lambda method: get_config(method).to_dict()
 
 

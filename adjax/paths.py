@@ -69,19 +69,18 @@ def is_pattern(path: str | os.PathLike[str]) -> bool:
     return bool(_PATTERN.search(text)) or any("\udc80" <= c <= "\udcff" for c in text)
 
 
-def split(text: str) -> list[Path]:
+def split(text: str) -> list[str]:
     """Return the paths of a list between commas, which may be in names too.
 
     What exists is one path: of `a,b,c` that is `a,b` and `c` where there is `a,b`. From the left,
     the longest that exists is taken.
     """
-    parts, paths = text.split(","), []
+    parts, found = text.split(","), []
     while parts:
         joined = [",".join(parts[:count]) for count in range(len(parts), 0, -1)]
-        found = next(filter(os.path.lexists, joined), parts[0])
-        parts = parts[1 + found.count(",") :]
-        paths.append(Path(found))
-    return paths
+        found.append(next(filter(os.path.lexists, joined), parts[0]))
+        parts = parts[1 + found[-1].count(",") :]
+    return found
 
 
 def shown(text: str) -> str:

@@ -78,9 +78,7 @@ def _made(name: str, folder: str) -> Iterator[None]:
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
-        raise UserError(
-            f"cannot write dataset {name!r} to {folder!r}: {error.strerror}"
-        ) from error
+        raise UserError(f"cannot write dataset {name!r} to {folder!r}: {error.strerror}") from error
     try:
         yield
     except BaseException:
