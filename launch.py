@@ -88,10 +88,10 @@ def main(argv: list[str]) -> int:
         cli.check_flags(FLAGS)
         return compare() if is_comparison() else cli.run(FLAGS)
     except UserError as error:
-        print(f"error: {paths.shown(str(error))}", file=sys.stderr)
+        print(f"error: {paths.on_one_line(str(error))}", file=sys.stderr)
         return 2
     except DivergedError as error:
-        print(f"training stopped: {paths.shown(str(error))}", file=sys.stderr)
+        print(f"training stopped: {paths.on_one_line(str(error))}", file=sys.stderr)
         return 3
     except KeyboardInterrupt:
         print("interrupted; the same command continues from the last checkpoint", file=sys.stderr)

@@ -170,9 +170,10 @@ def sweep(flags) -> int:
     """Run the sweep that the config file declares, or with --dry_run print what it would take."""
     config, directory = _config(flags), _workdir(flags)
     path, _, argument = _raw_config(flags).partition(":")
-    from adjax.sweeps.expand import expand, with_cache
+    from adjax.sweeps.expand import expand, under_former_names, with_cache
 
-    everything = with_cache(expand(path, argument, config, _overridden(flags)), directory)
+    everything = expand(path, argument, config, _overridden(flags))
+    everything = with_cache(under_former_names(everything, directory), directory)
     for run in everything:
         run.check()
     _quiet()

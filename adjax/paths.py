@@ -9,6 +9,7 @@ are no UTF-8 are refused when the work is done.
 import contextlib
 import os
 import re
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from adjax.errors import UserError
 
 _PLAIN = re.compile(r"[\w/.,=+@~-]*", re.ASCII)  # of these no library makes anything else
 _OPEN_FOLDERS = Path("/proc/self/fd")  # Linux: a folder that this process has opened, by number
+_NO_TEXT = re.compile("[\udc80-\udcff]")  # bytes that are no UTF-8, as Python has them
 _PATTERN = re.compile(r"[*?\[\\]")
 
 
@@ -66,7 +68,7 @@ def check(flag: str, path: str) -> None:
 def is_pattern(path: str | os.PathLike[str]) -> bool:
     """Return whether TensorFlow would not find a file of this path, but files that match it."""
     text = str(Path(path).absolute())
-    return bool(_PATTERN.search(text)) or any("\udc80" <= c <= "\udcff" for c in text)
+    return bool(_PATTERN.search(text) or _NO_TEXT.search(text))
 
 
 def split(text: str) -> list[str]:
@@ -83,15 +85,24 @@ def split(text: str) -> list[str]:
     return found
 
 
-def shown(text: str) -> str:
+def on_one_line(text: str) -> str:
     r"""Return a text on one line: what is no letter, sign or space as its escape, `\n` or `\xff`.
 
     Of names of files, in which there may be line breaks and bytes that are no text.
     """
-    return "".join(c if c.isprintable() or c == "\N{NO-BREAK SPACE}" else _escape(c) for c in text)
+    return "".join(c if c.isprintable() or _is_space(c) else _escape(c) for c in text)
+
+
+def as_text(text: str) -> str:
+    r"""Return a text that can be written: bytes of names that are no text as `\xff`."""
+    return _NO_TEXT.sub(lambda match: _escape(match[0]), text)
+
+
+def _is_space(character: str) -> bool:
+    return unicodedata.category(character) == "Zs"
 
 
 def _escape(character: str) -> str:
-    if "\udc80" <= character <= "\udcff":  # a byte that is no text, as Python has it
-        return f"\\x{ord(character) - 0xDC00:02x}"
+    if _NO_TEXT.match(character):
+        return f"\\x{ord(character) & 0xFF:02x}"
     return character.encode("unicode_escape").decode()
