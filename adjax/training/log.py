@@ -26,7 +26,7 @@ class MetricsLog:
         """Append to the log in `workdir`."""
         self._path = Path(workdir) / "metrics.jsonl"
         self._file = self._path.open("a")
-        self._labels = member_labels
+        self._labels = list(map(paths.on_one_line, member_labels))
         self._open = contextlib.ExitStack()
         folder = self._open.enter_context(paths.plain(workdir))
         self._board = metric_writers.SummaryWriter(str(folder / "tensorboard"))
