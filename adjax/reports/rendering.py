@@ -39,6 +39,7 @@ class Table:
 
 def to_text(table: Table, width: int = 80) -> str:
     """Return the table for a console; groups that do not fit beside the others go below them."""
+    table = _on_lines(table)
     label = max(len(text) for text in (table.corner, *_text_labels(table)))
     blocks, room = [], 0
     for group in _text_groups(table):
@@ -51,6 +52,21 @@ def to_text(table: Table, width: int = 80) -> str:
     parts = [table.caption, *("\n".join(_text_block(table, label, block)) for block in blocks)]
     notes = (textwrap.fill(note, width, subsequent_indent="  ") for note in table.notes)
     return "\n\n".join([*parts, "\n".join(notes)]).rstrip() + "\n"
+
+
+def _on_lines(table: Table) -> Table:
+    """Return a table whose texts are on one line each."""
+
+    def each(texts: Iterable[str]) -> tuple[str, ...]:
+        return tuple(map(on_one_line, texts))
+
+    return Table(
+        *each((table.caption, table.corner)),
+        groups=tuple((on_one_line(heading), each(names)) for heading, names in table.groups),
+        rows=tuple(map(each, table.rows)),
+        means=tuple(map(each, table.means)),
+        notes=each(table.notes),
+    )
 
 
 class _TextGroup(NamedTuple):
@@ -84,8 +100,7 @@ def _is_heading(row: tuple[str, ...]) -> bool:
 def _text_labels(table: Table) -> list[str]:
     """The labels of rows and means, those under headings indented."""
     indent = " " * any(map(_is_heading, table.rows))
-    labels = ((row, on_one_line(row[0])) for row in table.rows + table.means)
-    return [label if _is_heading(row) else indent + label for row, label in labels]
+    return [row[0] if _is_heading(row) else indent + row[0] for row in table.rows + table.means]
 
 
 def _text_block(table: Table, label: int, groups: list[_TextGroup]) -> list[str]:

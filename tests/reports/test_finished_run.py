@@ -32,7 +32,9 @@ def test_a_missing_file_is_named(write_workdir, file):
 def test_a_damaged_file_is_named(write_workdir, file, content):
     workdir = write_workdir()
     (workdir / file).write_bytes(content)
-    with pytest.raises(UserError, match=rf"cannot read .*{file}|{file}(:.*| cannot be read)") as caught:
+    with pytest.raises(
+        UserError, match=rf"cannot read .*{file}|{file}(:.*| cannot be read)"
+    ) as caught:
         read_run(workdir)
     assert "\n" not in str(caught.value)
 
