@@ -1,121 +1,17 @@
 """The verbs behind `launch.py`; each imports what it needs, so that a wrong flag fails at once."""
 
-import itertools
 import os
 import re
 import runpy
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 from adjax import paths
 from adjax.errors import UserError
-
-
-def explain_flag_error(error: Exception, argv: list[str]) -> str:
-    """Return one line that names the flag or key and what to do, whichever library raised."""
-    text = str(error).strip()
-    if isinstance(error, AttributeError):  # a key that the config does not have
-        key = re.search(r"\w+", text)[0]
-        flag = next((a for a in argv if re.match(rf"--?config\.(\w+\.)*{key}\b", a)), key)
-        hint = re.search(r'Did you mean "(\w+)"', text)
-        return f"{flag}: the config has no such key" + (f"; is it {hint[1]!r}?" if hint else "")
-    if isinstance(error, OSError):
-        flag = next((a for a in argv if a.startswith("--config=")), "--config")
-        return f"{flag}: no such config file"
-    first, last = text.splitlines()[0], text.splitlines()[-1]
-    if "Traceback" in text:  # raised by get_config
-        return f"{first.partition(': ')[0].removeprefix('flag ')}: {last.partition(': ')[2]}"
-    if unknown := re.match(r"Unknown command line flag '(config\.[\w.]+)'", first):
-        mode = next((a.partition("=")[2] for a in argv if re.match(r"--?mode=", a)), "train")
-        if mode in MODES and "config" not in FLAGS_OF[mode]:
-            return _not_read(mode, unknown[1])
-        return f"--{unknown[1]} changes a config: give --config=FILE too"
-    flag, _, reason = first.removeprefix("flag ").partition(": ")
-    advice = next((words for start, words in _OF_TYPES.items() if start in reason), reason)
-    return f"{flag}: {advice}" if reason else flag
-
-
-# What the libraries of flags say of a value of another type, and what we do.
-_OF_TYPES = {
-    "invalid literal for int()": "give a whole number",
-    "could not convert string to float": "give a number",
-    "Non-boolean argument to boolean flag": "give true or false",
-    "as a ConfigDict": "it is a section, give one of its keys: --config.SECTION.KEY=VALUE",
-}
-
-
-def config_help(argv: list[str]) -> str:
-    """Return the help of a config file: its description, and the arguments that it accepts.
-
-    Empty unless `argv` asks for help and names a config file that has `ARGUMENTS`.
-    """
-    paths = [a.split("=", 1)[1] for a in argv if re.match(r"--?config=", a)]
-    if not paths or not {"--help", "-help", "-h"} & set(argv):
-        return ""
-    path = paths[0].partition(":")[0]
-    try:
-        module = runpy.run_path(path)
-    except OSError as error:
-        raise UserError(f"--config={path}: no such config file") from error
-    arguments = module.get("ARGUMENTS")
-    if arguments is None:
-        return ""
-    return f"{module['__doc__']}\n{arguments.help()}"
-
-
-_PATHS = ("workdir", "images", "output", "source", "data_dir")
-_PROCESSES = ("distributed", "coordinator", "num_processes", "process_id")
-_ONLY_WITH = {
-    "ray_address": "--engine=ray",
-    "cpus_per_task": "--engine=ray",
-    "num_processes": "--coordinator",
-    "process_id": "--coordinator",
-}
-
-MODES: dict[str, Callable[[Any], int | None]] = {}
-FLAGS_OF: dict[str, tuple[str, ...]] = {}  # of a mode, those that it reads beside --mode
-
-
-def _reads(*flags: str):
-    """Make a function the verb of the mode of its name, and declare the flags that it reads."""
-
-    def declare(verb):
-        MODES[verb.__name__], FLAGS_OF[verb.__name__] = verb, flags
-        return verb
-
-    return declare
-
-
-def check_flags(flags) -> None:
-    """Raise `UserError` for flags that would be ignored, and for paths that can be none."""
-    given = [
-        name for name in dict.fromkeys(itertools.chain(*FLAGS_OF.values())) if flags[name].present
-    ]
-    for name in given:
-        # Several processes are refused with more to say, see `_join`.
-        if name not in FLAGS_OF[flags.mode] and name not in ("distributed", "coordinator"):
-            raise UserError(_not_read(flags.mode, name))
-    met = {"--engine=ray": flags.engine == "ray", "--coordinator": bool(flags.coordinator)}
-    for name in given:
-        if name in _ONLY_WITH and not met[_ONLY_WITH[name]]:
-            raise UserError(f"--{name} goes with {_ONLY_WITH[name]}: give both or neither")
-        if name in _PATHS and flags[name].value:
-            if flags[name].present > 1:
-                raise UserError(f"--{name} is given {flags[name].present} times: give it once")
-            several = flags.mode == "report" and name == "workdir"
-            for path in paths.split(flags.workdir) if several else [flags[name].value]:
-                paths.check(f"--{name}", path)
-
-
-def _not_read(mode: str, name: str) -> str:
-    """Return what to do about a flag, or a key of the config, that a mode does not read."""
-    if name.startswith("config") and "workdir" in FLAGS_OF[mode]:
-        return f"--mode={mode} takes the config from --workdir: leave --{name} out"
-    modes = [other for other in MODES if name.partition(".")[0] in FLAGS_OF[other]]
-    return f"--mode={mode} does not read --{name}, which is for {', '.join(modes)}: leave it out"
+from adjax.flags import MODES, PROCESSES, reads
 
 
 def run(flags) -> int:
@@ -134,7 +30,7 @@ def leave(code: int) -> NoReturn:
     sys.exit(code)
 
 
-@_reads("config", "workdir", *_PROCESSES)
+@reads("config", "workdir", *PROCESSES)
 def train(flags) -> int:
     """Train, evaluate and report one run."""
     config, directory = _config(flags), _workdir(flags)
@@ -149,7 +45,7 @@ def train(flags) -> int:
     return _show(directory)
 
 
-@_reads("workdir", *_PROCESSES)
+@reads("workdir", *PROCESSES)
 def evaluate(flags) -> int:
     """Evaluate and report the trained run in --workdir again."""
     directory = _workdir(flags)
@@ -162,7 +58,7 @@ def evaluate(flags) -> int:
     return _show(directory)
 
 
-@_reads(
+@reads(
     *("config", "workdir", "dry_run", "shard", "max_population"),
     *("engine", "ray_address", "cpus_per_task"),
 )
@@ -210,7 +106,7 @@ def _engine(flags):
     return InlineEngine(flags.max_population)
 
 
-@_reads("workdir", "output")
+@reads("workdir", "output")
 def report(flags) -> None:
     """Report the runs below --workdir again, or with --output write a results page or a record.
 
@@ -244,7 +140,7 @@ def report(flags) -> None:
         print("".join(f"{remark}\n" for remark in reports.remarks(sweep)), end="")
 
 
-@_reads(
+@reads(
     *("config", "repeats", "output"), *("cases", "precision", "convolution", "sections", "against")
 )
 def benchmark(flags) -> None:
@@ -257,7 +153,7 @@ def benchmark(flags) -> None:
     print(benchmark.run(config, flags.repeats))
 
 
-@_reads("workdir", "output")
+@reads("workdir", "output")
 def gallery(flags) -> None:
     """Draw the auxiliary sets or the corruptions of the run in --workdir as a PNG."""
     directory = _workdir(flags)
@@ -269,7 +165,7 @@ def gallery(flags) -> None:
     print(f"gallery: {write_gallery(directory, flags.output)}")
 
 
-@_reads("workdir", "images", "output", "member")
+@reads("workdir", "images", "output", "member")
 def predict(flags) -> int:
     """Score the photographs of a folder with the detector of the run in --workdir."""
     directory = _workdir(flags)
@@ -295,7 +191,7 @@ def predict(flags) -> int:
     return 1 if done.failed else 0
 
 
-@_reads("workdir", "output", "member")
+@reads("workdir", "output", "member")
 def export(flags) -> None:
     """Export the detector of the run in --workdir to files that need no adjax."""
     directory = _workdir(flags)
@@ -307,7 +203,7 @@ def export(flags) -> None:
     print(f"detector: {export(directory, flags.output, flags.member)}")
 
 
-@_reads("config")
+@reads("config")
 def check_data(flags) -> int:
     """Print what the data set of --config holds and what is wrong with it."""
     data = _check(_config(flags)).data
@@ -325,7 +221,7 @@ def check_data(flags) -> int:
     return 1 if report.has_problems else 0
 
 
-@_reads("dataset", "source", "data_dir")
+@reads("dataset", "source", "data_dir")
 def prepare_data(flags) -> None:
     """Put a data set into the TFDS data directory."""
     if not flags.dataset:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from adjax import cli
+from adjax import cli, flags
 from adjax.errors import UserError
 
 CONFIG = "--config=configs/mnist.py:ae,smoke"
@@ -207,9 +207,9 @@ def flags_of_launch():
 
 
 def test_every_flag_is_read_by_a_mode():
-    read = {name for names in cli.FLAGS_OF.values() for name in names}
+    read = {name for names in flags.FLAGS_OF.values() for name in names}
     assert flags_of_launch() - {"mode"} == read
-    assert cli.FLAGS_OF.keys() == cli.MODES.keys()
+    assert flags.FLAGS_OF.keys() == cli.MODES.keys()
 
 
 def given(mode, *names, **values):
@@ -230,13 +230,13 @@ def test_flags_of_other_modes_are_refused(mode):
     for name in sorted(flags_of_launch() - alone - {"mode"}):
         engine = {"engine": "ray"} if name in ("ray_address", "cpus_per_task") else {}
         others = {"coordinator": "a:1"} if name in ("num_processes", "process_id") else {}
-        flags = given(mode, name, *others, **others)
-        flags.engine = engine.get("engine", "inline")
-        if name in cli.FLAGS_OF[mode]:
-            cli.check_flags(flags)
+        given_flags = given(mode, name, *others, **others)
+        given_flags.engine = engine.get("engine", "inline")
+        if name in flags.FLAGS_OF[mode]:
+            flags.check_flags(given_flags)
             continue
         with pytest.raises(UserError, match=rf"--mode={mode} .*--?{name}\b.*leave .*out|--workdir"):
-            cli.check_flags(flags)
+            flags.check_flags(given_flags)
 
 
 def test_command_alone_says_the_same(repository):

@@ -57,14 +57,14 @@ def import_dataset(name: str, source: str, data_dir: str) -> str:
         if name == "cifar10" and content.class_names is None:  # TFDS downloads the names too
             content = content._replace(class_names=CIFAR10_CLASSES)
     with _made(name, data_dir), paths.plain(data_dir) as folder:
-        prepared = find_prepared(name, folder)
+        prepared = find_prepared(name, data_dir, folder)
         if prepared is not None:
             where = _below(data_dir, folder, prepared)
             raise UserError(
                 f"dataset {name!r} is already prepared: delete {where} to import it again"
             )
         known = _known_builder(name, folder)
-        if content:
+        if content is not None:
             builder = _store(name, known, content, source, folder)
         else:
             builder = _download(name, known)

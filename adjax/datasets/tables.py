@@ -48,7 +48,7 @@ def load_table(name: str, split: str, data_dir: str) -> Table:
     if not os.path.isdir(data_dir):
         raise missing
     with paths.plain(data_dir) as folder:
-        builder = find_prepared(name, folder)
+        builder = find_prepared(name, data_dir, folder)
         if builder is None:
             raise missing
         check_image_classification(name, builder.info.features)
@@ -84,17 +84,24 @@ def _check_split(name: str, split: str, known: Mapping[str, tfds.core.SplitInfo]
         raise UserError(f"{problem} holds no image, there are {sizes}: choose a larger part")
 
 
-def find_prepared(name: str, data_dir: str | os.PathLike[str]) -> tfds.core.DatasetBuilder | None:
+def find_prepared(
+    name: str, data_dir: str | os.PathLike[str], folder: str | os.PathLike[str] = ""
+) -> tfds.core.DatasetBuilder | None:
     """Return a builder for the set's files under `data_dir`, or None if there are none.
 
     Works for names that TFDS does not know, and by files alone: no generation code, no network.
+
+    Args:
+      name: of the set.
+      data_dir: the TFDS data directory, as errors call it.
+      folder: the path to read it by, see `paths.plain`; empty: its own.
 
     Raises:
       UserError: if the name is malformed or the set's metadata are damaged.
 
     """
     try:
-        return read_only_builder.builder_from_files(name, data_dir=os.fspath(data_dir))
+        return read_only_builder.builder_from_files(name, data_dir=os.fspath(folder or data_dir))
     except tfds.core.DatasetNotFoundError:
         return None
     except Exception as error:  # ValueError for a name, many for metadata

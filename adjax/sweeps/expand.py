@@ -92,7 +92,8 @@ def expand(
                     f"--config.{key}={wanted}: run {name!r} of the sweep is the one with "
                     f"{values[key]!r}; leave the flag out, or choose by the argument after {path}:"
                 )
-        runs[name] = PlannedRun(str(name), copy, getattr(name, "former", ""))
+        former = getattr(name, "former", "")
+        runs[name] = PlannedRun(str(name), copy, former if _is_folder(former) else "")
 
     try:
         module.sweep(add, argument)
