@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import string
 import sys
@@ -17,13 +18,21 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from adjax import cli, experiment, paths, reports
+from adjax.config.layout import check
+from adjax.datasets.check import check_data, format_report
+from adjax.datasets.layouts import read_index
 from adjax.datasets.prepare import import_dataset
 from adjax.datasets.tables import load_table
+from adjax.datasets.tasks import create_task
 from adjax.detect.export import export
 from adjax.detect.predict import predict
 from adjax.errors import UserError
 from adjax.gallery import write_gallery
 from adjax.run import check_run
+from adjax.sweeps import plan, store
+from adjax.sweeps.expand import expand, with_cache
+from adjax.sweeps.inline import InlineEngine
+from adjax.sweeps.work import is_finished
 from adjax.training import MetricsLog
 from adjax.training.checkpoints import Checkpoints
 from configs import folder as own_folder
@@ -166,6 +175,55 @@ def test_run_is_reported(odd, tmp_path):
         reports.write_results(output, [one], defaults)
     page = output.read_text(encoding="utf-8")
     assert page.count("<!-- results: ") == page.count("<!-- end of results: ") == 1
+
+
+SWEEP = """
+from adjax import grid
+
+def sweep(add, category):
+    categories, seeds = grid.axis("data.normal_class", (category,)), grid.axis("seed", (0, 1))
+    for values in grid.product(categories, seeds):
+        add(grid.name(values), values)
+"""
+
+
+def test_sweep_of_odd_categories_is_done_once(odd, tmp_path):
+    config, *_ = odd
+    folder = tmp_path / ODD
+    folder.mkdir()
+    (folder / "config.py").write_text(SWEEP)
+    own = own_folder.get_config("isolation_forest,smoke")
+    own.data.update(dir=config.data.dir, size=32, channels=1)
+    own.mesh.update(member=1, data=1)
+    runs = with_cache(expand(str(folder / "config.py"), ODD, own), folder)
+    with store.driving(folder):
+        tasks = plan.make_plan(runs, folder, plan.Resources(memory=1 << 33))
+        InlineEngine().run(tasks, folder, "the command")
+    assert len(reports.read_sweep(folder).runs) == 2
+    for run in runs:
+        assert run.name == paths.on_one_line(run.name) == shlex.quote(run.name)
+        assert is_finished(run, folder)
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("results.json")}
+    InlineEngine().run(tasks, folder, "the command")
+    assert before == {path: path.stat().st_mtime_ns for path in folder.rglob("results.json")}
+    assert reports.write_sweep_report(reports.read_sweep(folder)).is_file()
+
+
+def test_check_of_the_data_has_a_line_for_each_fact(odd):
+    config, *_ = odd
+    text = format_report(check_data(create_task(check(config).data).index()))
+    shown = paths.on_one_line(ODD)
+    assert any(line.startswith(f"test   {shown}  ") for line in text.splitlines())
+    assert "\udcff" not in text
+
+
+def test_categories_that_differ_in_case_are_told_apart(tmp_path):
+    for name, count in (("Part", 3), ("part", 4)):
+        write_photographs(tmp_path / name / "train" / "good", count)
+    for asked, count in (("Part", 3), ("part", 4), ("PART", 3)):
+        assert len(read_index("folder", str(tmp_path), asked).items) == count
+    with pytest.raises(UserError, match="does not exist"):
+        read_index("folder", str(tmp_path / ("x" * 256)), "part")
 
 
 def test_report_finds_folders_with_commas(odd, capsys):
