@@ -10,8 +10,9 @@ import sys
 from absl import app, flags
 from ml_collections import config_flags
 
-from adjax import cli
+from adjax import cli, paths
 from adjax.errors import DivergedError, UserError, disk_full
+from adjax.flags import check_flags, config_help, explain_flag_error
 
 FLAGS = flags.FLAGS
 config_flags.DEFINE_config_file("config", None, "configs/FILE.py:ARGUMENT", lock_config=True)
@@ -50,7 +51,7 @@ def parse_flags(argv: list[str]) -> None:
         if FLAGS.config is not None:
             FLAGS.config.lock()  # a file that could not be loaded raises only when it is used
     except Exception as error:  # absl and ml_collections raise many types
-        raise UserError(cli.explain_flag_error(error, argv)) from error
+        raise UserError(explain_flag_error(error, argv)) from error
     if rest:
         raise UserError(f"unexpected argument {rest[0]!r}: flags are written --NAME=VALUE")
 
@@ -79,17 +80,19 @@ def compare() -> int:
 def main(argv: list[str]) -> int:
     """Run the verb; returns the exit code."""
     app.define_help_flags()
+    sys.stdout.reconfigure(errors="backslashreplace")  # names of files may be no text
     try:
-        if text := cli.config_help(argv):
+        if text := config_help(argv):
             print(text)
             return 0
         parse_flags(argv)
+        check_flags(FLAGS)
         return compare() if is_comparison() else cli.run(FLAGS)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {paths.on_one_line(str(error))}", file=sys.stderr)
         return 2
     except DivergedError as error:
-        print(f"training stopped: {error}", file=sys.stderr)
+        print(f"training stopped: {paths.on_one_line(str(error))}", file=sys.stderr)
         return 3
     except KeyboardInterrupt:
         print("interrupted; the same command continues from the last checkpoint", file=sys.stderr)

@@ -1,5 +1,6 @@
 """Versions, hardware and date of a run or a measurement."""
 
+import contextlib
 import datetime
 import importlib.metadata
 import os
@@ -11,28 +12,49 @@ from pathlib import Path
 import adjax
 
 LIBRARIES = ("jax", "jaxlib", "flax", "optax")
+# The packages that a library may come in, where they are not called like it.
+_PACKAGES = {
+    "tensorflow": (
+        *("tensorflow-cpu", "tensorflow", "tensorflow-rocm", "tensorflow-macos"),
+        *("tf-nightly-cpu", "tf-nightly"),
+    )
+}
 
 
 def circumstances(
     execution=None,
-    others: Iterable[str] = ("orbax-checkpoint", "numpy", "tensorflow-cpu"),
+    others: Iterable[str] = ("orbax-checkpoint", "numpy", "tensorflow"),
 ) -> dict:
     """Return `versions`, `hardware` and `date` (UTC, ISO 8601).
 
     Args:
       execution: a run's devices, which make `hardware` a dict; None: one line on this machine.
-      others: further packages to list besides adjax, Python and `LIBRARIES`.
+      others: further libraries to list besides adjax, Python and `LIBRARIES`, see `versions`.
 
     """
     return {
         "versions": {
             "adjax": adjax.__version__,
             "python": platform.python_version(),
-            **{name: importlib.metadata.version(name) for name in (*LIBRARIES, *others)},
+            **versions((*LIBRARIES, *others)),
         },
         "hardware": machine() if execution is None else _devices(execution.mesh),
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
+
+
+def versions(libraries: Iterable[str]) -> dict[str, str]:
+    """Return the version of each library that is installed, by the package that it came in.
+
+    One library may come in any of several packages: TensorFlow in `tensorflow-cpu` and others.
+    """
+    found = {}
+    for library in libraries:
+        for package in _PACKAGES.get(library, (library,)):
+            with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+                found[package] = importlib.metadata.version(package)
+                break
+    return found
 
 
 def _devices(mesh) -> dict:

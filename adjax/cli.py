@@ -9,45 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
+from adjax import paths
 from adjax.errors import UserError
-
-
-def explain_flag_error(error: Exception, argv: list[str]) -> str:
-    """Return one line that names the flag or key and what to do, whichever library raised."""
-    text = str(error).strip()
-    if isinstance(error, AttributeError):  # a key that the config does not have
-        key = re.search(r"\w+", text)[0]
-        flag = next((a for a in argv if re.match(rf"--?config\.(\w+\.)*{key}\b", a)), key)
-        hint = re.search(r'Did you mean "(\w+)"', text)
-        return f"{flag}: the config has no such key" + (f"; is it {hint[1]!r}?" if hint else "")
-    if isinstance(error, OSError):
-        flag = next((a for a in argv if a.startswith("--config=")), "--config")
-        return f"{flag}: no such config file"
-    first, last = text.splitlines()[0], text.splitlines()[-1]
-    if "Traceback" in text:  # raised by get_config
-        return f"{first.partition(': ')[0].removeprefix('flag ')}: {last.partition(': ')[2]}"
-    if first.startswith("Unknown command line flag 'config."):
-        return f"{first}: give --config=FILE too"
-    return first.removeprefix("flag ")
-
-
-def config_help(argv: list[str]) -> str:
-    """Return the help of a config file: its description, and the arguments that it accepts.
-
-    Empty unless `argv` asks for help and names a config file that has `ARGUMENTS`.
-    """
-    paths = [a.split("=", 1)[1] for a in argv if re.match(r"--?config=", a)]
-    if not paths or not {"--help", "-help", "-h"} & set(argv):
-        return ""
-    path = paths[0].partition(":")[0]
-    try:
-        module = runpy.run_path(path)
-    except OSError as error:
-        raise UserError(f"--config={path}: no such config file") from error
-    arguments = module.get("ARGUMENTS")
-    if arguments is None:
-        return ""
-    return f"{module['__doc__']}\n{arguments.help()}"
+from adjax.flags import MODES, PROCESSES, reads
 
 
 def run(flags) -> int:
@@ -66,6 +30,7 @@ def leave(code: int) -> NoReturn:
     sys.exit(code)
 
 
+@reads("config", "workdir", *PROCESSES)
 def train(flags) -> int:
     """Train, evaluate and report one run."""
     config, directory = _config(flags), _workdir(flags)
@@ -80,10 +45,10 @@ def train(flags) -> int:
     return _show(directory)
 
 
+@reads("workdir", *PROCESSES)
 def evaluate(flags) -> int:
     """Evaluate and report the trained run in --workdir again."""
     directory = _workdir(flags)
-    _refuse_config(flags)
     _quiet()
     from adjax import experiment, workdir
 
@@ -93,13 +58,18 @@ def evaluate(flags) -> int:
     return _show(directory)
 
 
+@reads(
+    *("config", "workdir", "dry_run", "shard", "max_population"),
+    *("engine", "ray_address", "cpus_per_task"),
+)
 def sweep(flags) -> int:
     """Run the sweep that the config file declares, or with --dry_run print what it would take."""
     config, directory = _config(flags), _workdir(flags)
     path, _, argument = _raw_config(flags).partition(":")
-    from adjax.sweeps.expand import expand, with_cache
+    from adjax.sweeps.expand import expand, under_former_names, with_cache
 
-    everything = with_cache(expand(path, argument, config, _overridden(flags)), directory)
+    everything = expand(path, argument, config, _overridden(flags))
+    everything = with_cache(under_former_names(everything, directory), directory)
     for run in everything:
         run.check()
     _quiet()
@@ -136,15 +106,16 @@ def _engine(flags):
     return InlineEngine(flags.max_population)
 
 
+@reads("workdir", "output")
 def report(flags) -> None:
     """Report the runs below --workdir again, or with --output write a results page or a record.
 
-    A record, `--output=FILE.jsonl`, keeps what the tables of a sweep need in one file, and can be
+    Several folders are given with commas between them, see `paths.split`. A record,
+    `--output=FILE.jsonl`, keeps what the tables of a sweep need in one file, and can be
     given for --workdir as its folder can.
     """
-    directories = list(map(Path, str(_workdir(flags)).split(",")))
-    if flags.config is not None:
-        raise UserError("--mode=report takes the configs from --workdir: leave --config out")
+    _workdir(flags)
+    directories = list(map(Path, paths.split(flags.workdir)))
     from adjax import reports
 
     def read(path):
@@ -169,6 +140,9 @@ def report(flags) -> None:
         print("".join(f"{remark}\n" for remark in reports.remarks(sweep)), end="")
 
 
+@reads(
+    *("config", "repeats", "output"), *("cases", "precision", "convolution", "sections", "against")
+)
 def benchmark(flags) -> None:
     """Measure the speed of a config's programs."""
     config = _config(flags)
@@ -179,10 +153,10 @@ def benchmark(flags) -> None:
     print(benchmark.run(config, flags.repeats))
 
 
+@reads("workdir", "output")
 def gallery(flags) -> None:
     """Draw the auxiliary sets or the corruptions of the run in --workdir as a PNG."""
     directory = _workdir(flags)
-    _refuse_config(flags)
     if not flags.output:
         raise UserError("--mode=gallery needs --output, e.g. --output=auxiliary.png")
     _quiet()
@@ -191,10 +165,10 @@ def gallery(flags) -> None:
     print(f"gallery: {write_gallery(directory, flags.output)}")
 
 
+@reads("workdir", "images", "output", "member")
 def predict(flags) -> int:
     """Score the photographs of a folder with the detector of the run in --workdir."""
     directory = _workdir(flags)
-    _refuse_config(flags)
     if not flags.images:
         raise UserError("--mode=predict needs --images, a folder or a file")
     if not flags.output:
@@ -217,10 +191,10 @@ def predict(flags) -> int:
     return 1 if done.failed else 0
 
 
+@reads("workdir", "output", "member")
 def export(flags) -> None:
     """Export the detector of the run in --workdir to files that need no adjax."""
     directory = _workdir(flags)
-    _refuse_config(flags)
     if not flags.output:
         raise UserError("--mode=export needs --output, e.g. --output=detector")
     _quiet()
@@ -229,6 +203,7 @@ def export(flags) -> None:
     print(f"detector: {export(directory, flags.output, flags.member)}")
 
 
+@reads("config")
 def check_data(flags) -> int:
     """Print what the data set of --config holds and what is wrong with it."""
     data = _check(_config(flags)).data
@@ -246,6 +221,7 @@ def check_data(flags) -> int:
     return 1 if report.has_problems else 0
 
 
+@reads("dataset", "source", "data_dir")
 def prepare_data(flags) -> None:
     """Put a data set into the TFDS data directory."""
     if not flags.dataset:
@@ -255,20 +231,6 @@ def prepare_data(flags) -> None:
 
     path = import_dataset(flags.dataset, flags.source or "", flags.data_dir)
     print(f"{flags.dataset}: ready in {path}")
-
-
-MODES = {
-    "train": train,
-    "evaluate": evaluate,
-    "sweep": sweep,
-    "report": report,
-    "benchmark": benchmark,
-    "gallery": gallery,
-    "predict": predict,
-    "export": export,
-    "check_data": check_data,
-    "prepare_data": prepare_data,
-}
 
 
 def _join(flags) -> None:
@@ -298,11 +260,6 @@ def _check(config):
     from adjax.config.layout import check
 
     return check(config)
-
-
-def _refuse_config(flags) -> None:
-    if flags.config is not None:
-        raise UserError(f"--mode={flags.mode} takes the config from --workdir: leave --config out")
 
 
 def _workdir(flags) -> Path:
@@ -362,13 +319,14 @@ def _show_sweep(sweep) -> None:
 
 def _defaults_of(sweep, commands: list[str]):
     """Return a function from a method's name to its config in the config file of a sweep."""
-    match = re.search(r"--?config[= ](\S+?\.py)\b", " ".join(commands))
-    if not match or not Path(match[1]).is_file():
+    words = [word for command in commands for word in shlex.split(command)]
+    found = re.search(r"^--?config[=\n](.+?\.py)(:|$)", "\n".join(words), re.MULTILINE)
+    if not found or not Path(found[1]).is_file():
         raise UserError(
             f"--workdir={sweep.directory}: its results do not say which config file made them"
-            + (f", or {match[1]} is not here" if match else "")
+            + (f", or {found[1]} is not here" if found else "")
         )
-    get_config = runpy.run_path(match[1])["get_config"]
+    get_config = runpy.run_path(found[1])["get_config"]
     return lambda method: get_config(method).to_dict()
 
 

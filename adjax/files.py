@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from adjax import hosts
+from adjax.errors import UserError
 
 
 def write_json(path: Path, value) -> None:
@@ -32,6 +33,35 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
             np.savez_compressed(file, **arrays)
 
     _replace(path, write)
+
+
+def read_records(path: Path, *, killed: bool = False) -> list[dict]:
+    """Read a log of JSON lines, each with a stage and a step.
+
+    Args:
+      path: of the log.
+      killed: whether its writer may have been killed, which leaves part of a line at the end.
+
+    Raises:
+      UserError: that names the first line that is no record.
+
+    """
+    *lines, rest = path.read_bytes().split(b"\n")
+    if rest and not killed:
+        lines.append(rest)
+    records = []
+    for number, line in enumerate(lines, 1):
+        try:
+            record = json.loads(line)
+            if not {"stage", "step"} <= dict(record).keys():
+                raise ValueError("it has no stage and step")
+        except (ValueError, TypeError, RecursionError) as error:
+            raise UserError(
+                f"{path}: line {number} is damaged ({error}): delete that line, all others stay "
+                "as they are, and repeat the command"
+            ) from error
+        records.append(record)
+    return records
 
 
 def write_folder(path: Path, write: Callable[[Path], None]) -> None:

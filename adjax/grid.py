@@ -10,7 +10,9 @@
 A point is a dict of dotted config keys; an axis is a list of points.
 """
 
+import hashlib
 import itertools
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -42,9 +44,66 @@ def zipped(*axes: Iterable[Point]) -> list[Point]:
     return [_merged(points) for points in zip(*axes, strict=True)]
 
 
-def name(point: Point) -> str:
-    """Return a name for the run at a point: `normal_class=3,loss_weight=0.5`."""
-    return ",".join(f"{key.rpartition('.')[2]}={value}" for key, value in point.items())
+class Name(str):
+    """Name of a run.
+
+    Attributes:
+      former: what earlier versions called it, so that the folder they made is found.
+
+    """
+
+    former: str = ""
+
+
+def name(point: Point) -> Name:
+    """Return a name for the run at a point: `normal_class=3,loss_weight=0.5`, `widths=32+64`.
+
+    It needs no quotes in a shell and no escapes in an address. Values with other characters get
+    dashes for them and a digest that tells them apart.
+    """
+    keys = [key.rpartition(".")[2] for key in point]
+    values = list(zip(keys, point.values(), strict=True))
+    made = ",".join(_safe(f"{key}={_joined(value)}") for key, value in values)
+    return _named(made, ",".join(f"{key}={value}" for key, value in values))
+
+
+def folders(*parts: str) -> Name:
+    """Return a name for a run in folders within each other, as safe as `name`: `aesc/bottle/seed0`.
+
+    Empty parts are left out.
+    """
+    parts = [part for part in parts if part]
+    return _named("/".join(map(_safe, parts)), "/".join(parts))
+
+
+_SAFE = re.compile(r"\w[\w.,=+@-]*(/\w[\w.,=+@-]*)*", re.ASCII)
+_LONGEST = 255  # bytes, of the name of a folder
+
+
+def _named(made: str, former: str) -> Name:
+    name = Name(made if len(made) <= _LONGEST else _with_digest(made))
+    name.former = former
+    return name
+
+
+def _joined(value: Any) -> str:
+    """Return a value as a text, of a list of plain ones `32+64`."""
+    if isinstance(value, tuple | list) and value:
+        texts = list(map(str, value))
+        if not any("+" in text for text in texts):
+            return "+".join(texts)
+    return str(value)
+
+
+def _safe(text: str) -> str:
+    return text if _SAFE.fullmatch(text) else _with_digest(text)
+
+
+def _with_digest(text: str) -> str:
+    """Return the safe characters of a text, and digits that tell the whole of it apart."""
+    digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:8]
+    kept = re.sub(r"[^\w.,=+@]+", "-", text, flags=re.ASCII).lstrip("-.,=+@").rstrip("-.")
+    return "-".join(filter(None, [kept[:100], digest]))
 
 
 def _merged(points: Iterable[Point]) -> Point:

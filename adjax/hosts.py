@@ -66,7 +66,7 @@ def agreed(value: bool) -> bool:
 
 def check_same(text: str, what: str) -> None:
     """Raise `UserError`, on every process, unless all of them hold the same text."""
-    digest = np.frombuffer(hashlib.sha256(text.encode()).digest(), np.uint8)
+    digest = np.frombuffer(hashlib.sha256(text.encode(errors="surrogateescape")).digest(), np.uint8)
     if (multihost_utils.process_allgather(digest) != digest).any():
         raise UserError(f"the processes were given different {what}")
 

@@ -40,10 +40,11 @@ def claim(folder: Path, config: dict[str, Any]) -> None:
 
 def finished_results(config, folder: str | Path) -> dict | None:
     """Return the results of this config's run in `folder`, if it is finished."""
-    path, report = (Path(folder) / name for name in ("results.json", "report.html"))
+    names = ("config.json", "results.json", "report.html")
+    own, path, report = (Path(folder) / name for name in names)
     check(Path(folder), check_config(config))
     # The report comes last: without it, evaluation starts again (training does not).
-    if not path.exists() or not report.exists():
+    if not own.exists() or not path.exists() or not report.exists():
         return None
     if report.stat().st_mtime_ns < path.stat().st_mtime_ns:
         return None
@@ -79,6 +80,11 @@ def read_results(folder: Path) -> dict[str, Any]:
     if "about" not in results:
         results["about"] = read_about(folder)
     return results
+
+
+def read_metrics(folder: Path) -> list[dict]:
+    """Read the log of the run in a folder; raises `UserError` that names a damaged line."""
+    return files.read_records(folder / "metrics.jsonl")
 
 
 def recorded_command(folder: Path) -> str | None:

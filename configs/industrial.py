@@ -96,8 +96,8 @@ class Experiments:
             for point in grid.product(categories, seeds):
                 category, seed = point.values()
                 config = crops if category in TEXTURES and _crops_textures(method) else whole
-                parts = method, category, f"seed{seed}"
-                add("/".join(filter(None, parts)), {"method": method} | point, config)
+                name = grid.folders(method, category, f"seed{seed}")
+                add(name, {"method": method} | point, config)
 
     def _run(self, method: str, words, lists, texture: bool = False) -> ConfigDict:
         info = lookup(method)

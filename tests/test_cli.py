@@ -4,9 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import pytest
+
+from adjax import cli, flags
+from adjax.errors import UserError
 
 CONFIG = "--config=configs/mnist.py:ae,smoke"
 
@@ -75,12 +79,34 @@ class Done(NamedTuple):
         (["--config=configs/mnist.py:vgg"], "'vgg' is none of ae, sdn, oe_sdn, "),
         (["--config=configs/mnist.py:ae,huge"], "'huge' is none of light, faithful, smoke"),
         ([CONFIG, "--config.teacher.stps=3"], "no such key; is it 'steps'?"),
-        ([CONFIG, "--config.seed=x"], "--config.seed=x: invalid literal for int()"),
-        ([CONFIG, "--config.teacher=3"], "--config.teacher=3: Failed to parse"),
+        ([CONFIG, "--config.seed=x"], "--config.seed=x: give a whole number"),
+        (
+            [CONFIG, "--config.teacher=3"],
+            "--config.teacher=3: it is a section, give one of its keys",
+        ),
+        ([CONFIG, "--config.teacher.learning_rate=x"], "learning_rate=x: give a number"),
+        ([CONFIG, "--dry_run=maybe"], "--dry_run=maybe: give true or false"),
+        (["--repeats=1.5"], "--repeats=1.5: give a whole number"),
+        (["--mode=evaluate", "--config.seed=3"], "config from --workdir: leave --config.seed out"),
+        (["--mode=prepare_data", "--config.seed=3"], "does not read --config.seed, which is for"),
         (["--mode=prepare_data"], "--mode=prepare_data needs --dataset"),
         (["--mode=evaluate"], "--mode=evaluate needs --workdir"),
         (["--mode=report"], "--mode=report needs --workdir"),
         (["--mode=report", "--workdir=nothing"], "nothing has no finished run to report"),
+        (["--mode=report", "--workdir=a,,b"], "--workdir='' is blank: give a path"),
+        (["--mode=report", "--workdir=a", "--workdir=b"], "--workdir is given 2 times"),
+        ([CONFIG, "--workdir= "], "--workdir=' ' is blank: give a path"),
+        ([CONFIG, "--workdir=" + 256 * "x"], "File name too long"),
+        (
+            [CONFIG, "--workdir=x", "--shard=5/2"],
+            "--mode=train does not read --shard, which is for",
+        ),
+        (["--mode=sweep", CONFIG, "--workdir=x", "--cpus_per_task=2"], "goes with --engine=ray"),
+        ([CONFIG, "--workdir=x", "--num_processes=2"], "goes with --coordinator"),
+        (
+            ["--mode=export", "--workdir=x", "--output=a\n[1]"],
+            "--output=a\\n[1]: TensorFlow cannot",
+        ),
         (["--mode=gallery", "--workdir=x"], "--mode=gallery needs --output"),
         (["--mode=gallery", CONFIG, "--workdir=x"], "leave --config out"),
         (["--mode=predict", "--workdir=x"], "--mode=predict needs --images"),
@@ -172,6 +198,45 @@ def test_wrong_sweeps(launch, tmp_path, arguments, says):
     assert done.stderr.count("\n") == 1
     assert done.returncode == 2
     assert not workdir.exists()
+
+
+def flags_of_launch():
+    import launch
+
+    return {flag.name for flag in launch.FLAGS.flags_by_module_dict()[launch.__name__]}
+
+
+def test_every_flag_is_read_by_a_mode():
+    read = {name for names in flags.FLAGS_OF.values() for name in names}
+    assert flags_of_launch() - {"mode"} == read
+    assert flags.FLAGS_OF.keys() == cli.MODES.keys()
+
+
+def given(mode, *names, **values):
+    """Flags of which these are given, as absl holds them."""
+    kept = {name: SimpleNamespace(present=0, value=None) for name in flags_of_launch()}
+    kept |= {name: SimpleNamespace(present=1, value=values.get(name)) for name in names}
+
+    class Flags(SimpleNamespace):
+        def __getitem__(self, name):
+            return kept[name]
+
+    return Flags(mode=mode, **{name: flag.value for name, flag in kept.items() if name != "mode"})
+
+
+@pytest.mark.parametrize("mode", cli.MODES)
+def test_flags_of_other_modes_are_refused(mode):
+    alone = {"distributed", "coordinator"}  # refused when the processes join
+    for name in sorted(flags_of_launch() - alone - {"mode"}):
+        engine = {"engine": "ray"} if name in ("ray_address", "cpus_per_task") else {}
+        others = {"coordinator": "a:1"} if name in ("num_processes", "process_id") else {}
+        given_flags = given(mode, name, *others, **others)
+        given_flags.engine = engine.get("engine", "inline")
+        if name in flags.FLAGS_OF[mode]:
+            flags.check_flags(given_flags)
+            continue
+        with pytest.raises(UserError, match=rf"--mode={mode} .*--?{name}\b.*leave .*out|--workdir"):
+            flags.check_flags(given_flags)
 
 
 def test_command_alone_says_the_same(repository):

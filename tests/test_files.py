@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from adjax import files
+from adjax.errors import UserError
 
 
 def full_disk(*_, **__):
@@ -65,3 +66,30 @@ def test_room_is_asked_for_before_it_is_used(tmp_path):
     files.require_room(tmp_path, 1)
     with pytest.raises(OSError, match="No space left"):
         files.require_room(tmp_path, 1 << 60)
+
+
+def record(step):
+    return {"stage": "teacher", "step": step, "loss": [0.5, None]}
+
+
+def test_records_are_read_and_the_first_damaged_line_is_named(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    lines = [json.dumps(record(step)) for step in range(4)]
+    path.write_text("\n".join(lines) + "\n")
+    assert files.read_records(path) == [record(step) for step in range(4)]
+    for damage in (b"", b"{", b"[1]", b"3", b'{"stage": 1}', b"\xff\xfe", b"\0\0", b"[" * 10**5):
+        path.write_bytes(b"\n".join([lines[0].encode(), damage, lines[2].encode(), b""]))
+        for killed in (False, True):
+            with pytest.raises(
+                UserError, match=r"line 2 is damaged .*: delete that line"
+            ) as caught:
+                files.read_records(path, killed=killed)
+            assert "\n" not in str(caught.value)
+
+
+def test_only_who_may_have_been_killed_leaves_part_of_a_line(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(json.dumps(record(1)) + '\n{"stage": "te')
+    assert files.read_records(path, killed=True) == [record(1)]
+    with pytest.raises(UserError, match="line 2 is damaged"):
+        files.read_records(path)

@@ -5,7 +5,9 @@ import json
 import pytest
 
 from adjax import workdir
+from adjax.config import identity
 from adjax.errors import UserError
+from configs import mnist
 
 DAMAGED = [
     "",
@@ -43,6 +45,15 @@ def test_good_results_are_read(tmp_path):
     (tmp_path / "results.json").write_text(json.dumps(GOOD))
     assert workdir.read_results(tmp_path) == GOOD
     assert workdir.recorded_command(tmp_path) == "python launch.py"
+
+
+def test_run_without_its_config_is_evaluated_again(tmp_path):
+    config = mnist.get_config("ae,smoke")
+    for name in ("results.json", "report.html"):
+        (tmp_path / name).write_text(json.dumps(GOOD))
+    assert workdir.finished_results(config, tmp_path) is None  # so that its config is written
+    workdir.claim(tmp_path, identity.as_json(config))
+    assert workdir.finished_results(config, tmp_path) == GOOD
 
 
 @pytest.mark.parametrize("text", ["{}", '{"failed": 3}', '{"failed": [{}]}', '{"failed": ["a"]}'])

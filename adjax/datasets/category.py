@@ -42,7 +42,7 @@ class Category(Task):
         """
         data = self.data
         directory = data.dir or str(Path(os.environ.get("ADJAX_DATA_DIR", "data")) / data.name)
-        if not data.dir and not Path(directory).is_dir():
+        if not data.dir and not os.path.isdir(directory):
             raise UserError(
                 f"config.data.dir: give the folder of {data.name}, or in ADJAX_DATA_DIR the one "
                 f"that holds it ({directory} does not exist)"

@@ -13,6 +13,7 @@ from adjax.datasets.images import EXTENSIONS, ImageFacts, inspect_image
 from adjax.datasets.industrial import item_mask
 from adjax.datasets.layouts import SPLITS, Index, Item
 from adjax.errors import UserError
+from adjax.paths import on_one_line
 
 _GROUND_TRUTH = ("ground_truth", "groundtruth", "gt", "label")  # names of folders, lower case
 _OTHER_IMAGES = (
@@ -86,7 +87,7 @@ def format_report(report: Report) -> str:
     order = sorted(report.images, key=lambda key: (SPLITS.index(key[0]), key[1] != "good", key[1]))
     for split, defect in order:
         known = "" if defect == "good" else str(report.masks.get((split, defect), 0))
-        rows.append((split, defect, str(report.images[split, defect]), known))
+        rows.append((split, on_one_line(defect), str(report.images[split, defect]), known))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [f"{index.name} {index.category} in {index.directory}", ""]
     for row in rows:
@@ -102,7 +103,8 @@ def format_report(report: Report) -> str:
         lines += ["", *_audited(report.audit)]
     count = len(report.problems)
     lines += ["", f"problems: {count}" if count else "no problems"]
-    return "\n".join([*lines, *(f"  {kind}: {text}" for kind, text in report.problems)])
+    lines += [f"  {kind}: {text}" for kind, text in report.problems]
+    return "\n".join(map(on_one_line, lines))
 
 
 def _audited(audited: tuple[Separation, ...]) -> list[str]:

@@ -5,6 +5,7 @@ only it tells which images have a defect (`rsdds` and the official form of `kole
 of ours, which no publisher states, are marked [D]: above all splits into training and test images.
 """
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -80,7 +81,7 @@ def read_index(name: str, directory: str, category: str = "", good: str = "") ->
         raise UserError(f"unknown data set {name!r}: choose one of {', '.join(INDUSTRIAL)}")
     layout = _LAYOUTS[name]
     top = Path(directory)
-    if not directory or not top.is_dir():
+    if not directory or not os.path.isdir(top):
         raise UserError(f"the directory {directory!r} of {name} does not exist")
     root = layout.find(name, top, category)
     items = layout.read(root, good) if layout.read in _BY_FOLDERS else layout.read(root)
@@ -331,9 +332,10 @@ def images_in(folder: Path) -> list[Path]:
 
 
 def child(folder: Path, *names: str) -> Path | None:
-    """Return the folder in a folder that has one of the names, in any case."""
-    wanted = [name.casefold() for name in names]
-    return next((path for path in folders(folder) if path.name.casefold() in wanted), None)
+    """Return the folder in a folder that has one of the names; failing that, in any case."""
+    wanted, present = [name.casefold() for name in names], folders(folder)
+    alike = (path for path in present if path.name.casefold() in wanted)
+    return next((path for path in present if path.name in names), None) or next(alike, None)
 
 
 def masks_in(folder: Path | None, *suffixes: str) -> dict[str, Path]:

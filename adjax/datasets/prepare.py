@@ -1,11 +1,18 @@
 """Import of data sets into a TFDS data directory."""
 
+import contextlib
 import os
 import re
+import socket
+import sys
+import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import tensorflow_datasets as tfds
 
+from adjax import paths
 from adjax.datasets.catalog import INDUSTRIAL
 from adjax.datasets.sources import CIFAR10_CLASSES, Source, read_source
 from adjax.datasets.tables import check_image_classification, find_prepared, first_line
@@ -26,8 +33,7 @@ def import_dataset(name: str, source: str, data_dir: str) -> str:
 
     Args:
       name: a TFDS name ("mnist", "emnist/balanced") or a new one in snake case.
-      source: an `.npz` as described by `sources.read_source`; empty lets TFDS download the set
-        (without network its retries take minutes before they give up).
+      source: an `.npz` as described by `sources.read_source`; empty lets TFDS download the set.
       data_dir: the TFDS data directory; created if it does not exist.
 
     Returns:
@@ -45,21 +51,49 @@ def import_dataset(name: str, source: str, data_dir: str) -> str:
         )
     if not _NAME.fullmatch(name):
         raise UserError(f"dataset name {name!r} must be snake case, e.g. mnist or emnist/balanced")
-    prepared = find_prepared(name, data_dir)
-    if prepared is not None:
-        raise UserError(
-            f"dataset {name!r} is already prepared: delete {prepared.data_dir} to import it again"
-        )
-    known = _known_builder(name, data_dir)
+    content = None
     if source:
         content = read_source(source)
         if name == "cifar10" and content.class_names is None:  # TFDS downloads the names too
             content = content._replace(class_names=CIFAR10_CLASSES)
-        return _store(name, known, content, source, data_dir)
-    return _download(name, known)
+    with _made(name, data_dir), paths.plain(data_dir) as folder:
+        prepared = find_prepared(name, data_dir, folder)
+        if prepared is not None:
+            where = _below(data_dir, folder, prepared)
+            raise UserError(
+                f"dataset {name!r} is already prepared: delete {where} to import it again"
+            )
+        known = _known_builder(name, folder)
+        if content is not None:
+            builder = _store(name, known, content, source, folder)
+        else:
+            builder = _download(name, known)
+        return _below(data_dir, folder, builder)
 
 
-def _known_builder(name: str, data_dir: str) -> tfds.core.DatasetBuilder | None:
+@contextlib.contextmanager
+def _made(name: str, folder: str) -> Iterator[None]:
+    """Make a folder; it goes again if the block raises and has left nothing in it."""
+    new = not os.path.exists(folder)
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write dataset {name!r} to {folder!r}: {error.strerror}") from error
+    try:
+        yield
+    except BaseException:
+        if new:
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)
+        raise
+
+
+def _below(data_dir: str, folder: Path, builder: tfds.core.DatasetBuilder) -> str:
+    """Return where a set lies, as the user names the data directory that is open as `folder`."""
+    return os.path.join(data_dir, os.path.relpath(builder.data_dir, folder))
+
+
+def _known_builder(name: str, data_dir: Path) -> tfds.core.DatasetBuilder | None:
     """Return TFDS's own builder of that name, or None. Needs no network."""
     try:
         return tfds.builder(name, data_dir=data_dir)
@@ -69,8 +103,8 @@ def _known_builder(name: str, data_dir: str) -> tfds.core.DatasetBuilder | None:
         raise UserError(f"dataset {name!r}: {first_line(error)}") from error
 
 
-def _download(name: str, known: tfds.core.DatasetBuilder | None) -> str:
-    """Let TFDS download and prepare the set; return its folder."""
+def _download(name: str, known: tfds.core.DatasetBuilder | None) -> tfds.core.DatasetBuilder:
+    """Let TFDS download and prepare the set; return its builder."""
     offline = (
         "give the data as a file: --source=FILE.npz with x_train, y_train, x_test, y_test, "
         f"or prepare {name} with TFDS on a machine with network and copy its folder"
@@ -78,13 +112,35 @@ def _download(name: str, known: tfds.core.DatasetBuilder | None) -> str:
     if known is None:
         raise UserError(f"TFDS knows no dataset {name!r} to download: check the name, or {offline}")
     check_image_classification(name, known.info.features)
+    if host := _unreachable(known):
+        raise UserError(f"TFDS cannot download {name!r}, there is no way to {host}: {offline}")
+    print(
+        f"TFDS downloads {name}; if that does not go on, stop it and give a file, "
+        "--source=FILE.npz",
+        file=sys.stderr,
+    )
     try:
         known.download_and_prepare()
     except Exception as error:  # network, checksum, manual download: TFDS has no common base
         raise UserError(
             f"TFDS could not download {name!r} ({first_line(error)}): {offline}"
         ) from error
-    return os.fspath(known.data_dir)
+    return known
+
+
+def _unreachable(known: tfds.core.DatasetBuilder) -> str:
+    """Return a host of the set whose name is not known here, empty if there is none.
+
+    Asked first, because TFDS tries for minutes. Behind a proxy only the proxy knows names.
+    """
+    if urllib.request.getproxies():
+        return ""
+    for host in {urlsplit(url).hostname for url in known.url_infos}:
+        try:
+            socket.getaddrinfo(host, None)
+        except OSError:
+            return host
+    return ""
 
 
 def _store(
@@ -92,9 +148,9 @@ def _store(
     known: tfds.core.DatasetBuilder | None,
     source: Source,
     path: str,
-    data_dir: str,
-) -> str:
-    """Write the source under the features of TFDS's builder, or its own; return the folder."""
+    data_dir: Path,
+) -> tfds.core.DatasetBuilder:
+    """Write the source under the features of TFDS's builder, or its own; return the builder."""
     if known is None:
         if "/" in name:
             raise UserError(f"TFDS knows no dataset {name!r}: a new name has no /config")
@@ -110,18 +166,17 @@ def _store(
         }
     _match(name, path, source, features)
     try:
-        builder = tfds.dataset_builders.store_as_tfds_dataset(
+        return tfds.dataset_builders.store_as_tfds_dataset(
             name=name.partition("/")[0],
             version=version,
             features=features,
             split_datasets={split: _examples(source, split, features) for split in source.image},
-            data_dir=data_dir,
+            data_dir=os.fspath(data_dir),
             disable_shuffling=True,
             **about,
         )
     except OSError as error:
-        raise UserError(f"cannot write dataset {name!r} to {data_dir!r}: {error}") from error
-    return os.fspath(builder.data_dir)
+        raise UserError(f"cannot write dataset {name!r}: {error}") from error
 
 
 def _inferred_features(source: Source) -> tfds.features.FeaturesDict:

@@ -2,12 +2,14 @@
 
 import functools
 import os
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core import read_only_builder
 
+from adjax import paths
 from adjax.errors import UserError
 
 
@@ -39,41 +41,67 @@ def load_table(name: str, split: str, data_dir: str) -> Table:
         images of one size with one class label each.
 
     """
-    builder = find_prepared(name, data_dir)
-    if builder is None:
-        raise UserError(
-            f"dataset {name!r} is not prepared in {data_dir!r}: run python launch.py "
-            f"--mode=prepare_data --dataset={name} --data_dir={data_dir} [--source=FILE.npz]"
-        )
-    check_image_classification(name, builder.info.features)
-    try:
-        builder.info.splits[split]
-    except (KeyError, ValueError) as error:
-        known = ", ".join(builder.info.splits)
-        raise UserError(f"dataset {name!r} has no split {split!r}: it has {known}") from error
-    try:
-        image, label = _read(builder, split)
-    except Exception as error:  # tf.errors, OSError, AssertionError: TFDS has no common base
-        raise UserError(
-            f"cannot read split {split!r} of {builder.data_dir} ({first_line(error)}): "
-            "delete that folder and prepare the dataset again"
-        ) from error
+    missing = UserError(
+        f"dataset {name!r} is not prepared in {data_dir!r}: run python launch.py "
+        f"--mode=prepare_data --dataset={name} --data_dir={data_dir} [--source=FILE.npz]"
+    )
+    if not os.path.isdir(data_dir):
+        raise missing
+    with paths.plain(data_dir) as folder:
+        builder = find_prepared(name, data_dir, folder)
+        if builder is None:
+            raise missing
+        check_image_classification(name, builder.info.features)
+        _check_split(name, split, builder.info.splits)
+        try:
+            image, label = _read(builder, split)
+        except Exception as error:  # tf.errors, OSError, AssertionError: TFDS has no common base
+            where = os.path.join(data_dir, os.path.relpath(builder.data_dir, folder))
+            raise UserError(
+                f"cannot read split {split!r} of {where} ({first_line(error)}): "
+                "delete that folder and prepare the dataset again"
+            ) from error
     image.flags.writeable = False
     label.flags.writeable = False
     return Table(image, label, tuple(builder.info.features["label"].names))
 
 
-def find_prepared(name: str, data_dir: str | os.PathLike[str]) -> tfds.core.DatasetBuilder | None:
+def _check_split(name: str, split: str, known: Mapping[str, tfds.core.SplitInfo]) -> None:
+    """Raise a UserError unless a split expression is one of the set's and holds images."""
+    sizes = ", ".join(f"{part} of {info.num_examples:,}" for part, info in known.items())
+    problem = f"dataset {name!r}: split {split!r}"
+    try:
+        number = known[split].num_examples
+    except (KeyError, ValueError) as error:
+        if "incompatible with" in str(error):  # TFDS has one error for all that is wrong
+            raise UserError(
+                f"{problem} goes beyond the images there are, {sizes}: choose a smaller part"
+            ) from error
+        raise UserError(
+            f"dataset {name!r} has no split {split!r}: it has {', '.join(known)}"
+        ) from error
+    if not number:
+        raise UserError(f"{problem} holds no image, there are {sizes}: choose a larger part")
+
+
+def find_prepared(
+    name: str, data_dir: str | os.PathLike[str], folder: str | os.PathLike[str] = ""
+) -> tfds.core.DatasetBuilder | None:
     """Return a builder for the set's files under `data_dir`, or None if there are none.
 
     Works for names that TFDS does not know, and by files alone: no generation code, no network.
+
+    Args:
+      name: of the set.
+      data_dir: the TFDS data directory, as errors call it.
+      folder: the path to read it by, see `paths.plain`; empty: its own.
 
     Raises:
       UserError: if the name is malformed or the set's metadata are damaged.
 
     """
     try:
-        return read_only_builder.builder_from_files(name, data_dir=os.fspath(data_dir))
+        return read_only_builder.builder_from_files(name, data_dir=os.fspath(folder or data_dir))
     except tfds.core.DatasetNotFoundError:
         return None
     except Exception as error:  # ValueError for a name, many for metadata

@@ -5,7 +5,6 @@ Convolutions are plain XLA, and the batch may have any size.
 """
 
 import hashlib
-import importlib.metadata
 import json
 from pathlib import Path
 
@@ -14,7 +13,8 @@ import numpy as np
 from jax import export as jax_export
 
 import adjax
-from adjax import files
+from adjax import files, paths
+from adjax.circumstances import versions
 from adjax.config import identity
 from adjax.detect.detector import Detector, load_detector
 from adjax.errors import UserError
@@ -46,11 +46,17 @@ def export(directory: str | Path, output: str | Path, member: int = 0) -> Path:
     output = Path(output)
     if output.exists():
         raise UserError(f"--output={output} exists: an export goes into a new folder")
+    if paths.is_pattern(output):
+        raise UserError(
+            f"--output={output}: TensorFlow cannot load a SavedModel from a path with * ? [ \\ or "
+            "bytes that are no text in it: choose another folder"
+        )
     detector = load_detector(directory, member)
 
     def write(folder: Path) -> None:
         (folder / "detector.stablehlo").write_bytes(to_stablehlo(detector))
-        write_saved_model(detector, folder / "saved_model")
+        with paths.plain(folder) as plain:
+            write_saved_model(detector, plain / "saved_model")
         (folder / "README.md").write_text(_readme(detector))
         facts = _facts(detector, member) | {"sha256": _digests(folder)}
         (folder / "detector.json").write_text(json.dumps(facts, indent=1) + "\n")
@@ -97,7 +103,6 @@ def _facts(detector: Detector, member: int) -> dict:
     """Return the content of `detector.json`."""
     settings = detector.settings
     size, channels = detector.image_size, detector.channels
-    packages = ("jax", "jaxlib", "tensorflow-cpu", "numpy")
     return {
         "method": settings.method,
         "dataset": settings.data.name,
@@ -114,7 +119,7 @@ def _facts(detector: Detector, member: int) -> dict:
         "pixel_threshold_rule": settings.threshold.rule,
         "platforms": list(PLATFORMS),
         "versions": {"adjax": adjax.__version__}
-        | {name: importlib.metadata.version(name) for name in packages},
+        | versions(("jax", "jaxlib", "tensorflow", "numpy")),
     }
 
 

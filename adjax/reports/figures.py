@@ -3,6 +3,7 @@
 Nothing but this module, `plots` and who writes figures imports matplotlib.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 
+from adjax.paths import on_one_line
 from adjax.reports import plots
 from adjax.reports.finished_run import Run
 from adjax.reports.plots import ANOMALOUS, INK, NORMAL, WIDTH
@@ -50,9 +53,19 @@ def write_figure(path: Path, draw: Callable[[Any], Figure | None], shown: Any) -
         figure = draw(shown)
         if figure is None:
             return None
+        _take_literally(figure)
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=DPI, facecolor="white", metadata={"Software": None})
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph")  # that the font lacks: the page has the name
+            figure.savefig(path, dpi=DPI, facecolor="white", metadata={"Software": None})
     return path
+
+
+def _take_literally(figure: Figure) -> None:
+    """Keep matplotlib from reading formulas in names, which may hold any characters."""
+    for text in figure.findobj(Text):
+        lines = map(on_one_line, text.get_text().split("\n"))
+        text.set_text("\n".join(lines).replace("$", r"\$"))
 
 
 def write_gallery(sets: dict[str, np.ndarray], path: Path) -> Path:

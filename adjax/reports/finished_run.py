@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 from adjax.config.identity import essential
 from adjax.errors import UserError
 from adjax.reports.words import normal_name, spelled
-from adjax.workdir import read_config, read_results
+from adjax.workdir import read_config, read_metrics, read_results
 
 _FILES = ("results.json", "config.json", "metrics.jsonl", "scores.npz", "examples.npz")
 _RESULT_KEYS = ("method", "dataset", "config_hash", "image_score", "members", "about")
@@ -190,7 +189,7 @@ def read_run(workdir: str | Path) -> Run:
         workdir=workdir,
         results=read_results(workdir),
         config=read_config(workdir).to_dict(),
-        metrics=_parsed(workdir / "metrics.jsonl", _parse_lines),
+        metrics=read_metrics(workdir),
         scores=_parsed(workdir / "scores.npz", _parse_arrays),
         examples=_parsed(workdir / "examples.npz", _parse_arrays),
     )
@@ -236,7 +235,12 @@ def _require(run: Run, file: str, keys: Sequence[str], contents: Mapping):
 
 
 def _unusable(path: Path, problem: str) -> UserError:
-    return UserError(f"{path} {problem}: repeat the command of the run, which writes it anew")
+    advice = "write it anew by --mode=evaluate"
+    if path.name == "config.json":
+        advice = "write it anew by --mode=train and the --config of the run"
+    if path.name == "metrics.jsonl":
+        advice += ", without the curves of its training"
+    return UserError(f"{path} {problem}: {advice}")
 
 
 def _parsed(path: Path, parse):
@@ -245,10 +249,6 @@ def _parsed(path: Path, parse):
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise _unusable(path, f"cannot be read ({reason})") from error
-
-
-def _parse_lines(path: Path) -> list[dict]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
 
 
 def _parse_arrays(path: Path) -> dict[str, np.ndarray]:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from adjax.evaluation.metrics import METRICS
 from adjax.reports.columns import make_columns
@@ -160,8 +161,8 @@ def _name(run: Run, heading: str) -> str:
 
 
 def _link(run: Run, text: str, directory: Path) -> str:
-    target = Path(os.path.relpath(run.workdir / "report.html", directory)).as_posix()
-    return f'<a href="{_e(target)}">{_e(text)}</a>'
+    target = os.path.relpath(run.workdir / "report.html", directory)
+    return f'<a href="{quote(os.fsencode(target))}">{_e(text)}</a>'
 
 
 def _classes(runs: Sequence[Run]) -> str:

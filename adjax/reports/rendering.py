@@ -1,12 +1,15 @@
 """One small structure of a table, rendered as console text, Markdown and HTML; HTML pages."""
 
 import html
+import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 from typing import NamedTuple
+
+from adjax.paths import as_text, on_one_line
 
 ABSENT = "–"  # noqa: RUF001, an en dash: no value
 
@@ -36,6 +39,7 @@ class Table:
 
 def to_text(table: Table, width: int = 80) -> str:
     """Return the table for a console; groups that do not fit beside the others go below them."""
+    table = _on_lines(table)
     label = max(len(text) for text in (table.corner, *_text_labels(table)))
     blocks, room = [], 0
     for group in _text_groups(table):
@@ -48,6 +52,21 @@ def to_text(table: Table, width: int = 80) -> str:
     parts = [table.caption, *("\n".join(_text_block(table, label, block)) for block in blocks)]
     notes = (textwrap.fill(note, width, subsequent_indent="  ") for note in table.notes)
     return "\n\n".join([*parts, "\n".join(notes)]).rstrip() + "\n"
+
+
+def _on_lines(table: Table) -> Table:
+    """Return a table whose texts are on one line each."""
+
+    def each(texts: Iterable[str]) -> tuple[str, ...]:
+        return tuple(map(on_one_line, texts))
+
+    return Table(
+        *each((table.caption, table.corner)),
+        groups=tuple((on_one_line(heading), each(names)) for heading, names in table.groups),
+        rows=tuple(map(each, table.rows)),
+        means=tuple(map(each, table.means)),
+        notes=each(table.notes),
+    )
 
 
 class _TextGroup(NamedTuple):
@@ -111,13 +130,25 @@ def _text_block(table: Table, label: int, groups: list[_TextGroup]) -> list[str]
 def to_markdown(table: Table) -> str:
     """Return the table in Markdown, its two rows of headings made one."""
     names = [f"{heading} {name}".strip() for heading, names in table.groups for name in names]
-    lines = [(table.corner, *names), ("---", *["---:"] * len(names))]
-    lines += [(f"**{row[0]}**",) if _is_heading(row) else row for row in table.rows]
-    lines += [tuple(f"**{cell}**" for cell in mean) for mean in table.means]
+    e = markdown
+    lines = [(e(table.corner), *map(e, names)), ("---", *["---:"] * len(names))]
+    lines += [(f"**{e(row[0])}**",) if _is_heading(row) else map(e, row) for row in table.rows]
+    lines += [(f"**{e(cell)}**" for cell in mean) for mean in table.means]
     empty = [""] * len(names)
-    rows = "\n".join(f"| {' | '.join((*cells, *empty)[: len(names) + 1])} |" for cells in lines)
-    notes = "\n".join(f"- {note}" for note in table.notes)
-    return "\n\n".join([f"**{table.caption}**", rows, *([notes] if notes else [])]) + "\n"
+    rows = "\n".join(f"| {' | '.join([*cells, *empty][: len(names) + 1])} |" for cells in lines)
+    notes = "\n".join(f"- {e(note)}" for note in table.notes)
+    return "\n\n".join([f"**{e(table.caption)}**", rows, *([notes] if notes else [])]) + "\n"
+
+
+def markdown(text: str) -> str:
+    """Return a text as Markdown that shows it as it is, on one line, in a cell of a table too."""
+    return re.sub(r"[\\`*\[\]<>|]|\b_|_\b(?!\w)|^_|_$", r"\\\g<0>", on_one_line(text))
+
+
+def markdown_code(text: str) -> str:
+    """Return a text as code within a line of Markdown."""
+    text = on_one_line(text)
+    return f"`` {text} ``" if "`" in text else f"`{text}`"
 
 
 def to_html(table: Table) -> str:
@@ -170,5 +201,5 @@ def write_page(path: Path, template: str, title: str, body: Iterable[str]) -> Pa
         body="\n".join(filter(None, body)),
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8", errors="replace")  # names of files may be any bytes
+    path.write_text(as_text(page), encoding="utf-8")
     return path

@@ -8,15 +8,19 @@ A place is what stands between a pair of lines, all else is written by hand:
 The page of results has a place a sweep, made from the results of its runs.
 """
 
+import os
 import re
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from adjax.errors import UserError
+from adjax.paths import as_text, on_one_line
 from adjax.reports.decisions import decision_tables
 from adjax.reports.finished_sweep import Defaults, Sweep, commands, provenance, remarks, title
 from adjax.reports.notes import unmeasured
-from adjax.reports.rendering import to_markdown
+from adjax.reports.rendering import markdown, markdown_code, to_markdown
 from adjax.reports.result_tables import results_tables
 
 _KIND = "results"
@@ -32,7 +36,9 @@ the mean of several over seeds or classes. What stands elsewhere is written by h
 
 
 def markers(kind: str, name: str) -> tuple[str, str]:
-    """Return the lines that open and close a place."""
+    """Return the lines that open and close a place; a name that would end them is quoted."""
+    if on_one_line(name) != name or "--" in name or ">" in name:
+        name = quote(os.fsencode(name)).replace("--", "%2D%2D")
     return f"<!-- {kind}: {name} -->", f"<!-- end of {kind}: {name} -->"
 
 
@@ -75,7 +81,7 @@ def write_results(
     path = Path(path)
     if path.suffix != ".md":
         raise UserError(f"--output={path}: give a Markdown page, e.g. --output=docs/results.md")
-    page = path.read_text() if path.is_file() else _PAGE.format(command=command)
+    page = path.read_text(encoding="utf-8") if path.is_file() else _PAGE.format(command=command)
     for sweep, config in zip(sweeps, defaults, strict=True):
         name, text = sweep.directory.as_posix(), _section(sweep, config)
         if has_place(page, _KIND, name):
@@ -83,7 +89,7 @@ def write_results(
         else:
             page = f"{page.rstrip()}\n\n{place(_KIND, name, text)}\n"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page)
+    path.write_text(as_text(page), encoding="utf-8")
     return path
 
 
@@ -97,10 +103,10 @@ def _section(sweep: Sweep, defaults: Defaults) -> str:
     if len(sweep.runs) == 1:
         tables += decision_tables(sweep.runs[0])
     parts = [
-        f"## {title(sweep.runs)} (`{sweep.directory.as_posix()}`)",
-        "\n".join(f"    {command}" for command in commands(sweep)),
-        "\n".join(f"- {line}" for line in (*facts, *remarks(sweep))),
+        f"## {title(sweep.runs)} ({markdown_code(sweep.directory.as_posix())})",
+        "\n".join(textwrap.indent(command, "    ") for command in commands(sweep)),
+        "\n".join(f"- {markdown(line)}" for line in (*facts, *remarks(sweep))),
         *map(to_markdown, tables),
-        "\n".join(f"- {sentence}" for sentence in unmeasured(sweep.runs)),
+        "\n".join(f"- {markdown(sentence)}" for sentence in unmeasured(sweep.runs)),
     ]
     return "\n\n".join(part.strip("\n") for part in parts if part)

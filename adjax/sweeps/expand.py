@@ -3,8 +3,9 @@
 import dataclasses
 import functools
 import importlib.util
+import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -15,10 +16,18 @@ from adjax.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class PlannedRun:
-    """One run of a sweep: a name, unique in the sweep, and its config."""
+    """One run of a sweep.
+
+    Attributes:
+      name: of its folder, unique in the sweep.
+      config: its config.
+      former: the name that earlier versions gave it, where they gave it another.
+
+    """
 
     name: str
     config: ConfigDict
+    former: str = ""
 
     @functools.cached_property
     def settings(self) -> Settings:
@@ -65,7 +74,7 @@ def expand(
     def add(name: str, values: dict[str, Any], own: ConfigDict | None = None) -> None:
         if name in runs:
             raise UserError(f"{path}: the sweep has two runs named {name!r}")
-        if not name or any(not part or part.startswith(".") for part in name.split("/")):
+        if not _is_folder(name):
             raise UserError(f"{path}: run {name!r} of the sweep: its name must be that of a folder")
         method = values.get("method", (own or config).method)
         try:
@@ -83,7 +92,8 @@ def expand(
                     f"--config.{key}={wanted}: run {name!r} of the sweep is the one with "
                     f"{values[key]!r}; leave the flag out, or choose by the argument after {path}:"
                 )
-        runs[name] = PlannedRun(name, copy)
+        former = getattr(name, "former", "")
+        runs[name] = PlannedRun(str(name), copy, former if _is_folder(former) else "")
 
     try:
         module.sweep(add, argument)
@@ -93,7 +103,39 @@ def expand(
         raise UserError(f"{path}: its sweep cannot be made: {error}") from error
     if not runs:
         raise UserError(f"{path}: its sweep has no runs for the argument {argument!r}")
+    for name in runs:
+        if above := next((str(p) for p in PurePosixPath(name).parents if str(p) in runs), None):
+            raise UserError(
+                f"{path}: run {name!r} of the sweep lies in the folder of run {above!r}: "
+                "give it another name"
+            )
     return list(runs.values())
+
+
+def _is_folder(name: Any) -> bool:
+    """Return whether a name is that of a folder, or of folders within each other, none hidden."""
+    if not isinstance(name, str) or "\0" in name:
+        return False
+    try:
+        lengths = [len(os.fsencode(part)) for part in name.split("/")]
+    except UnicodeEncodeError:
+        return False
+    hidden = any(part.startswith(".") for part in name.split("/"))
+    return not hidden and min(lengths) > 0 and max(lengths) <= 255
+
+
+def under_former_names(runs: Sequence[PlannedRun], directory: Path) -> list[PlannedRun]:
+    """Return the runs, each by its former name where an earlier version made it a folder."""
+
+    def has_folder(name: str) -> bool:
+        return bool(name) and os.path.isfile(directory / name / "config.json")
+
+    return [
+        dataclasses.replace(run, name=run.former)
+        if has_folder(run.former) and not has_folder(run.name)
+        else run
+        for run in runs
+    ]
 
 
 def _has(config: ConfigDict, key: str) -> bool:
@@ -109,4 +151,4 @@ def with_cache(runs: Sequence[PlannedRun], directory: Path) -> list[PlannedRun]:
     """Return the runs with a stage cache: `config.stage_cache`, or `directory/.stages`."""
     for run in runs:
         run.config.stage_cache = run.config.stage_cache or str(directory / ".stages")
-    return [PlannedRun(run.name, run.config) for run in runs]  # anew: their settings are cached
+    return list(map(dataclasses.replace, runs))  # anew: their settings are cached

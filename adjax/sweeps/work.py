@@ -2,6 +2,8 @@
 
 import contextlib
 import dataclasses
+import hashlib
+import os
 from pathlib import Path
 
 from adjax import experiment, files, workdir
@@ -64,7 +66,9 @@ def _train_claimed(task: Training, cache: StageCache, claimed: list[str]) -> Non
 
 def _finish(run: PlannedRun, directory: Path, command: str) -> None:
     folder = directory / run.name
-    with files.locked(directory / ".locks" / run.name.replace("/", "."), wait=True):
+    # By digests, so that no name is that of a driver's lock, or too long.
+    lock = hashlib.sha256(os.fsencode(run.name)).hexdigest()[:24]
+    with files.locked(directory / ".locks" / "runs" / lock, wait=True):
         if is_finished(run, directory):
             return
         method = method_of(run.settings)

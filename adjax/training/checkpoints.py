@@ -1,5 +1,6 @@
 """Checkpoints, in the only module that knows Orbax."""
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -11,7 +12,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from adjax import files
+from adjax import files, paths
 from adjax.errors import UserError
 
 _METADATA = 1 << 20  # bytes of a checkpoint beside its arrays, at most
@@ -27,9 +28,13 @@ class Checkpoints:
     """
 
     def __init__(self, directory: Path):
-        """Open or create `directory`."""
+        """Open or create `directory`, whose own name must be plain: a stage's."""
+        self._directory = Path(directory).absolute()
+        self._directory.parent.mkdir(parents=True, exist_ok=True)
+        self._open = contextlib.ExitStack()
+        parent = self._open.enter_context(paths.plain(self._directory.parent))
         options = ocp.CheckpointManagerOptions(max_to_keep=2, cleanup_tmp_directories=True)
-        self._manager = ocp.CheckpointManager(Path(directory).absolute(), options=options)
+        self._manager = ocp.CheckpointManager(parent / self._directory.name, options=options)
 
     def latest_step(self) -> int | None:
         """Return the step of the latest complete checkpoint."""
@@ -43,7 +48,7 @@ class Checkpoints:
 
         """
         size = sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
-        files.require_room(self._manager.directory, size + _METADATA)
+        files.require_room(self._directory, size + _METADATA)
         content = {"record": record, _DIGEST: digest(tree, record)}
         self._manager.save(
             step,
@@ -79,7 +84,7 @@ class Checkpoints:
         args = ocp.args.Composite(
             tree=ocp.args.StandardRestore(abstract), record=ocp.args.JsonRestore()
         )
-        folder = self._manager.directory / str(step)
+        folder = self._directory / str(step)
         try:
             restored = self._manager.restore(step, args=args)
             content = restored.record
@@ -100,12 +105,19 @@ class Checkpoints:
 
     def _forget(self, step: int) -> None:
         """Remove a checkpoint, whatever is left of it."""
-        shutil.rmtree(self._manager.directory / str(step), ignore_errors=True)
+        shutil.rmtree(self._directory / str(step), ignore_errors=True)
         self._manager.reload()
 
     def close(self) -> None:
         """Wait for pending writes."""
         self._manager.close()
+        self._open.close()
+
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
 
 
 def digest(tree: Any, record: dict) -> str | None:

@@ -1,5 +1,6 @@
 """Output of a run while it trains: metrics.jsonl, TensorBoard and the terminal."""
 
+import contextlib
 import json
 import math
 import os
@@ -11,7 +12,7 @@ import numpy as np
 from clu import metric_writers
 from tqdm import tqdm
 
-from adjax import hosts
+from adjax import files, hosts, paths
 
 
 class MetricsLog:
@@ -25,22 +26,22 @@ class MetricsLog:
         """Append to the log in `workdir`."""
         self._path = Path(workdir) / "metrics.jsonl"
         self._file = self._path.open("a")
-        self._labels = member_labels
-        self._board = metric_writers.SummaryWriter(str(Path(workdir) / "tensorboard"))
+        self._labels = list(map(paths.on_one_line, member_labels))
+        self._open = contextlib.ExitStack()
+        folder = self._open.enter_context(paths.plain(workdir))
+        self._board = metric_writers.SummaryWriter(str(folder / "tensorboard"))
 
     def rewind(self, stages: list[str], step: int) -> None:
         """Drop the records after `step` of the last of `stages`, which is about to be redone."""
         *finished, current = stages
-        kept = []
-        for line in self._path.read_text().splitlines(keepends=True):
-            # A process killed while writing leaves part of a line.
-            record = json.loads(line) if line.endswith("\n") else {"stage": None}
-            if record["stage"] in finished or (
-                record["stage"] == current and record["step"] <= step
-            ):
-                kept.append(line)
+        kept = [
+            record
+            for record in files.read_records(self._path, killed=True)
+            if record["stage"] in finished
+            or (record["stage"] == current and record["step"] <= step)
+        ]
         part = self._path.with_suffix(".part")
-        part.write_text("".join(kept))
+        part.write_text("".join(json.dumps(record) + "\n" for record in kept))
         self._file.close()
         part.replace(self._path)
         self._file = self._path.open("a")
@@ -65,8 +66,7 @@ class MetricsLog:
     def of_stage(self, stage: str) -> list[dict]:
         """Return all records of a stage."""
         self.sync()
-        records = map(json.loads, self._path.read_text().splitlines())
-        return [record for record in records if record["stage"] == stage]
+        return [record for record in files.read_records(self._path) if record["stage"] == stage]
 
     def sync(self) -> None:
         """Return when everything written is on disk."""
@@ -78,6 +78,7 @@ class MetricsLog:
         self.sync()
         self._file.close()
         self._board.close()
+        self._open.close()
 
     def __enter__(self) -> "MetricsLog":
         return self

@@ -111,8 +111,10 @@ class Population:
 def check_finished(method: Method, folder: Path) -> None:
     """Raise `UserError` unless every stage of a method has its last checkpoint in `folder`."""
     for stage in method.stages:
-        directory = checkpoints_of(folder, stage.name)
-        step = Checkpoints(directory).latest_step() or 0 if directory.exists() else 0
+        directory, step = checkpoints_of(folder, stage.name), 0
+        if directory.exists():
+            with Checkpoints(directory) as checkpoints:
+                step = checkpoints.latest_step() or 0
         if step < stage.steps:
             raise UserError(
                 f"{folder}: stage {stage.name} stopped at step {step} of {stage.steps}; "

@@ -31,9 +31,8 @@ def restored_variables(
     check_finished(method, folder)
     variables = {}
     for stage in method.stages:
-        checkpoints = Checkpoints(checkpoints_of(folder, stage.name))
-        tree, _ = checkpoints.restore(_tree_like(stage, image_shape, members))
-        checkpoints.close()
+        with Checkpoints(checkpoints_of(folder, stage.name)) as checkpoints:
+            tree, _ = checkpoints.restore(_tree_like(stage, image_shape, members))
         variables[stage.name] = selected(select, tree)
     return variables
 

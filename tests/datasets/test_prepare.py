@@ -178,7 +178,30 @@ def test_killed_import_does_not_load(tmp_path):
     assert load_table("fashion_mnist", "train", str(tmp_path)).label.shape == (20,)
 
 
-def test_download_failure_says_what_to_do(tmp_path, monkeypatch):
+@pytest.fixture
+def online(monkeypatch):
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_: [])
+
+
+def test_without_network_a_file_is_asked_for_at_once(tmp_path, monkeypatch):
+    def unknown(*_):
+        raise OSError("Name or service not known")
+
+    monkeypatch.setattr("socket.getaddrinfo", unknown)
+    monkeypatch.setattr("urllib.request.getproxies", dict)
+    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", pytest.fail)
+    with pytest.raises(UserError, match=r"no way to \S+: give .* --source=FILE\.npz"):
+        import_dataset("kmnist", "", str(tmp_path / "data"))
+    assert not (tmp_path / "data").exists()
+
+
+def test_download_says_how_to_do_without(tmp_path, monkeypatch, capsys, online):
+    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", lambda _: None)
+    import_dataset("kmnist", "", str(tmp_path))
+    assert "--source=FILE.npz" in capsys.readouterr().err
+
+
+def test_download_failure_says_what_to_do(tmp_path, monkeypatch, online):
     def offline(self):
         raise OSError("no route to host\nand more")
 
@@ -193,7 +216,7 @@ def test_download_of_an_unknown_name(tmp_path):
         import_dataset("mine", "", str(tmp_path))
 
 
-def test_download_lets_tfds_prepare(tmp_path, monkeypatch):
+def test_download_lets_tfds_prepare(tmp_path, monkeypatch, online):
     calls = []
     monkeypatch.setattr(
         tfds.core.DatasetBuilder, "download_and_prepare", lambda builder: calls.append(builder)

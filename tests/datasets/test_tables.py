@@ -49,6 +49,20 @@ def test_unknown_split(prepared, split):
         load_table("mine", split, str(prepared))
 
 
+@pytest.mark.parametrize(
+    ("split", "says"),
+    [
+        ("train[:0]", "holds no image, there are train of .*: choose a larger part"),
+        ("test[:400]", "goes beyond the images there are, train of .*: choose a smaller part"),
+        ("train[3:400]", "goes beyond"),
+    ],
+)
+def test_split_that_does_not_fit_the_set(prepared, split, says):
+    with pytest.raises(UserError, match=says) as caught:
+        load_table("mine", split, str(prepared))
+    assert "delete" not in str(caught.value)  # nothing is wrong with the files
+
+
 def test_malformed_name(prepared):
     with pytest.raises(UserError, match="cannot open dataset 'a b'") as caught:
         load_table("a b", "train", str(prepared))

@@ -3,6 +3,7 @@ import json
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from sklearn.metrics import roc_auc_score
 
 from adjax.reports import read_run
@@ -10,6 +11,7 @@ from adjax.reports.figures import (
     MOST_EXAMPLES,
     examples_figure,
     gallery_figure,
+    write_figure,
     write_figures,
 )
 from adjax.reports.plots import histograms_figure, loss_curves, losses_figure, roc_figure
@@ -35,6 +37,17 @@ def test_figures_are_the_same_bytes_twice(run):
     assert sorted(path.name for path in (run.workdir / "figures").iterdir()) == sorted(
         f"{name}.png" for name in first
     )
+
+
+@pytest.mark.parametrize("name", [r"$\frac", "$x$", r"a\$b", "日本\n\udcff", "{}%^_"])
+def test_names_are_drawn_as_they_are(tmp_path, name):
+    figure = Figure()
+    figure.text(0, 0, name)
+    path = write_figure(tmp_path / "figure.png", lambda _: figure, None)
+    assert path.read_bytes().startswith(b"\x89PNG")
+    text, is_formula = figure.texts[0]._preprocess_math(figure.texts[0].get_text())
+    assert not is_formula
+    assert text == name.replace("\udcff", r"\xff")
 
 
 def test_no_global_state_changes(run):

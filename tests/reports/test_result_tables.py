@@ -1,10 +1,11 @@
 import json
+import re
 
 import numpy as np
 import pytest
 
 from adjax.reports import console_table, markdown_table, read_run
-from adjax.reports.rendering import Table, to_html, to_markdown, to_text
+from adjax.reports.rendering import Table, markdown, to_html, to_markdown, to_text
 from adjax.reports.result_tables import results_tables, summary
 
 
@@ -275,6 +276,25 @@ def test_groups_that_do_not_fit_go_below():
     text = to_text(table, width=40)
     assert max(map(len, text.splitlines())) <= 40
     assert text.count("class") == 3
+
+
+ODD = "a|b\n*c* _d_ <e> [f](g) `h` \\ é \udcff"
+
+
+def test_names_stay_in_their_rows():
+    table = Table(ODD, ODD, (("", (ODD,)),), ((ODD, ODD),), means=((ODD, ODD),), notes=(ODD,))
+    lines = to_text(table).splitlines()
+    assert [line.count(r"a|b\n*c* _d_") for line in lines if line] == [1, 2, 0, 2, 0, 2, 1]
+    markdown = to_markdown(table)
+    rows = [line for line in markdown.splitlines() if line.startswith("| ")]
+    assert [len(re.findall(r"(?<!\\)\|", row)) for row in rows] == [3, 3, 3, 3]
+    assert r"a\|b\\n\*c\* \_d\_ \<e\> \[f\](g) \`h\` \\ é \\xff" in markdown
+    assert "<e>" not in to_html(table)
+
+
+def test_plain_names_are_not_escaped():
+    plain = "svd_blurring, class 3 (0.5) student.steps 2,000 AE × é – 50 %"  # noqa: RUF001
+    assert markdown(plain) == plain
 
 
 def test_markdown(run_with):

@@ -31,6 +31,11 @@ def test_runs_get_their_values_and_leave_the_config_alone(tmp_path):
         ([("../a", {})], "its name must be that of a folder"),
         ([("/a", {})], "its name must be that of a folder"),
         ([(".stages", {})], "its name must be that of a folder"),
+        ([("a" * 256, {})], "its name must be that of a folder"),
+        ([("a\0", {})], "its name must be that of a folder"),
+        ([("\ud800", {})], "its name must be that of a folder"),
+        ([(3, {})], "its name must be that of a folder"),
+        ([("a", {}), ("a/b/c", {})], "run 'a/b/c' of the sweep lies in the folder of run 'a'"),
         ([], "has no runs for the argument 'x'"),
     ],
 )

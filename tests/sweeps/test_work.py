@@ -1,15 +1,22 @@
 """What a sweep leaves behind is what its runs leave when they run alone, failures included."""
 
+import itertools
+from unittest import mock
+
 import numpy as np
 import pytest
 from sweep_helpers import plan_of, planned, results
 
 from adjax import experiment, workdir
+from adjax.config import identity
 from adjax.config.layout import check
+from adjax.sweeps import store, work
+from adjax.sweeps.expand import expand, under_former_names
 from adjax.sweeps.inline import InlineEngine
-from adjax.sweeps.plan import method_of
+from adjax.sweeps.plan import Evaluation, method_of
 from adjax.sweeps.work import has_results, is_finished
 from adjax.training import loop
+from configs import mnist
 
 INFINITE = 3e38  # norms of what it moves are
 # Adam divides by the root of the second moment: rounding of a gradient near zero is amplified.
@@ -138,3 +145,39 @@ def test_member_that_diverges_fails_its_run_alone(tmp_path):
     assert "NaN" not in (tmp_path / "both" / "metrics.jsonl").read_text()
     for name in ("bad", "worse"):
         assert not (tmp_path / name / "results.json").exists()
+
+
+SWEEP = """
+from adjax import grid
+
+def sweep(add, arg=""):
+    for values in grid.product(grid.axis("teacher.widths", ((4, 8),)), grid.axis("seed", (0, 1))):
+        add(grid.name(values), values)
+"""
+
+
+def test_folders_of_former_names_are_found(tmp_path):
+    (tmp_path / "config.py").write_text(SWEEP)
+    runs = expand(str(tmp_path / "config.py"), "", mnist.get_config("ae,smoke"))
+    assert [run.name for run in runs] == ["widths=4+8,seed=0", "widths=4+8,seed=1"]
+    assert under_former_names(runs, tmp_path) == runs
+    for run, (name, given) in itertools.product(runs[:1], GIVEN.items()):
+        folder = tmp_path / name
+        for kind in given:
+            old = folder / {"old": "widths=(4, 8),seed=0", "new": run.name}[kind]
+            workdir.claim(old, identity.as_json(run.config))
+        found = [one.name for one in under_former_names(runs, folder)]
+        assert found == ["widths=(4, 8),seed=0" if name == "earlier" else run.name, runs[1].name]
+
+
+GIVEN = {"earlier": ("old",), "today's": ("new",), "both": ("old", "new")}
+
+
+def test_run_may_be_called_like_a_lock(tmp_path):
+    names = "driver", "driver-0-of-2", "runs", "a/b", "a.b", "x" * 255
+    runs = planned(tmp_path, [(name, {"method": "ae"}) for name in names])
+    with store.driving(tmp_path):
+        for run in runs:
+            with mock.patch.object(work.experiment, "train_and_evaluate") as done:
+                work.perform(Evaluation((run,), ()), tmp_path)
+            assert done.call_args.args[1] == tmp_path / run.name
