@@ -1,22 +1,29 @@
 # Every target sets up what it needs: the first one creates .venv and installs, later ones start at once.
 PYTHON ?= python3.11
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install
 
 .PHONY: install native native-if-possible demo test test-all lint bench bench-torch bench-pyod
 
 install: .venv/installed
 
+# Every file from an index has its hash in requirements.txt. First come the tools that build what has
+# no wheel, as pip would fetch others, without hashes, to build it apart.
 .venv/installed: requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	awk '/^(setuptools|wheel)==/,!/\\$$/' requirements.txt > .venv/build.txt
+	$(PIP) --require-hashes --no-deps -r .venv/build.txt
+	$(PIP) --require-hashes --no-deps --no-build-isolation -r requirements.txt
+	$(PIP) --no-deps --no-build-isolation -e .
+	$(BIN)/python -m pip check
 	touch $@
 
 # The optional C++ path of convolutions on CPU, where there is a compiler.
 native: .venv/native
 
 .venv/native: .venv/installed $(wildcard native/*.* native/adjax_native/*.*)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check ./native
+	$(PIP) --require-hashes --no-deps -r native/requirements.txt
+	$(PIP) --no-deps --no-build-isolation ./native
 	rm -rf native/build native/*.egg-info
 	touch $@
 
@@ -50,10 +57,12 @@ bench-torch: .venv/torch
 bench-pyod: .venv/torch .venv/pyod
 	$(BENCH) --against=pyod --repeats=3
 
-.venv/pyod: .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.txt -e ".[pyod]"
+# What is compared with comes without hashes, at versions that fit what is installed.
+.venv/pyod: .venv/torch
+	$(PIP) -c .venv/pins.txt -e ".[pyod]"
 	touch $@
 
 .venv/torch: .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.txt -e ".[torch]"
+	awk -F' ' '/^[^ #]+==/ {print $$1}' requirements.txt > .venv/pins.txt
+	$(PIP) -c .venv/pins.txt -e ".[torch]"
 	touch $@
