@@ -71,9 +71,12 @@ def train(flags) -> int:
     config, directory = _config(flags), _workdir(flags)
     _check(config)
     _quiet()
-    from adjax import experiment, workdir
+    from adjax import workdir
 
     if workdir.finished_results(config, directory) is None:
+        workdir.require_places(directory, [config.stage_cache])
+        from adjax import experiment
+
         experiment.train_and_evaluate(config, directory, command=_command())
     else:
         _say(f"{directory}: this run is finished")
@@ -85,9 +88,12 @@ def evaluate(flags) -> int:
     directory = _workdir(flags)
     _refuse_config(flags)
     _quiet()
-    from adjax import experiment, workdir
+    from adjax import workdir
 
     config = workdir.read_config(directory)
+    workdir.require_places(directory, [])
+    from adjax import experiment
+
     command = workdir.recorded_command(directory) or _command()
     experiment.train_and_evaluate(config, directory, train=False, command=command)
     return _show(directory)
@@ -103,6 +109,9 @@ def sweep(flags) -> int:
     for run in everything:
         run.check()
     _quiet()
+    from adjax import workdir
+
+    workdir.require_places(directory, [run.config.stage_cache for run in everything])
     from adjax import reports
     from adjax.sweeps import plan, store, work
     from adjax.sweeps.describe import describe_plan
@@ -150,13 +159,18 @@ def report(flags) -> None:
     def read(path):
         return reports.read_record(path) if reports.is_record(path) else reports.read_sweep(path)
 
+    for path in directories:
+        if not flags.output and not reports.is_record(path):
+            _writable_folder(path, "--workdir")
     sweeps = list(map(read, directories))
     if reports.is_record(flags.output or ""):
         if len(sweeps) > 1:
             raise UserError(f"--output={flags.output}: a record is of one folder; give one")
+        _writable(flags.output)
         print(f"record: {reports.write_record(Path(flags.output), *sweeps)}")
         return
     if flags.output:
+        _writable(flags.output)
         defaults = [_defaults_of(sweep, reports.commands(sweep)) for sweep in sweeps]
         path = reports.write_results(flags.output, sweeps, defaults, command=_command())
         print(f"results: {path}")
@@ -186,6 +200,7 @@ def gallery(flags) -> None:
     if not flags.output:
         raise UserError("--mode=gallery needs --output, e.g. --output=auxiliary.png")
     _quiet()
+    _writable(flags.output)
     from adjax.gallery import write_gallery
 
     print(f"gallery: {write_gallery(directory, flags.output)}")
@@ -200,6 +215,7 @@ def predict(flags) -> int:
     if not flags.output:
         raise UserError("--mode=predict needs --output, e.g. --output=predictions")
     _quiet()
+    _writable_folder(flags.output, "--output")
     from adjax.detect.predict import predict
 
     done = predict(directory, flags.images, flags.output, member=flags.member)
@@ -224,6 +240,7 @@ def export(flags) -> None:
     if not flags.output:
         raise UserError("--mode=export needs --output, e.g. --output=detector")
     _quiet()
+    _writable_folder(flags.output, "--output")
     from adjax.detect.export import export
 
     print(f"detector: {export(directory, flags.output, flags.member)}")
@@ -251,6 +268,7 @@ def prepare_data(flags) -> None:
     if not flags.dataset:
         raise UserError("--mode=prepare_data needs --dataset=NAME, e.g. --dataset=cifar10")
     _quiet()
+    _writable_folder(flags.data_dir, "--data_dir")
     from adjax.datasets.prepare import import_dataset
 
     path = import_dataset(flags.dataset, flags.source or "", flags.data_dir)
@@ -309,6 +327,20 @@ def _workdir(flags) -> Path:
     if not flags.workdir:
         raise UserError(f"--mode={flags.mode} needs --workdir, e.g. --workdir=runs/mnist")
     return Path(flags.workdir)
+
+
+def _writable(path: str) -> None:
+    """Raise `UserError` if the file of --output cannot be written."""
+    from adjax import workdir
+
+    workdir.require_writable_file(path, "--output")
+
+
+def _writable_folder(path: str | Path, flag: str) -> None:
+    """Raise `UserError` if nothing can be written into the folder of a flag."""
+    from adjax import workdir
+
+    workdir.require_writable(path, flag)
 
 
 def _raw_config(flags) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,36 @@ from adjax.config import adopt, identity
 from adjax.config.layout import Settings
 from adjax.config.layout import check as check_config
 from adjax.errors import UserError
+
+
+def require_writable(folder: str | Path, flag: str = "--workdir", value: str = "") -> None:
+    """Raise `UserError` if nothing can be written into a folder, which may still have to be made.
+
+    Args:
+      folder: the folder.
+      flag: that names it, or a file in it.
+      value: of the flag, where that is not the folder.
+
+    """
+    try:
+        files.require_folder(Path(folder))
+    except (OSError, ValueError) as error:  # ValueError: a NUL character
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"cannot write to {flag}={value or folder}: {reason}") from error
+
+
+def require_places(folder: str | Path, caches: Iterable[str]) -> None:
+    """Raise `UserError` if the folder of a run or a sweep, or a stage cache, is not writable."""
+    require_writable(folder)
+    for cache in filter(None, set(caches)):
+        require_writable(cache, "config.stage_cache")
+
+
+def require_writable_file(path: str | Path, flag: str) -> None:
+    """Raise `UserError` if a file cannot be written, in a folder that may still have to be made."""
+    if Path(path).is_dir():
+        raise UserError(f"cannot write to {flag}={path}: it is a folder, give a file")
+    require_writable(Path(path).parent, flag, str(path))
 
 
 def check(folder: Path, settings: Settings) -> None:

@@ -86,9 +86,23 @@ def read_index(name: str, directory: str, category: str = "", good: str = "") ->
     items = layout.read(root, good) if layout.read in _BY_FOLDERS else layout.read(root)
     if not any(item.split == "train" for item in items):
         raise UserError(f"{root} holds no training images of {name}: {layout.expects}")
+    _refuse_shared(items)
     if not category:
         category = name if layout.find is _find_top else root.resolve().name
     return Index(name, category, root, tuple(sorted(items, key=_order)))
+
+
+def _refuse_shared(items: list[Item]) -> None:
+    """Raise `UserError` if one file is in two splits, by a link or because folders are the same."""
+    known: dict[tuple, Item] = {}
+    for item in items:
+        status = item.path.stat()
+        other = known.setdefault((status.st_dev, status.st_ino, item.box), item)
+        if other.split != item.split:
+            raise UserError(
+                f"{item.path} is the same file as {other.path}: an image is of {other.split} or of "
+                f"{item.split}, not of both"
+            )
 
 
 def _order(item: Item) -> tuple:

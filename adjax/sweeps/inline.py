@@ -1,7 +1,6 @@
 """The engine `inline`: one task after another in this process."""
 
 import dataclasses
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import jax
 from adjax.sweeps.describe import describe_task
 from adjax.sweeps.plan import Evaluation, Resources, Training
 from adjax.sweeps.work import perform
+from adjax.training import device_memory
 
 # Fraction of the memory that a population may take; a host's is shared with everything else.
 _ACCELERATOR, _HOST = 0.8, 0.5
@@ -17,15 +17,10 @@ _ACCELERATOR, _HOST = 0.8, 0.5
 
 def local_resources(max_population: int = 0) -> Resources:
     """Return the resources of this process's devices."""
-    devices = jax.local_devices()
-    stats = devices[0].memory_stats() or {}
-    if "bytes_limit" in stats:
-        memory = int(stats["bytes_limit"] * _ACCELERATOR)
-    else:
-        host = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        memory = int(host * _HOST) // len(devices)
-    axis = "map" if jax.default_backend() == "cpu" else "vmap"
-    return Resources(memory, len(devices), 1, axis, max_population)
+    is_host = jax.default_backend() == "cpu"
+    memory = int(device_memory() * (_HOST if is_host else _ACCELERATOR))
+    axis = "map" if is_host else "vmap"
+    return Resources(memory, len(jax.local_devices()), 1, axis, max_population)
 
 
 @dataclasses.dataclass(frozen=True)
