@@ -121,18 +121,29 @@ def sweep(flags) -> int:
     everything, absent = plan.split_absent(everything)
     if absent:
         print(f"not here, left out: {', '.join(absent)}")
-    plan.check_runs(everything, directory)
-    runs = plan.shard_of(everything, shard)
+    broken = plan.check_runs(everything, directory)
+    for reason in dict.fromkeys(broken.values()):
+        names = [name for name, own in broken.items() if own == reason]
+        print(f"broken, left out: {', '.join(names)}: {reason}", file=sys.stderr)
+    own = plan.shard_of(everything, shard)
+    runs = [run for run in own if run.name not in broken]
+    if not runs:
+        raise UserError(f"--shard={flags.shard}: the data of none of its runs can be used")
     with engine:
         tasks = plan.make_plan(runs, directory, engine.resources)
         if flags.dry_run:
             print(describe_plan(tasks, runs, directory))
-            return 0
+            return 1 if broken else 0
         with store.driving(directory, shard):
-            engine.run(tasks, directory, _command())
+            failed = engine.run(tasks, directory, _command())
+        failed |= {run.name: broken[run.name] for run in own if run.name in broken}
+        failed = work.note_failed(own, failed, directory)
     if any(work.has_results(run, directory) for run in everything):
         _show_sweep(reports.read_sweep(directory))
-    return _say_failed([directory / run.name for run in runs])
+    diverged = _say_failed([directory / run.name for run in runs])
+    for name, reason in failed.items():
+        print(f"not done: {name}: {reason}", file=sys.stderr)
+    return 1 if failed else diverged
 
 
 def _engine(flags):
@@ -177,7 +188,7 @@ def report(flags) -> None:
         return
     for path, sweep in zip(directories, sweeps, strict=True):
         if reports.is_record(path):
-            print(reports.console_table(sweep.runs))
+            print(reports.console_table(sweep.runs, sweep.refused))
         else:
             _show_sweep(sweep)
         print("".join(f"{remark}\n" for remark in reports.remarks(sweep)), end="")
@@ -388,7 +399,7 @@ def _say(text: str) -> None:
 def _show_sweep(sweep) -> None:
     from adjax import reports
 
-    print(reports.console_table(sweep.runs))
+    print(reports.console_table(sweep.runs, sweep.refused))
     print(f"report: {reports.write_sweep_report(sweep)}")
 
 

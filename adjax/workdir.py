@@ -14,6 +14,8 @@ from adjax.config.layout import Settings
 from adjax.config.layout import check as check_config
 from adjax.errors import UserError
 
+_REFUSAL = "refused.json"
+
 
 def require_writable(folder: str | Path, flag: str = "--workdir", value: str = "") -> None:
     """Raise `UserError` if nothing can be written into a folder, which may still have to be made.
@@ -65,6 +67,7 @@ def claim(folder: Path, config: dict[str, Any]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         files.write_json(folder / "config.json", config)
+        (folder / _REFUSAL).unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"cannot write to --workdir={folder}: {error.strerror}") from error
 
@@ -134,6 +137,23 @@ def read_failures(folder: Path) -> list[dict]:
     return failures
 
 
+def write_refusal(folder: Path, config: dict[str, Any], reason: str) -> None:
+    """Make `folder` that of a config's run, and note why it could not be done.
+
+    What a run there has already is kept; `claim` removes the note.
+    """
+    claim(folder, config)
+    files.write_json(folder / _REFUSAL, {"reason": reason})
+
+
+def read_refusal(folder: Path) -> str:
+    """Read why the run in a folder could not be done; empty if it was not tried or is done."""
+    path = folder / _REFUSAL
+    if not path.exists():
+        return ""
+    return str(_read_json(path).get("reason", ""))
+
+
 def write_failures(folder: Path, failures: list[dict]) -> None:
     """Write `failed.json`, or remove it if there are none."""
     path = folder / "failed.json"
@@ -160,6 +180,7 @@ def _no_number(name: str):
 def _damaged(path: Path, reason: str) -> UserError:
     advice = {
         "config.json": "choose another folder",
+        _REFUSAL: "delete it and repeat the command of the sweep",
         "failed.json": "delete it and repeat the command of the run with --mode=train",
     }.get(path.name, "write it anew by --mode=evaluate")
     return UserError(f"cannot read {path} ({reason}): {advice}")

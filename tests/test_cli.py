@@ -120,7 +120,7 @@ def test_wrong_flags(launch, arguments, says):
         (["--config.distance.window=31"], "config.teacher does not fit images of (28, 28, 1)"),
         (["--config.teacher.widths=(8,8,8,8)"], "config.teacher does not fit images of"),
         (["--config.teacher.widths=(8,)"], "give at least two positive widths"),
-        (["--config.teacher.learning_rate=-1.0"], "must not be negative"),
+        (["--config.teacher.learning_rate=-1.0"], "must be positive, at least 1e-10"),
         (
             ["--config.members=({'seed': 1.5},)"],
             "config.members[0]['seed']=1.5: give a whole number",

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core import read_only_builder
 
-from adjax.errors import UserError
+from adjax.errors import DataError, UserError
 
 
 class Table(NamedTuple):
@@ -41,7 +41,7 @@ def load_table(name: str, split: str, data_dir: str) -> Table:
     """
     builder = find_prepared(name, data_dir)
     if builder is None:
-        raise UserError(
+        raise DataError(
             f"dataset {name!r} is not prepared in {data_dir!r}: run python launch.py "
             f"--mode=prepare_data --dataset={name} --data_dir={data_dir} [--source=FILE.npz]"
         )
@@ -54,7 +54,7 @@ def load_table(name: str, split: str, data_dir: str) -> Table:
     try:
         image, label = _read(builder, split)
     except Exception as error:  # tf.errors, OSError, AssertionError: TFDS has no common base
-        raise UserError(
+        raise DataError(
             f"cannot read split {split!r} of {builder.data_dir} ({first_line(error)}): "
             "delete that folder and prepare the dataset again"
         ) from error
@@ -77,7 +77,7 @@ def find_prepared(name: str, data_dir: str | os.PathLike[str]) -> tfds.core.Data
     except tfds.core.DatasetNotFoundError:
         return None
     except Exception as error:  # ValueError for a name, many for metadata
-        raise UserError(
+        raise DataError(
             f"cannot open dataset {name!r} in {os.fspath(data_dir)!r}: {first_line(error)}"
         ) from error
 
