@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install
 
-.PHONY: install native native-if-possible demo test test-all lint bench bench-torch bench-pyod
+.PHONY: install native native-if-possible demo test test-all lint licences bench bench-torch bench-pyod
 
 install: .venv/installed
 
@@ -40,6 +40,10 @@ test-all: install native-if-possible
 # Its tests are skipped where it cannot be built.
 native-if-possible: install
 	@if command -v c++ > /dev/null; then $(MAKE) --no-print-directory native; fi
+
+# Reads what is installed; needs no network.
+licences: native
+	$(BIN)/python tools/licences.py docs/licences.md
 
 lint: install
 	$(BIN)/ruff format --check .

@@ -411,6 +411,11 @@ def _defaults_of(sweep, commands: list[str]):
             f"--workdir={sweep.directory}: its results do not say which config file made them"
             + (f", or {match[1]} is not here" if match else "")
         )
+    if Path("configs").resolve() not in Path(match[1]).resolve().parents:
+        raise UserError(
+            f"--workdir={sweep.directory}: its results name {match[1]}, which is not in the folder "
+            "configs: what a file of results names is not run elsewhere"
+        )
     get_config = runpy.run_path(match[1])["get_config"]
     return lambda method: get_config(method).to_dict()
 
