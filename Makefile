@@ -1,22 +1,29 @@
 # Every target sets up what it needs: the first one creates .venv and installs, later ones start at once.
 PYTHON ?= python3.11
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install
 
-.PHONY: install native native-if-possible demo test test-all lint bench bench-torch bench-pyod install-aot
+.PHONY: install native native-if-possible demo test test-all lint licences bench bench-torch bench-pyod install-aot
 
 install: .venv/installed
 
+# Every file from an index has its hash in requirements.txt. First come the tools that build what has
+# no wheel, as pip would fetch others, without hashes, to build it apart.
 .venv/installed: requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	awk '/^(setuptools|wheel)==/,!/\\$$/' requirements.txt > .venv/build.txt
+	$(PIP) --require-hashes --no-deps -r .venv/build.txt
+	$(PIP) --require-hashes --no-deps --no-build-isolation -r requirements.txt
+	$(PIP) --no-deps --no-build-isolation -e .
+	$(BIN)/python -m pip check
 	touch $@
 
 # The optional C++ path of convolutions on CPU, where there is a compiler.
 native: .venv/native
 
 .venv/native: .venv/installed $(wildcard native/*.* native/adjax_native/*.*)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check ./native
+	$(PIP) --require-hashes --no-deps -r native/requirements.txt
+	$(PIP) --no-deps --no-build-isolation ./native
 	rm -rf native/build native/*.egg-info
 	touch $@
 
@@ -33,6 +40,10 @@ test-all: install native-if-possible
 # Its tests are skipped where it cannot be built.
 native-if-possible: install
 	@if command -v c++ > /dev/null; then $(MAKE) --no-print-directory native; fi
+
+# Reads what is installed; needs no network.
+licences: native
+	$(BIN)/python tools/licences.py docs/licences.md
 
 lint: install
 	$(BIN)/ruff format --check .
@@ -54,14 +65,16 @@ bench-pyod: .venv/torch .venv/pyod
 install-aot: .venv/aot/installed
 
 .venv/aot/installed: .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target .venv/aot \
+	$(PIP) --no-deps --target .venv/aot \
 		jax-cuda12-plugin==0.10.2 jax-cuda12-pjrt==0.10.2 libtpu==0.0.42.1
 	touch $@
 
-.venv/pyod: .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.txt -e ".[pyod]"
+# What is compared with comes without hashes, at versions that fit what is installed.
+.venv/pyod: .venv/torch
+	$(PIP) -c .venv/pins.txt -e ".[pyod]"
 	touch $@
 
 .venv/torch: .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.txt -e ".[torch]"
+	awk -F' ' '/^[^ #]+==/ {print $$1}' requirements.txt > .venv/pins.txt
+	$(PIP) -c .venv/pins.txt -e ".[torch]"
 	touch $@

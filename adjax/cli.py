@@ -36,9 +36,12 @@ def train(flags) -> int:
     config, directory = _config(flags), _workdir(flags)
     _check(config)
     _quiet()
-    from adjax import experiment, workdir
+    from adjax import workdir
 
     if workdir.finished_results(config, directory) is None:
+        workdir.require_places(directory, [config.stage_cache])
+        from adjax import experiment
+
         experiment.train_and_evaluate(config, directory, command=_command())
     else:
         _say(f"{directory}: this run is finished")
@@ -50,9 +53,12 @@ def evaluate(flags) -> int:
     """Evaluate and report the trained run in --workdir again."""
     directory = _workdir(flags)
     _quiet()
-    from adjax import experiment, workdir
+    from adjax import workdir
 
     config = workdir.read_config(directory)
+    workdir.require_places(directory, [])
+    from adjax import experiment
+
     command = workdir.recorded_command(directory) or _command()
     experiment.train_and_evaluate(config, directory, train=False, command=command)
     return _show(directory)
@@ -73,6 +79,9 @@ def sweep(flags) -> int:
     for run in everything:
         run.check()
     _quiet()
+    from adjax import workdir
+
+    workdir.require_places(directory, [run.config.stage_cache for run in everything])
     from adjax import reports
     from adjax.sweeps import plan, store, work
     from adjax.sweeps.describe import describe_plan
@@ -82,18 +91,29 @@ def sweep(flags) -> int:
     everything, absent = plan.split_absent(everything)
     if absent:
         print(f"not here, left out: {', '.join(absent)}")
-    plan.check_runs(everything, directory)
-    runs = plan.shard_of(everything, shard)
+    broken = plan.check_runs(everything, directory)
+    for reason in dict.fromkeys(broken.values()):
+        names = [name for name, own in broken.items() if own == reason]
+        print(f"broken, left out: {', '.join(names)}: {reason}", file=sys.stderr)
+    own = plan.shard_of(everything, shard)
+    runs = [run for run in own if run.name not in broken]
+    if not runs:
+        raise UserError(f"--shard={flags.shard}: the data of none of its runs can be used")
     with engine:
         tasks = plan.make_plan(runs, directory, engine.resources)
         if flags.dry_run:
             print(describe_plan(tasks, runs, directory))
-            return 0
+            return 1 if broken else 0
         with store.driving(directory, shard):
-            engine.run(tasks, directory, _command())
+            failed = engine.run(tasks, directory, _command())
+        failed |= {run.name: broken[run.name] for run in own if run.name in broken}
+        failed = work.note_failed(own, failed, directory)
     if any(work.has_results(run, directory) for run in everything):
         _show_sweep(reports.read_sweep(directory))
-    return _say_failed([directory / run.name for run in runs])
+    diverged = _say_failed([directory / run.name for run in runs])
+    for name, reason in failed.items():
+        print(f"not done: {name}: {reason}", file=sys.stderr)
+    return 1 if failed else diverged
 
 
 def _engine(flags):
@@ -121,20 +141,25 @@ def report(flags) -> None:
     def read(path):
         return reports.read_record(path) if reports.is_record(path) else reports.read_sweep(path)
 
+    for path in directories:
+        if not flags.output and not reports.is_record(path):
+            _writable_folder(path, "--workdir")
     sweeps = list(map(read, directories))
     if reports.is_record(flags.output or ""):
         if len(sweeps) > 1:
             raise UserError(f"--output={flags.output}: a record is of one folder; give one")
+        _writable(flags.output)
         print(f"record: {reports.write_record(Path(flags.output), *sweeps)}")
         return
     if flags.output:
+        _writable(flags.output)
         defaults = [_defaults_of(sweep, reports.commands(sweep)) for sweep in sweeps]
         path = reports.write_results(flags.output, sweeps, defaults, command=_command())
         print(f"results: {path}")
         return
     for path, sweep in zip(directories, sweeps, strict=True):
         if reports.is_record(path):
-            print(reports.console_table(sweep.runs))
+            print(reports.console_table(sweep.runs, sweep.refused))
         else:
             _show_sweep(sweep)
         print("".join(f"{remark}\n" for remark in reports.remarks(sweep)), end="")
@@ -160,6 +185,7 @@ def gallery(flags) -> None:
     if not flags.output:
         raise UserError("--mode=gallery needs --output, e.g. --output=auxiliary.png")
     _quiet()
+    _writable(flags.output)
     from adjax.gallery import write_gallery
 
     print(f"gallery: {write_gallery(directory, flags.output)}")
@@ -174,6 +200,7 @@ def predict(flags) -> int:
     if not flags.output:
         raise UserError("--mode=predict needs --output, e.g. --output=predictions")
     _quiet()
+    _writable_folder(flags.output, "--output")
     from adjax.detect.predict import predict
 
     done = predict(directory, flags.images, flags.output, member=flags.member)
@@ -198,6 +225,7 @@ def export(flags) -> None:
     if not flags.output:
         raise UserError("--mode=export needs --output, e.g. --output=detector")
     _quiet()
+    _writable_folder(flags.output, "--output")
     from adjax.detect.export import export
 
     print(f"detector: {export(directory, flags.output, flags.member)}")
@@ -227,6 +255,7 @@ def prepare_data(flags) -> None:
     if not flags.dataset:
         raise UserError("--mode=prepare_data needs --dataset=NAME, e.g. --dataset=cifar10")
     _quiet()
+    _writable_folder(flags.data_dir, "--data_dir")
     from adjax.datasets.prepare import import_dataset
 
     path = import_dataset(flags.dataset, flags.source or "", flags.data_dir)
@@ -266,6 +295,20 @@ def _workdir(flags) -> Path:
     if not flags.workdir:
         raise UserError(f"--mode={flags.mode} needs --workdir, e.g. --workdir=runs/mnist")
     return Path(flags.workdir)
+
+
+def _writable(path: str) -> None:
+    """Raise `UserError` if the file of --output cannot be written."""
+    from adjax import workdir
+
+    workdir.require_writable_file(path, "--output")
+
+
+def _writable_folder(path: str | Path, flag: str) -> None:
+    """Raise `UserError` if nothing can be written into the folder of a flag."""
+    from adjax import workdir
+
+    workdir.require_writable(path, flag)
 
 
 def _raw_config(flags) -> str:
@@ -313,7 +356,7 @@ def _say(text: str) -> None:
 def _show_sweep(sweep) -> None:
     from adjax import reports
 
-    print(reports.console_table(sweep.runs))
+    print(reports.console_table(sweep.runs, sweep.refused))
     print(f"report: {reports.write_sweep_report(sweep)}")
 
 
@@ -325,6 +368,11 @@ def _defaults_of(sweep, commands: list[str]):
         raise UserError(
             f"--workdir={sweep.directory}: its results do not say which config file made them"
             + (f", or {found[1]} is not here" if found else "")
+        )
+    if Path("configs").resolve() not in Path(found[1]).resolve().parents:
+        raise UserError(
+            f"--workdir={sweep.directory}: its results name {found[1]}, which is not in the folder "
+            "configs: what a file of results names is not run elsewhere"
         )
     get_config = runpy.run_path(found[1])["get_config"]
     return lambda method: get_config(method).to_dict()

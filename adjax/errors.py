@@ -11,6 +11,10 @@ class UserError(ValueError):
     """
 
 
+class DataError(UserError):
+    """Bad input that lies in the files of a data set: it costs only the runs that need them."""
+
+
 class DivergedError(RuntimeError):
     """All members of a run diverged: the message names stage, step and member.
 

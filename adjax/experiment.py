@@ -33,6 +33,7 @@ def train_and_evaluate(
       DivergedError: if every member meets a value that is not finite.
 
     """
+    workdir.require_places(folder, [config.stage_cache] if train else [])
     run = prepare(config, folder, method)
     if not train:
         run.population.check_finished()

@@ -85,6 +85,17 @@ def write_folder(path: Path, write: Callable[[Path], None]) -> None:
             raise
 
 
+def require_folder(path: Path) -> None:
+    """Raise the `OSError` of a folder that is not there and cannot be made, or not be written to.
+
+    It is not made: in the first folder above it that is there, a file is made and removed.
+    """
+    path = Path(os.path.abspath(path))
+    there = next(folder for folder in (path, *path.parents) if os.path.lexists(folder))
+    with tempfile.TemporaryFile(dir=there):  # a permission alone does not say it of every disk
+        pass
+
+
 def require_room(directory: Path, size: int) -> None:
     """Raise the `OSError` of a full disk if `directory` has no room for `size` bytes."""
     if shutil.disk_usage(directory).free < size:

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from adjax.corruptions import TAKES_SOURCE, image_function
 from adjax.corruptions.random import permuted_index, random_bits
+from adjax.corruptions.settings import LEAST_CHANGE
 
 # Third number of a seed: the purpose of the draw.
 _ORDER, _AUXILIARY, _CORRUPTION, _CROP, _SOURCE, _SOURCE_CROP = map(np.int64, range(6))
@@ -198,6 +199,24 @@ def fixed_crops(image: np.ndarray, rows: np.ndarray, crops: Crops | None) -> np.
         return image
     seed = np.stack([rows, np.zeros_like(rows), np.full_like(rows, _CROP)], -1)
     return crops.function()(tf.constant(image), tf.constant(seed, tf.int32)).numpy()
+
+
+def changes(image: np.ndarray, kind: str, operation: Operation) -> bool:
+    """Return whether an operation leaves a trace on at least one of some images.
+
+    Args:
+      image: float32 `[n, H, W, C]` in [0, 1], as training sees them.
+      kind: "auxiliary" or "corruption".
+      operation: name and parameters of the image function.
+
+    """
+    name, parameters = operation
+    if name in TAKES_SOURCE:
+        parameters = parameters | {"source": np.roll(image, 1, axis=0)}
+    numbers = np.arange(len(image))
+    seed = tf.constant(np.stack([numbers, numbers, 0 * numbers], -1), tf.int32)
+    changed = image_function(kind, name)(tf.constant(image), seed, **parameters).numpy()
+    return bool(np.abs(changed - image).max() >= LEAST_CHANGE)
 
 
 def padded_batches(rows: np.ndarray, batch_size: int) -> Iterator[tuple[np.ndarray, int]]:

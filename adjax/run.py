@@ -1,6 +1,8 @@
 """A run: made once, before anything is trained, and read by all that follows."""
 
 import dataclasses
+import functools
+import math
 from pathlib import Path
 
 import jax
@@ -12,10 +14,22 @@ from adjax.config.layout import Settings, check
 from adjax.datasets.tasks import Task, Tested, create_task
 from adjax.errors import UserError
 from adjax.evaluation.oracle import ORACLE, can_choose
-from adjax.inputs import Crops, Stream
+from adjax.inputs import Crops, Stream, changes, fixed_crops
 from adjax.methods.stage import Fit, Method
 from adjax.settings import as_dict
-from adjax.training import OF_MEMBERS, Execution, Members, Population, StageCache, TrainingImages
+from adjax.training import (
+    OF_MEMBERS,
+    Execution,
+    Members,
+    Population,
+    StageCache,
+    TrainingImages,
+    device_memory,
+)
+from adjax.training.estimates import least_bytes
+
+_CHANNELS = 256  # at the size of the image: hardly any network has more
+_SAMPLE = 16  # training images that a change of them is tried on
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,7 +171,8 @@ def make_population(settings: Settings, method: Method, folder: Path) -> Populat
         checkpoint_minutes=settings.checkpoint_minutes,
         select=settings.select,
     )
-    _check_stages(population)
+    _check_stages(population, settings.evaluation.batch_size)
+    _check_changes(population)
     return population
 
 
@@ -170,9 +185,12 @@ def _crops(settings: Settings) -> Crops | None:
     return Crops((data.crops, parameters), data.samples)
 
 
-def _check_stages(population: Population) -> None:
-    """Raise `UserError` for a stage that cannot train on such images or devices."""
-    frozen = {}
+def _check_stages(population: Population, scored: int) -> None:
+    """Raise `UserError` for a stage that cannot train on such images or devices.
+
+    Nor score `scored` of them at once.
+    """
+    frozen, key = {}, jax.random.key(0)
     shape, devices = population.images.shape, population.execution.data_devices
     image = jax.ShapeDtypeStruct((1, *shape), np.float32)
     for stage in population.method.stages:
@@ -183,7 +201,7 @@ def _check_stages(population: Population) -> None:
                 f"{devices} devices that share a batch (config.mesh.data)"
             )
         try:
-            state = jax.eval_shape(stage.init, jax.random.key(0), image)
+            state = jax.eval_shape(stage.init, key, image)
             if not fitted:
                 jax.eval_shape(stage.validate, state.variables, frozen, image)
         except (TypeError, ValueError, IndexError) as error:
@@ -191,7 +209,51 @@ def _check_stages(population: Population) -> None:
             raise UserError(
                 f"config.{stage.name} does not fit images of {shape}: {reason}"
             ) from error
+        if not fitted:
+            size, operands = stage.batch_size // devices, (state.variables, frozen)
+            _check_memory(f"{stage.name}.batch_size", size, shape, stage.validate, operands)
         frozen[stage.name] = state.variables
+    # Windows, where there are any, are cut out of images of this size.
+    shape = tuple(population.images.table.shape[1:])
+    score = functools.partial(population.method.score, key=key)
+    _check_memory("evaluation.batch_size", -(-scored // devices), shape, score, (frozen,))
+
+
+def _check_memory(setting: str, batch_size: int, shape, program, operands: tuple) -> None:
+    """Raise `UserError` for a batch that a device has no room for, whatever the compiler does.
+
+    Only where it might be so is `program` traced, a function of `operands` and images
+    `[B, H, W, C]`.
+    """
+    memory = device_memory()
+    if 4 * batch_size * math.prod(shape[:2]) * _CHANNELS < memory:
+        return
+    image = jax.ShapeDtypeStruct((batch_size, *shape), np.float32)
+    needed = least_bytes(jax.make_jaxpr(program)(*operands, image).jaxpr)
+    if needed > memory:
+        raise UserError(
+            f"config.{setting}: {batch_size} images at once need at least {needed / 1e9:,.0f} GB "
+            f"of a device, which has {memory / 1e9:,.0f}: lower it"
+        )
+
+
+def _check_changes(population: Population) -> None:
+    """Raise `UserError` for auxiliary images or a corruption that are the images themselves."""
+    for stage in population.method.stages:
+        for kind in ("auxiliary", "corruption"):
+            operation = None if isinstance(stage, Fit) else getattr(stage, kind)
+            if operation is not None and not changes(_sample(population.images), kind, operation):
+                raise UserError(
+                    f"config.{kind}.{operation[0]} leaves images of {population.images.shape} as "
+                    "they are: give other values, or choose another"
+                )
+
+
+def _sample(images: TrainingImages) -> np.ndarray:
+    """Return some images as training sees them: float32 `[n, H, W, C]` in [0, 1]."""
+    rows = images.streams[0].rows
+    rows = rows[:: -(-len(rows) // _SAMPLE)]
+    return fixed_crops(images.table[rows], rows, images.crops)
 
 
 def load_tested(settings: Settings, members: list[dict]) -> Tested:

@@ -21,6 +21,9 @@ from adjax.errors import UserError
 
 LARGEST_INT = 2**31 - 1
 LARGEST_FLOAT = 3.4e38  # of float32
+SMALLEST_FLOAT = 1.2e-38  # of float32, but for 0
+SMALLEST_WEIGHT = 1e-6
+LARGEST_WEIGHT = 1e9
 LARGEST_SIZE = 2**16  # of an axis of an array
 
 
@@ -53,6 +56,7 @@ class Bounds:
       at_most: inclusive upper bound.
       below: exclusive upper bound.
       choices: the only values; empty: any.
+      apart: the smallest positive value, of those that may be 0 too.
       odd: whether it must be an odd number.
       or_name: whether a text may stand in place of the number.
       element: type of a tuple's elements.
@@ -66,6 +70,7 @@ class Bounds:
     at_most: float | None = None
     below: float | None = None
     choices: tuple[str, ...] = ()
+    apart: float = 0.0
     odd: bool = False
     or_name: bool = False
     element: type | None = None
@@ -119,6 +124,28 @@ def size(default: int, meaning: str, **bounds):
 def number(default: float, meaning: str, **bounds):
     """Make a setting that is a finite number; not negative, unless bounds are given."""
     return _setting(float(default), meaning, **(bounds or {"at_least": 0}))
+
+
+def rate(default: float, meaning: str):
+    """Make a setting that is a learning rate: one by which float32 parameters move."""
+    return number(default, meaning, at_least=1e-10, advice="must be positive, at least 1e-10")
+
+
+def weight(default: float, meaning: str):
+    """Make a setting that is the weight of a term of a loss; `nothing_weighs` checks several."""
+    return number(
+        default,
+        meaning,
+        at_least=0,
+        at_most=LARGEST_WEIGHT,
+        apart=SMALLEST_WEIGHT,
+    )
+
+
+def nothing_weighs(section: Section, *names: str) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with weights that all are 0: there is nothing to minimise."""
+    if not any(getattr(section, name) for name in names):
+        yield names[0], f"one of {' and '.join(names)} must be positive"
 
 
 def choice(default: str, choices: Iterable[str], meaning: str):
@@ -227,6 +254,9 @@ def _read_scalar(bounds: Bounds, kind: type, value, key: str, whole=None) -> Any
             raise wrong(key, shown, "must be a finite number")
         if not bounds.hold(value):
             raise wrong(key, shown, bounds.in_words())
+        if 0 < abs(value) < max(bounds.apart, SMALLEST_FLOAT):
+            least = max(bounds.apart, SMALLEST_FLOAT)
+            raise wrong(key, shown, f"too small to count: give 0 or at least {least:g}")
         return kind(value)
     if type(value) is not kind:
         raise wrong(key, shown, bounds.in_words() if bounds.choices else f"give a {_NAMES[kind]}")

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,38 @@ from adjax.config import adopt, identity
 from adjax.config.layout import Settings
 from adjax.config.layout import check as check_config
 from adjax.errors import UserError
+
+_REFUSAL = "refused.json"
+
+
+def require_writable(folder: str | Path, flag: str = "--workdir", value: str = "") -> None:
+    """Raise `UserError` if nothing can be written into a folder, which may still have to be made.
+
+    Args:
+      folder: the folder.
+      flag: that names it, or a file in it.
+      value: of the flag, where that is not the folder.
+
+    """
+    try:
+        files.require_folder(Path(folder))
+    except (OSError, ValueError) as error:  # ValueError: a NUL character
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"cannot write to {flag}={value or folder}: {reason}") from error
+
+
+def require_places(folder: str | Path, caches: Iterable[str]) -> None:
+    """Raise `UserError` if the folder of a run or a sweep, or a stage cache, is not writable."""
+    require_writable(folder)
+    for cache in filter(None, set(caches)):
+        require_writable(cache, "config.stage_cache")
+
+
+def require_writable_file(path: str | Path, flag: str) -> None:
+    """Raise `UserError` if a file cannot be written, in a folder that may still have to be made."""
+    if Path(path).is_dir():
+        raise UserError(f"cannot write to {flag}={path}: it is a folder, give a file")
+    require_writable(Path(path).parent, flag, str(path))
 
 
 def check(folder: Path, settings: Settings) -> None:
@@ -34,6 +67,7 @@ def claim(folder: Path, config: dict[str, Any]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         files.write_json(folder / "config.json", config)
+        (folder / _REFUSAL).unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"cannot write to --workdir={folder}: {error.strerror}") from error
 
@@ -109,6 +143,23 @@ def read_failures(folder: Path) -> list[dict]:
     return failures
 
 
+def write_refusal(folder: Path, config: dict[str, Any], reason: str) -> None:
+    """Make `folder` that of a config's run, and note why it could not be done.
+
+    What a run there has already is kept; `claim` removes the note.
+    """
+    claim(folder, config)
+    files.write_json(folder / _REFUSAL, {"reason": reason})
+
+
+def read_refusal(folder: Path) -> str:
+    """Read why the run in a folder could not be done; empty if it was not tried or is done."""
+    path = folder / _REFUSAL
+    if not path.exists():
+        return ""
+    return str(_read_json(path).get("reason", ""))
+
+
 def write_failures(folder: Path, failures: list[dict]) -> None:
     """Write `failed.json`, or remove it if there are none."""
     path = folder / "failed.json"
@@ -135,6 +186,7 @@ def _no_number(name: str):
 def _damaged(path: Path, reason: str) -> UserError:
     advice = {
         "config.json": "choose another folder",
+        _REFUSAL: "delete it and repeat the command of the sweep",
         "failed.json": "delete it and repeat the command of the run with --mode=train",
     }.get(path.name, "write it anew by --mode=evaluate")
     return UserError(f"cannot read {path} ({reason}): {advice}")

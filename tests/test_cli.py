@@ -146,13 +146,18 @@ def test_wrong_flags(launch, arguments, says):
         (["--config.distance.window=31"], "config.teacher does not fit images of (28, 28, 1)"),
         (["--config.teacher.widths=(8,8,8,8)"], "config.teacher does not fit images of"),
         (["--config.teacher.widths=(8,)"], "give at least two positive widths"),
-        (["--config.teacher.learning_rate=-1.0"], "must not be negative"),
+        (["--config.teacher.learning_rate=-1.0"], "must be positive, at least 1e-10"),
         (
             ["--config.members=({'seed': 1.5},)"],
             "config.members[0]['seed']=1.5: give a whole number",
         ),
         (["--config.members=({'data.normal_class': 7.5},)"], "give a whole number"),
         (["--config.members=({}, {})"], "two members are equal"),
+        (["--config.evaluation.batch_size=1000000000"], "must be at least 1 and at most 65536"),
+        (
+            ["--config.teacher.batch_size=65536", "--config.teacher.widths=(65536, 8)"],
+            "config.teacher.batch_size: 65536 images at once need at least",
+        ),
         (["--config.members=({'data.name': 'x'},)"], "'data.name' cannot differ within"),
     ],
 )
@@ -164,6 +169,38 @@ def test_wrong_values(launch, tmp_path, overrides, says):
     assert done.stderr.count("\n") == 1
     assert done.returncode == 2
     assert not workdir.exists()  # the corrected command may use it
+
+
+def test_auxiliary_images_that_are_the_images_themselves(launch, tmp_path):
+    done = launch(
+        "--config=configs/mnist.py:oe_sdn,smoke",
+        f"--workdir={tmp_path / 'run'}",
+        "--config.student.auxiliary=svd_blurring",
+        "--config.auxiliary.svd_blurring.rank=28",
+    )
+    assert "config.auxiliary.svd_blurring leaves images of (28, 28, 1) as they are" in done.stderr
+    assert (done.returncode, (tmp_path / "run").exists()) == (2, False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "flag"),
+    [
+        ([CONFIG, "--workdir={}"], "--workdir={}"),
+        ([CONFIG, "--workdir=run", "--config.stage_cache={}"], "config.stage_cache={}"),
+        (["--mode=sweep", "--config=configs/mnist.py:demo", "--workdir={}"], "--workdir={}"),
+        (["--mode=report", "--workdir={}"], "--workdir={}"),
+        (["--mode=gallery", "--workdir=run", "--output={}/a.png"], "--output={}/a.png"),
+        (["--mode=predict", "--workdir=run", "--images=x", "--output={}"], "--output={}"),
+        (["--mode=export", "--workdir=run", "--output={}"], "--output={}"),
+        (["--mode=prepare_data", "--dataset=emnist", "--data_dir={}"], "--data_dir={}"),
+    ],
+)
+def test_place_that_cannot_be_written_is_told_first(launch, tmp_path, arguments, flag):
+    place = tmp_path / "file" / "new"
+    (tmp_path / "file").touch()
+    done = launch(*(argument.format(place) for argument in arguments))
+    assert done.stderr == f"error: cannot write to {flag.format(place)}: Not a directory\n"
+    assert done.returncode == 2
 
 
 def test_folder_that_cannot_be_made(launch, tmp_path):

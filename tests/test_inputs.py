@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from adjax.corruptions.settings import PipelineSets
-from adjax.inputs import Stream, padded_batches, train_batches
+from adjax.corruptions.settings import Paste, PipelineSets, Stain
+from adjax.inputs import Stream, changes, padded_batches, train_batches
 from adjax.settings import as_dict
 
 # Every image says which row of the table it is, and no image is its own rotation.
@@ -155,3 +155,17 @@ def test_no_tuner_can_delay_the_end_of_the_pipeline(monkeypatch):
     monkeypatch.setattr(tf.data.Dataset, "as_numpy_iterator", lambda self: datasets.append(self))
     train_batches(IMAGE, STREAMS, BATCH, range(3))
     assert datasets[0].options().autotune.enabled is False
+
+
+def test_changes_are_told_from_what_leaves_images_as_they_are():
+    image = np.random.default_rng(0).random((5, 12, 12, 1), np.float32)
+    assert changes(image, "auxiliary", ("svd_blurring", {"rank": 11}))
+    assert not changes(image, "auxiliary", ("svd_blurring", {"rank": 12}))
+    mirrored = (image + image[:, :, ::-1]) / 2
+    assert not changes(mirrored, "auxiliary", ("horizontal_flip", {}))
+    assert changes(mirrored, "auxiliary", ("vertical_flip", {}))
+    pasted = as_dict(Paste())
+    assert changes(image, "corruption", ("paste", pasted))
+    stain = as_dict(Stain(colour_low=0, colour_high=0, noise_variance=0.0))
+    assert changes(image, "corruption", ("stain", stain))
+    assert not changes(np.zeros_like(image), "corruption", ("stain", stain))

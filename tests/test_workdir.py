@@ -1,6 +1,9 @@
 """Stored state that is damaged is told in one line that says what to do."""
 
+import errno
 import json
+import os
+import tempfile
 
 import pytest
 
@@ -67,3 +70,41 @@ def test_damaged_failures_are_told(tmp_path, text):
 def test_damaged_configs_are_told(tmp_path, text):
     (tmp_path / "config.json").write_text(text)
     assert "choose another folder" in told(workdir.read_config, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["file", "file/run", "file/a/b"])
+def test_place_that_cannot_be_written(tmp_path, name):
+    (tmp_path / "file").write_text("mine")
+    line = told(workdir.require_writable, tmp_path / name)
+    assert line == f"cannot write to --workdir={tmp_path / name}: Not a directory"
+    line = told(workdir.require_writable_file, tmp_path / name / "page.md", "--output")
+    assert line.startswith(f"cannot write to --output={tmp_path / name / 'page.md'}: Not a dir")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_place_on_a_disk_that_takes_no_files(monkeypatch, tmp_path):
+    def refuse(**_):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    line = told(workdir.require_places, tmp_path / "run", ["", str(tmp_path / "cache")])
+    assert line == f"cannot write to --workdir={tmp_path / 'run'}: Read-only file system"
+    line = told(workdir.require_writable, tmp_path / "cache", "config.stage_cache")
+    assert line.startswith(f"cannot write to config.stage_cache={tmp_path / 'cache'}: Read-only")
+
+
+def test_place_that_can_be_written_is_left_as_it_was(tmp_path):
+    workdir.require_places(tmp_path / "a" / "b", [str(tmp_path / "cache"), ""])
+    workdir.require_writable_file(tmp_path / "page.md", "--output")
+    assert list(tmp_path.iterdir()) == []
+    line = told(workdir.require_writable_file, tmp_path, "--output")
+    assert line.endswith("it is a folder, give a file")
+
+
+def test_refusal_is_read_until_the_run_begins_anew(tmp_path):
+    assert workdir.read_refusal(tmp_path) == ""
+    workdir.write_refusal(tmp_path / "a", {"seed": 0}, "a.png: damaged")
+    assert workdir.read_refusal(tmp_path / "a") == "a.png: damaged"
+    workdir.claim(tmp_path / "a", {"seed": 0})
+    assert workdir.read_refusal(tmp_path / "a") == ""
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["config.json"]

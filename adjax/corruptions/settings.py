@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from adjax.settings import Alternatives, Section, count, flag, number, several
 
 _number = number  # a setting of drops has that name
+LEAST_CHANGE = 0.001  # of [0, 1]: a quarter of a grey level
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,11 +19,13 @@ class GaussianBlurring(Section):
     sigma: float = number(
         1.0,
         "px, deviation of the Gaussian [D]",
-        at_least=0.01,
+        at_least=0.3,  # less leaves the image as it is, to a grey level
         at_most=100,
-        advice="must be positive, from 0.01 to 100",
+        advice="must be positive, from 0.3 to 100",
     )
-    width: int = count(5, "px, where the Gaussian is cut off [D]", odd=True, at_most=255)
+    width: int = count(
+        5, "px, where the Gaussian is cut off [D]", odd=True, at_least=3, at_most=255
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,9 +35,9 @@ class GaussianNoise(Section):
     sigma: float = number(
         0.1,
         "deviation, of [0, 1] [D]",
-        above=0,
+        at_least=LEAST_CHANGE,
         at_most=1,
-        advice="must be positive and at most 1",
+        advice=f"must be positive, from {LEAST_CHANGE:g} to 1",
     )
 
 
@@ -62,6 +65,8 @@ class Rotation(Section):
             yield "angles", "give multiples of 90; uniform_rotation has other angles"
         elif len(self.angles) > 36:
             yield "angles", "give at most 36 angles"
+        elif not any(angle % 360 for angle in self.angles):
+            yield "angles", "they leave the image as it is"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +76,7 @@ class Shearing(Section):
     minimum: float = number(
         0.1, "px a row, least [D]", at_least=0, advice="must lie between 0 and maximum"
     )
-    maximum: float = number(0.3, "px a row, greatest [D]", at_least=0, at_most=10)
+    maximum: float = number(0.3, "px a row, greatest [D]", at_least=0.001, at_most=10)
 
     def relations(self):
         """The least must not be above the greatest."""
@@ -97,6 +102,8 @@ class UniformRotation(Section):
         """The least must not be above the greatest."""
         if self.low > self.high:
             yield "low", "must not be above high"
+        elif self.low == self.high and self.low % 360 == 0:
+            yield "low", "leaves the image as it is"
 
 
 @dataclasses.dataclass(frozen=True)

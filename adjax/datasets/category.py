@@ -11,12 +11,13 @@ from adjax.datasets.audit import audit, describe
 from adjax.datasets.brightness import MedianTable, reference_median, to_median
 from adjax.datasets.catalog import CATEGORIES
 from adjax.datasets.industrial import FileTable, load_images
-from adjax.datasets.layouts import GOOD, Index, read_index
+from adjax.datasets.layouts import GOOD, Index, find_category, read_index
 from adjax.datasets.one_class import OneClassSplit, one_class_split
 from adjax.datasets.tables import Table
 from adjax.datasets.tasks import Member, Task, Tested
-from adjax.errors import UserError
+from adjax.errors import DataError, UserError
 
+_READ_AT_ONCE = 64  # images, of a set that is streamed
 IN_MEMORY = 4 << 30  # bytes of a training set that is held in memory; a larger one is streamed
 
 
@@ -27,15 +28,32 @@ class Category(Task):
     """
 
     def is_present(self) -> bool:
-        """Return whether the category's files are where the config says."""
+        """Return whether the category's folder is where the config says, whatever it holds."""
         try:
-            self.index()
+            find_category(self.data.name, self._directory(), self.data.normal_class)
         except UserError:
             return False
         return True
 
+    def verify(self) -> None:
+        """Read all images and masks once; raise `DataError` if the files are at fault."""
+        try:
+            table = self.training_table()
+            if not isinstance(table.image, np.ndarray):
+                for start in range(0, len(table.label), _READ_AT_ONCE):
+                    table.image[np.arange(start, min(start + _READ_AT_ONCE, len(table.label)))]
+            self.split(table, {"seed": 0})
+            self.tested([{"seed": 0}])
+        except UserError as error:
+            raise DataError(str(error)) from error
+
     def index(self) -> Index:
-        """Return the files of the category.
+        """Return the files of the category."""
+        data = self.data
+        return read_index(data.name, self._directory(), data.normal_class, data.good)
+
+    def _directory(self) -> str:
+        """Return the folder of the set.
 
         An empty `data.dir` means the folder of the set's name in the folder that the environment
         variable ADJAX_DATA_DIR names, or in `data`.
@@ -47,7 +65,7 @@ class Category(Task):
                 f"config.data.dir: give the folder of {data.name}, or in ADJAX_DATA_DIR the one "
                 f"that holds it ({directory} does not exist)"
             )
-        return read_index(data.name, directory, data.normal_class, data.good)
+        return directory
 
     def training_table(self) -> Table:
         """Return the normal images, those of a validation split of the set's own among them."""

@@ -77,19 +77,42 @@ def read_index(name: str, directory: str, category: str = "", good: str = "") ->
         do not have the layout.
 
     """
-    if name not in INDUSTRIAL:
-        raise UserError(f"unknown data set {name!r}: choose one of {', '.join(INDUSTRIAL)}")
-    layout = _LAYOUTS[name]
-    top = Path(directory)
-    if not directory or not os.path.isdir(top):
-        raise UserError(f"the directory {directory!r} of {name} does not exist")
-    root = layout.find(name, top, category)
+    root, layout = find_category(name, directory, category), _LAYOUTS[name]
     items = layout.read(root, good) if layout.read in _BY_FOLDERS else layout.read(root)
     if not any(item.split == "train" for item in items):
         raise UserError(f"{root} holds no training images of {name}: {layout.expects}")
+    _refuse_shared(items)
     if not category:
         category = name if layout.find is _find_top else root.resolve().name
     return Index(name, category, root, tuple(sorted(items, key=_order)))
+
+
+def find_category(name: str, directory: str, category: str) -> Path:
+    """Return the folder of a category; arguments as of `read_index`.
+
+    Raises:
+      UserError: if there is no such set, directory or category.
+
+    """
+    if name not in INDUSTRIAL:
+        raise UserError(f"unknown data set {name!r}: choose one of {', '.join(INDUSTRIAL)}")
+    top = Path(directory)
+    if not directory or not os.path.isdir(top):
+        raise UserError(f"the directory {directory!r} of {name} does not exist")
+    return _LAYOUTS[name].find(name, top, category)
+
+
+def _refuse_shared(items: list[Item]) -> None:
+    """Raise `UserError` if one file is in two splits, by a link or because folders are the same."""
+    known: dict[tuple, Item] = {}
+    for item in items:
+        status = item.path.stat()
+        other = known.setdefault((status.st_dev, status.st_ino, item.box), item)
+        if other.split != item.split:
+            raise UserError(
+                f"{item.path} is the same file as {other.path}: an image is of {other.split} or of "
+                f"{item.split}, not of both"
+            )
 
 
 def _order(item: Item) -> tuple:

@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.core import read_only_builder
 
 from adjax import paths
-from adjax.errors import UserError
+from adjax.errors import DataError, UserError
 
 
 class Table(NamedTuple):
@@ -41,7 +41,7 @@ def load_table(name: str, split: str, data_dir: str) -> Table:
         images of one size with one class label each.
 
     """
-    missing = UserError(
+    missing = DataError(
         f"dataset {name!r} is not prepared in {data_dir!r}: run python launch.py "
         f"--mode=prepare_data --dataset={name} --data_dir={data_dir} [--source=FILE.npz]"
     )
@@ -57,7 +57,7 @@ def load_table(name: str, split: str, data_dir: str) -> Table:
             image, label = _read(builder, split)
         except Exception as error:  # tf.errors, OSError, AssertionError: TFDS has no common base
             where = os.path.join(data_dir, os.path.relpath(builder.data_dir, folder))
-            raise UserError(
+            raise DataError(
                 f"cannot read split {split!r} of {where} ({first_line(error)}): "
                 "delete that folder and prepare the dataset again"
             ) from error
@@ -105,7 +105,7 @@ def find_prepared(
     except tfds.core.DatasetNotFoundError:
         return None
     except Exception as error:  # ValueError for a name, many for metadata
-        raise UserError(
+        raise DataError(
             f"cannot open dataset {name!r} in {os.fspath(data_dir)!r}: {first_line(error)}"
         ) from error
 

@@ -60,8 +60,12 @@ class Task(abc.ABC):
         self.varying = data.varying
 
     def is_present(self) -> bool:
-        """Return whether the data are where the config says; TFDS sets say so on reading."""
+        """Return whether there are data where the config says, sound or not."""
         return True
+
+    @abc.abstractmethod
+    def verify(self) -> None:
+        """Read all images once; raise `DataError` if the files are at fault, naming the first."""
 
     def facts(self) -> dict[str, Any]:
         """Return what the results of a run say of its data."""
@@ -100,6 +104,11 @@ class Task(abc.ABC):
 
 class OneClass(Task):
     """One class of a TFDS set is normal: train on it, test on all classes (as in Deep SVDD)."""
+
+    def verify(self) -> None:
+        """Read both splits; raise `DataError` if the set is not prepared or damaged."""
+        self.training_table()
+        self._test_table()
 
     def training_table(self) -> Table:
         """Return the training split."""

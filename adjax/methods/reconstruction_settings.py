@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from adjax.settings import LARGEST_SIZE, Section, choice, count, number, size, word
+from adjax.settings import LARGEST_SIZE, Section, choice, count, number, rate, size, word
 
 LARGEST_KERNEL = 63  # px
 
@@ -17,7 +17,7 @@ class Autoencoder(Section):
 
     batch_size: int = size(16, "images an update")
     steps: int = count(31250, "updates, 250 epochs of 2000 images")
-    learning_rate: float = number(1e-3, "of Adam, what the released code trains with")
+    learning_rate: float = rate(1e-3, "of Adam, what the released code trains with")
     weight_decay: float = number(0.0, "decoupled")
     schedule: str = choice(
         "cosine",

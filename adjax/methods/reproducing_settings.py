@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from adjax.settings import Section, count, number, size
+from adjax.settings import Section, count, nothing_weighs, number, rate, size, weight
 
 
 @dataclasses.dataclass(frozen=True)
@@ -13,11 +13,15 @@ class ReproducingGAN(Section):
     width: int = size(64, "channels of the largest level")
     batch_size: int = size(64, "images an update")
     steps: int = count(1350, "updates: 15 epochs of a digit, published of GANomaly; counted so [D]")
-    learning_rate: float = number(2e-4, "of Adam")
+    learning_rate: float = rate(2e-4, "of Adam")
     weight_decay: float = number(0.0, "decoupled")
-    adversarial_weight: float = number(1.0, "w_adv")
-    reconstruction_weight: float = number(50.0, "w_con")
-    latent_weight: float = number(1.0, "w_enc, of Skip-GANomaly w_lat")
+    adversarial_weight: float = weight(1.0, "w_adv")
+    reconstruction_weight: float = weight(50.0, "w_con")
+    latent_weight: float = weight(1.0, "w_enc, of Skip-GANomaly w_lat")
+
+    def relations(self):
+        """At least one term of the generator's loss must count."""
+        return nothing_weighs(self, "reconstruction_weight", "adversarial_weight", "latent_weight")
 
 
 def on_datasets(name: str) -> dict[str, dict]:

@@ -37,13 +37,16 @@ def __getattr__(name: str):
     return getattr(importlib.import_module(f"{__name__}.{_DOOR[name]}"), name)
 
 
-def console_table(runs: Sequence) -> str:
-    """Return the results of runs beside the published ones, for a console 80 columns wide."""
+def console_table(runs: Sequence, refused: Sequence = ()) -> str:
+    """Return the results of runs beside the published ones, for a console 80 columns wide.
+
+    Categories of `refused` runs, see `Sweep`, have rows without numbers.
+    """
     from adjax.reports.notes import unmeasured
     from adjax.reports.rendering import to_text
     from adjax.reports.result_tables import results_tables
 
-    tables = [to_text(table) for table in results_tables(runs)]
+    tables = [to_text(table) for table in results_tables(runs, refused)]
     sentences = [textwrap.fill(text, 80, subsequent_indent="  ") for text in unmeasured(runs)]
     return "\n".join([*tables, *sentences])
 

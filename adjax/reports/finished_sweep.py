@@ -13,10 +13,27 @@ from adjax.reports.finished_run import About, Run, read_run
 from adjax.reports.published import ORDER
 from adjax.reports.words import count, duration, listing, normal_name, setting_text
 from adjax.settings import flat
-from adjax.workdir import read_about, read_config, read_failures
+from adjax.workdir import read_about, read_config, read_failures, read_refusal
 
 # The config of a method, as JSON, that a reader would compare with.
 Defaults = Callable[[str], dict]
+
+
+class Refused(NamedTuple):
+    """A run that could not be done, mostly for its data.
+
+    Attributes:
+      name: its folder, below the sweep's.
+      dataset: the data set's key.
+      class_name: its category or class, as tables name it.
+      reason: why, in one line.
+
+    """
+
+    name: str
+    dataset: str
+    class_name: str
+    reason: str
 
 
 class Sweep(NamedTuple):
@@ -27,6 +44,7 @@ class Sweep(NamedTuple):
       runs: those with results.
       failures: a sentence for each member that diverged; it is in no run's results.
       unfinished: names of the runs that have neither.
+      refused: the runs that could not be done.
 
     """
 
@@ -34,6 +52,7 @@ class Sweep(NamedTuple):
     runs: list[Run]
     failures: list[str]
     unfinished: list[str]
+    refused: Sequence[Refused] = ()
 
 
 def read_sweep(directory: str | Path) -> Sweep:
@@ -44,11 +63,13 @@ def read_sweep(directory: str | Path) -> Sweep:
 
     """
     directory = Path(directory)
-    runs, failures, unfinished = [], [], []
+    runs, failures, unfinished, refused = [], [], [], []
     for folder in _run_folders(directory):
         failed = read_failures(folder)
         if (folder / "results.json").is_file():
             runs.append(read_run(folder))
+        elif reason := read_refusal(folder):
+            refused.append(_refused(folder, directory, reason))
         elif not failed:
             unfinished.append(folder.relative_to(directory).as_posix())
         failures += [(folder, failure) for failure in failed]
@@ -56,7 +77,7 @@ def read_sweep(directory: str | Path) -> Sweep:
         raise UserError(f"{directory} has no finished run to report: let one finish first")
     names = {m["normal_class"]: m["class_name"] for run in runs for m in run.members}
     sentences = [_failure_in_words(folder, failure, names) for folder, failure in failures]
-    return Sweep(directory, sorted(runs, key=place), sentences, unfinished)
+    return Sweep(directory, sorted(runs, key=place), sentences, unfinished, refused)
 
 
 def _run_folders(directory: Path) -> Iterator[Path]:
@@ -87,6 +108,12 @@ def _failure_in_words(folder: Path, failure: dict, class_names: dict[int, str]) 
     )
 
 
+def _refused(folder: Path, directory: Path, reason: str) -> Refused:
+    data = read_config(folder).data
+    class_name = str(data.normal_class) or data.name
+    return Refused(folder.relative_to(directory).as_posix(), data.name, class_name, reason)
+
+
 def title(runs: Sequence[Run]) -> str:
     """Return `AE, SDN and OE-SDN on MNIST`."""
     methods = _distinct(run.about.title for run in runs)
@@ -104,6 +131,9 @@ def remarks(sweep: Sweep) -> list[str]:
     if sweep.unfinished:
         runs = count(len(sweep.unfinished), "run")
         missing.append(f"{runs} not finished: {listing(sweep.unfinished, 4)}.")
+    for reason in _distinct(run.reason for run in sweep.refused):
+        names = [run.name for run in sweep.refused if run.reason == reason]
+        missing.append(f"{count(len(names), 'run')} not done, {listing(names, 4)}: {reason}.")
     return [*missing, *_missing_categories(sweep.runs)]
 
 

@@ -112,7 +112,7 @@ def write_sweep_report(sweep: "Sweep") -> Path:
     body = [
         f"<header>\n<h1>{_e(title(runs))}</h1>",
         f'<p class="lede">{_e(_sweep_sentence(runs))}</p>\n</header>',
-        _section("Results", *map(to_html, results_tables(runs)), *_unmeasured(runs)),
+        _section("Results", *map(to_html, results_tables(runs, sweep.refused)), *_unmeasured(runs)),
         _section("Missing", f"<ul>{missing}</ul>" if missing else ""),
         _section("All runs", _figures(figures)),
         _section("Run by run", *shown),

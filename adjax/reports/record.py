@@ -10,7 +10,7 @@ from pathlib import Path
 from adjax.config import adopt
 from adjax.errors import UserError
 from adjax.reports.finished_run import Run, check_results
-from adjax.reports.finished_sweep import Sweep, place
+from adjax.reports.finished_sweep import Refused, Sweep, place
 
 
 def is_record(path: str | Path) -> bool:
@@ -24,6 +24,7 @@ def write_record(path: Path, sweep: Sweep) -> Path:
         "sweep": sweep.directory.as_posix(),
         "failures": sweep.failures,
         "unfinished": sweep.unfinished,
+        "refused": [run._asdict() for run in sweep.refused],
     }
     lines = [head]
     for run in sorted(sweep.runs, key=lambda run: run.workdir):
@@ -43,7 +44,8 @@ def read_record(path: Path) -> Sweep:
         directory = Path(head["sweep"])
         runs = [_run(directory / line["run"], line["results"], line["config"]) for line in lines]
         runs.sort(key=place)
-        sweep = Sweep(directory, runs, list(head["failures"]), list(head["unfinished"]))
+        refused = [Refused(**run) for run in head.get("refused", [])]
+        sweep = Sweep(directory, runs, list(head["failures"]), list(head["unfinished"]), refused)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"cannot read {path} as the record of a sweep ({error!r})") from error
     if not runs:

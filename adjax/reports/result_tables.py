@@ -9,10 +9,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from adjax.datasets.catalog import CATEGORIES
 from adjax.evaluation.metrics import METRICS
 from adjax.reports import notes
 from adjax.reports.columns import Column, averaged_sets, classes_of, make_columns, mean_names
 from adjax.reports.finished_run import Run
+from adjax.reports.finished_sweep import Refused
 from adjax.reports.published import (
     GROUPS,
     number_of_classes,
@@ -25,13 +27,17 @@ from adjax.reports.words import listing, normal_name, number, spelled
 Metrics = dict[str, bool]  # those measured, and whether any of the methods has published values
 
 
-def results_tables(runs: Sequence[Run]) -> list[Table]:
-    """Return the tables of each data set and metric; where there are categories one of all."""
+def results_tables(runs: Sequence[Run], refused: Sequence[Refused] = ()) -> list[Table]:
+    """Return the tables of each data set and metric; where there are categories one of all.
+
+    Categories of which no run could be done, but some were `refused`, have rows without numbers.
+    """
     tables = []
     for kind in dict.fromkeys((run.dataset, run.about.noun) for run in runs):
         columns = make_columns([run for run in runs if (run.dataset, run.about.noun) == kind])
         if columns[0].run.about.has_categories:
-            tables += _categories_table(columns)
+            missing = {run.class_name for run in refused if run.dataset == kind[0]}
+            tables += _categories_table(columns, missing)
         else:
             tables += [table for metric in METRICS for table in _classes_tables(columns, metric)]
     return tables
@@ -145,7 +151,7 @@ def _variants_table(columns: Sequence[Column], metric: str) -> Table:
     )
 
 
-def _categories_table(columns: Sequence[Column]) -> Iterator[Table]:
+def _categories_table(columns: Sequence[Column], missing: set[str]) -> Iterator[Table]:
     """Yield one table of all that was measured, if anything was.
 
     A row a category of one method, a row a method of one category; of several both, the methods
@@ -172,11 +178,12 @@ def _categories_table(columns: Sequence[Column]) -> Iterator[Table]:
     run = columns[0].run
     titles = {run.dataset: run.about.dataset}  # one category may have the name of its data set
     marked = notes.confounded(columns)
-    labels = [titles.get(name, name) + notes.MARK * (name in marked) for name in everyone]
+    shown = _with_missing(everyone, missing, run.dataset)
+    labels = [titles.get(name, name) + notes.MARK * (name in marked) for name in shown]
     caption, corner = run.about.dataset, "category"
     if len(columns) == 1:
         caption += f", {columns[0].heading}"
-    elif len(everyone) == 1:
+    elif len(shown) == 1:
         if everyone != [run.dataset]:
             caption += f", {normal_name(everyone, run.about.noun, titles)}"
         corner, labels = "method", [""]
@@ -184,7 +191,7 @@ def _categories_table(columns: Sequence[Column]) -> Iterator[Table]:
         caption=caption,
         corner=corner,
         groups=tuple(groups),
-        rows=tuple(_rows(columns, labels, [[name] for name in everyone], metrics)),
+        rows=tuple(_rows(columns, labels, [[name] for name in shown], metrics)),
         means=tuple(_rows(columns, _mean_labels(sets, everyone, run.dataset), sets, metrics)),
         notes=(
             *notes.on_means(columns, sets, metrics),
@@ -193,6 +200,13 @@ def _categories_table(columns: Sequence[Column]) -> Iterator[Table]:
             *notes.on_runs(columns, list(metrics)),
         ),
     )
+
+
+def _with_missing(measured: list[str], missing: set[str], dataset: str) -> list[str]:
+    """Return categories in the order of the data set, those that are none of its own last."""
+    known = CATEGORIES.get(dataset, ())
+    names = [*measured, *sorted(missing - set(measured))]
+    return sorted(names, key=lambda name: known.index(name) if name in known else len(known))
 
 
 def _rows(

@@ -99,7 +99,7 @@ def _section(sweep: Sweep, defaults: Defaults) -> str:
     A single run also has its thresholds: those of many belong to their own reports.
     """
     facts = [f"{name}: {text}" for name, text in provenance(sweep, defaults).items()]
-    tables = results_tables(sweep.runs)
+    tables = results_tables(sweep.runs, sweep.refused)
     if len(sweep.runs) == 1:
         tables += decision_tables(sweep.runs[0])
     parts = [

@@ -1,10 +1,11 @@
 """From `sweep(add, argument)` in a config file to the runs that it adds; imports nothing heavy."""
 
+import contextlib
 import dataclasses
 import functools
 import importlib.util
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -36,12 +37,18 @@ class PlannedRun:
 
     def check(self) -> None:
         """Raise `UserError`, naming the run, for a value that no run could have."""
-        try:
+        with self.named():
             _ = self.settings
+
+    @contextlib.contextmanager
+    def named(self) -> Iterator[None]:
+        """Let a `UserError` of a block name the run."""
+        try:
+            yield
         except UserError as error:
             raise self.wrong(error) from error
 
-    def wrong(self, error: Exception) -> UserError:
+    def wrong(self, error: Exception | str) -> UserError:
         """Return an error of this run that names it."""
         return UserError(f"run {self.name!r} of the sweep: {error}")
 

@@ -1,15 +1,17 @@
 """The engine `inline`: one task after another in this process."""
 
 import dataclasses
-import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import jax
 
+from adjax.errors import UserError
 from adjax.sweeps.describe import describe_task
 from adjax.sweeps.plan import Evaluation, Resources, Training
-from adjax.sweeps.work import perform
+from adjax.sweeps.work import perform, runs_of
+from adjax.training import device_memory
 
 # Fraction of the memory that a population may take; a host's is shared with everything else.
 _ACCELERATOR, _HOST = 0.8, 0.5
@@ -17,14 +19,9 @@ _ACCELERATOR, _HOST = 0.8, 0.5
 
 def local_resources(max_population: int = 0) -> Resources:
     """Return the resources of this process's devices."""
-    devices = jax.local_devices()
-    stats = devices[0].memory_stats() or {}
-    if "bytes_limit" in stats:
-        memory = int(stats["bytes_limit"] * _ACCELERATOR)
-    else:
-        host = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        memory = int(host * _HOST) // len(devices)
-    return Resources(memory, len(devices), max_population=max_population)
+    share = _HOST if jax.default_backend() == "cpu" else _ACCELERATOR
+    memory = int(device_memory() * share)
+    return Resources(memory, len(jax.local_devices()), max_population=max_population)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,11 +44,29 @@ class InlineEngine:
 
     def run(
         self, plan: Sequence[Training | Evaluation], directory: Path, command: str = ""
-    ) -> None:
-        """Execute a plan, every evaluation as soon as its members are trained."""
+    ) -> dict[str, str]:
+        """Execute a plan, every evaluation as soon as its members are trained.
+
+        Returns:
+          The runs that could not be done, and why: name -> reason. They cost no other run.
+
+        """
+        failed: dict[str, str] = {}
+        lost: dict[int, str] = {}  # trainings that could not be done, by position, and why
         for number, position in enumerate(early_evaluations(plan), 1):
-            print(f"[{number}/{len(plan)}] {describe_task(plan[position])}", flush=True)
-            perform(plan[position], directory, command)
+            task, head = plan[position], f"[{number}/{len(plan)}]"
+            reason = next((lost[earlier] for earlier in task.after if earlier in lost), None)
+            if reason is None:
+                print(f"{head} {describe_task(task)}", flush=True)
+                try:
+                    failed |= perform(task, directory, command)
+                except UserError as error:
+                    reason = str(error)
+                    print(f"{head} failed: {reason}", file=sys.stderr)
+            if reason is not None:
+                lost[position] = reason
+                failed |= {run.name: reason for run in runs_of(task)}
+        return failed
 
 
 def early_evaluations(plan: Sequence[Training | Evaluation]) -> list[int]:

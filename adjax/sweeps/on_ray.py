@@ -12,7 +12,7 @@ from adjax.errors import UserError
 from adjax.sweeps.describe import describe_task
 from adjax.sweeps.inline import early_evaluations, local_resources
 from adjax.sweeps.plan import Evaluation, Resources, Training
-from adjax.sweeps.work import perform
+from adjax.sweeps.work import perform, runs_of
 
 _OBJECT_STORE = 100 << 20  # bytes; results go through files, Ray moves configs only
 
@@ -84,26 +84,41 @@ class RayEngine:
             max_population=self._max_population,
         )
 
-    def run(self, plan: Sequence[Training | Evaluation], directory: Path, command: str) -> None:
-        """Execute a plan; a failure stops only the tasks that need it, and is raised at the end."""
+    def run(
+        self, plan: Sequence[Training | Evaluation], directory: Path, command: str
+    ) -> dict[str, str]:
+        """Execute a plan; a failure stops only the tasks that need it.
+
+        Returns:
+          The runs that could not be done, and why: name -> reason.
+
+        Raises:
+          Exception: what a task raised that is no `UserError`, at the end.
+
+        """
         do, cwd = self._remote(_perform), os.getcwd()
         refs: dict[int, object] = {}
         for position in early_evaluations(plan):
             after = [refs[earlier] for earlier in plan[position].after]
             refs[position] = do.remote(plan[position], directory.absolute(), command, cwd, *after)
         positions = {ref: position for position, ref in refs.items()}
-        waiting, errors = list(refs.values()), []
+        waiting, errors, failed = list(refs.values()), [], {}
         while waiting:
             (done,), waiting = self._ray.wait(waiting)
-            number = f"[{len(plan) - len(waiting)}/{len(plan)}]"
+            number, task = f"[{len(plan) - len(waiting)}/{len(plan)}]", plan[positions[done]]
             try:
-                self._ray.get(done)
-                print(f"{number} done: {describe_task(plan[positions[done]])}", flush=True)
-            except self._ray.exceptions.RayError as error:
-                print(f"{number} failed: {describe_task(plan[positions[done]])}", file=sys.stderr)
-                errors.append(error)
+                failed |= self._ray.get(done)
+                print(f"{number} done: {describe_task(task)}", flush=True)
+            except self._ray.exceptions.RayError as raised:
+                error = _plain(raised)
+                print(f"{number} failed: {describe_task(task)}: {error}", file=sys.stderr)
+                if isinstance(error, UserError):
+                    failed |= {run.name: str(error) for run in runs_of(task)}
+                else:
+                    errors.append(error)
         if errors:
-            raise _plain(errors[0])
+            raise errors[0]
+        return failed
 
     def _remote(self, function):
         share = {"num_gpus": 1} if self._gpus() else {"num_cpus": self._cpus_per_task}
@@ -117,10 +132,10 @@ class RayEngine:
         return self._gpus() or max(1, cpus // self._cpus_per_task)
 
 
-def _perform(task, directory: Path, command: str, cwd: str, *_) -> None:
+def _perform(task, directory: Path, command: str, cwd: str, *_) -> dict[str, str]:
     """Do a task in a worker; earlier tasks are among the arguments so that Ray waits for them."""
     os.chdir(cwd)  # paths in configs are relative to the driver's directory
-    perform(task, directory, command)
+    return perform(task, directory, command)
 
 
 def _plain(error: Exception) -> Exception:

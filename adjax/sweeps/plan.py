@@ -20,7 +20,7 @@ from ml_collections import ConfigDict
 from adjax.config import identity
 from adjax.config.layout import Settings, check
 from adjax.datasets.tasks import create_task
-from adjax.errors import UserError
+from adjax.errors import DataError, UserError
 from adjax.methods.stage import Method
 from adjax.run import build_method, check_run, load_tested, make_population
 from adjax.sweeps.expand import PlannedRun
@@ -113,14 +113,35 @@ def split_absent(runs: Sequence[PlannedRun]) -> tuple[list[PlannedRun], list[str
     return [run for run in runs if run not in absent], list(categories)
 
 
-def check_runs(runs: Sequence[PlannedRun], directory: Path) -> None:
-    """Raise `UserError` for the first run that is impossible, before anything is trained."""
+def check_runs(runs: Sequence[PlannedRun], directory: Path) -> dict[str, str]:
+    """Return the runs whose data cannot be used, and why: name -> reason; nothing is trained yet.
+
+    Raises:
+      UserError: for the first run that is impossible whatever its files hold, or if the data of no
+        run can be used.
+
+    """
+    methods, broken = {}, {}
+    by_data: dict[Any, list[PlannedRun]] = {}  # read together, as tables are kept for a while only
     for run in runs:
+        with run.named():
+            methods[run.name] = check_run(run.config, directory / run.name)[1]
+        by_data.setdefault(run.settings.data, []).append(run)
+    for data, of_data in by_data.items():
         try:
-            settings, method = check_run(run.config, directory / run.name)
-            load_tested(settings, identity.members_of(settings, method.dynamic))
+            create_task(data).verify()
+        except DataError as error:
+            broken |= {run.name: str(error) for run in of_data}
+            continue
         except UserError as error:
-            raise run.wrong(error) from error
+            raise of_data[0].wrong(error) from error
+        for run in of_data:
+            with run.named():
+                members = identity.members_of(run.settings, methods[run.name].dynamic)
+                load_tested(run.settings, members)
+    if len(broken) == len(runs):
+        raise runs[0].wrong(broken[runs[0].name])
+    return broken
 
 
 def make_plan(

@@ -4,24 +4,60 @@ import contextlib
 import dataclasses
 import hashlib
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from adjax import experiment, files, workdir
 from adjax.config import identity
 from adjax.config.layout import check
-from adjax.errors import DivergedError
+from adjax.errors import DivergedError, UserError
 from adjax.run import make_population
 from adjax.sweeps.plan import Evaluation, PlannedRun, Training, members_only, method_of
 from adjax.training import MetricsLog, StageCache, cached_variables, train_stage
 
 
-def perform(task: Training | Evaluation, directory: Path, command: str = "") -> None:
-    """Do what is left of a task; safe to repeat, and to do from several processes at once."""
+def perform(task: Training | Evaluation, directory: Path, command: str = "") -> dict[str, str]:
+    """Do what is left of a task; safe to repeat, and to do from several processes at once.
+
+    Returns:
+      The runs of an evaluation that could not be done, and why: name -> reason.
+
+    Raises:
+      UserError: if a training could not be done.
+
+    """
+    failed = {}
     if isinstance(task, Training):
         _train(task)
     else:
         for run in task.runs:
-            _finish(run, directory, command)
+            try:
+                _finish(run, directory, command)
+            except UserError as error:
+                failed[run.name] = str(error)
+    return failed
+
+
+def note_failed(
+    runs: Sequence[PlannedRun], failed: Mapping[str, str], directory: Path
+) -> dict[str, str]:
+    """Note in the folders of runs why they could not be done, for reports; return these runs.
+
+    Args:
+      runs: of which some failed.
+      failed: name -> reason. A run that was finished earlier has not failed.
+      directory: the sweep's folder.
+
+    """
+    left = {run.name: run for run in runs if run.name in failed and not is_finished(run, directory)}
+    for name, run in left.items():
+        workdir.write_refusal(directory / name, identity.as_json(run.config), failed[name])
+    return {name: failed[name] for name in left}
+
+
+def runs_of(task: Training | Evaluation) -> tuple[PlannedRun, ...]:
+    """Return the runs that a task finishes."""
+    return task.runs if isinstance(task, Evaluation) else ()
 
 
 def _train(task: Training) -> None:

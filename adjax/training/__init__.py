@@ -4,7 +4,7 @@ Devices, compiled programs, the loop, checkpoints, the stage cache and the log b
 sets and the evaluation of scores do not.
 """
 
-from adjax.training.execution import OF_MEMBERS, Execution
+from adjax.training.execution import OF_MEMBERS, Execution, device_memory
 from adjax.training.log import MetricsLog, Progress, open_log
 from adjax.training.loop import stage_batches
 from adjax.training.population import Members, Population, TrainingImages, diverged
@@ -31,6 +31,7 @@ __all__ = [
     "TrainingImages",
     "cached_variables",
     "compile_update",
+    "device_memory",
     "diverged",
     "explain_program",
     "init_state",

@@ -108,6 +108,28 @@ def peak_bytes(jaxpr: core.Jaxpr) -> int:
     return peak
 
 
+_KERNELS = ("conv_general_dilated", "dot_general", "ffi_call")
+
+
+def least_bytes(jaxpr: core.Jaxpr) -> int:
+    """Return bytes without which a traced program cannot run, however it is compiled.
+
+    Those of its inputs, or of the convolution or product whose operands and result take most.
+    """
+
+    def of_equation(equation) -> int:
+        inside = [least_bytes(program) for program in _called(equation)]
+        if inside:  # of branches only one may run
+            return min(inside) if equation.primitive.name == "cond" else max(inside)
+        if equation.primitive.name not in _KERNELS:
+            return 0
+        values = [value for value in equation.invars if isinstance(value, core.Var)]
+        return sum(map(_size, (*values, *equation.outvars)))
+
+    inputs = sum(map(_size, {*jaxpr.invars, *jaxpr.constvars}))
+    return max([inputs, *map(of_equation, jaxpr.eqns)])
+
+
 def _inner_bytes(jaxpr: core.Jaxpr) -> int:
     """Return the bytes a called program needs beyond its operands, which its caller counts."""
     return peak_bytes(jaxpr) - sum(map(_size, {*jaxpr.invars, *jaxpr.constvars}))

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import math
+import os
 from collections.abc import Callable
 
 import jax
@@ -20,6 +21,15 @@ OF_MEMBERS = PartitionSpec(MEMBER_AXIS)
 OF_BATCHES = PartitionSpec(MEMBER_AXIS, DATA_AXIS)
 SHARED_BATCH = PartitionSpec(DATA_AXIS)
 REPLICATED = PartitionSpec()
+
+
+def device_memory() -> int:
+    """Return the bytes of one of this process's devices; those of a host are shared evenly."""
+    devices = jax.local_devices()
+    stats = devices[0].memory_stats() or {}
+    if "bytes_limit" in stats:
+        return int(stats["bytes_limit"])
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // len(devices)
 
 
 @dataclasses.dataclass(frozen=True)

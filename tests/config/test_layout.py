@@ -75,6 +75,20 @@ def test_every_leaf_is_checked(dataset, method):
         ("oe_sdn", {"student.auxiliary": "snow"}, "choose one of adversarial_noise, gaussian_b"),
         ("oe_sdn", {"student.auxiliary": "none"}, "choose one of adversarial_noise, gaussian_b"),
         ("ae", {"distance.ssim_weight": 0.0, "distance.squared_weight": 0.0}, "must be positive"),
+        (
+            "ganomaly",
+            {
+                f"ganomaly.{term}_weight": 0.0
+                for term in ("adversarial", "reconstruction", "latent")
+            },
+            "config.ganomaly.reconstruction_weight=0.0: one of reconstruction_weight and adv",
+        ),
+        ("ae", {"teacher.learning_rate": 0.0}, "learning_rate=0.0: must be positive"),
+        (
+            "oe_sdn",
+            {"auxiliary.adversarial_noise.eps": 0.0},
+            "eps=0.0: must lie between 0.001 and 1",
+        ),
     ],
 )
 def test_what_does_not_go_together_is_refused(method, values, says):
@@ -174,3 +188,41 @@ def test_checks_import_nothing_heavy(repository):
         [sys.executable, "-c", LIGHT], cwd=repository, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("method", "values", "says"),
+    [
+        ("aesc_uncertainty", {"uncertainty.passes": 1}, "passes=1: must be at least 2"),
+        ("aesc_uncertainty", {"uncertainty.aesc": (0.0,) * 6}, "one of the rates must be positive"),
+        ("ae_d6_uncertainty", {"uncertainty.ae_d6": (0.0,)}, "one of the rates must be positive"),
+        ("aesc_mask", {"mask.weight": 0.0}, "config.mask.weight=0.0: must be positive"),
+    ],
+)
+def test_score_that_would_be_the_same_everywhere_is_refused(method, values, says):
+    config = new_config("mvtec_ad", method)
+    config.update_from_flattened_dict(values)
+    with pytest.raises(UserError) as error:
+        check(config)
+    assert says in str(error.value)
+
+
+def weights_of(values):
+    """The settings of a config that weigh terms of a loss, by section."""
+    found = {}
+    for key in flat(values):
+        section, _, name = key.rpartition(".")
+        if name.endswith("_weight"):
+            found.setdefault(section, []).append(key)
+    return found
+
+
+@pytest.mark.parametrize(("dataset", "method"), CONFIGS)
+def test_not_all_terms_of_a_loss_can_be_switched_off(dataset, method):
+    values = new_config(dataset, method).to_dict()
+    for keys in weights_of(values).values():
+        changed = values
+        for key in keys:
+            changed = with_value(changed, key, 0.0)
+        # A single weight stands beside a term that has none.
+        assert bool(said_of(changed)) == (len(keys) > 1), keys

@@ -7,6 +7,7 @@ import pytest
 
 from adjax.errors import UserError
 from adjax.settings import (
+    LARGEST_WEIGHT,
     Section,
     as_dict,
     choice,
@@ -14,10 +15,13 @@ from adjax.settings import (
     fields_of,
     flag,
     flat,
+    nothing_weighs,
     number,
+    rate,
     read,
     several,
     size,
+    weight,
     word,
 )
 
@@ -109,3 +113,39 @@ def test_what_is_wrong_is_said_in_one_line(values, says):
         read(Outer(), values, "outer")
     assert str(error.value).startswith(says)
     assert "\n" not in str(error.value)
+
+
+@dataclasses.dataclass(frozen=True)
+class Loss(Section):
+    """A loss of two terms, and its optimiser."""
+
+    learning_rate: float = rate(1e-3, "of Adam")
+    near: float = weight(1.0, "of the one")
+    far: float = weight(0.0, "of the other")
+    decay: float = number(0.0, "decoupled")
+
+    def relations(self):
+        """A term must count."""
+        return nothing_weighs(self, "near", "far")
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"near": 0}, "near=0.0: one of near and far must be positive"),
+        ({"near": 1e-9}, "near=1e-09: too small to count: give 0 or at least 1e-06"),
+        ({"far": 2 * LARGEST_WEIGHT}, "far=2000000000.0: must be at least 0 and at most 1e+09"),
+        ({"far": -1.0}, "far=-1.0: must be at least 0"),
+        ({"learning_rate": 0}, "learning_rate=0: must be positive, at least 1e-10"),
+        ({"learning_rate": 1e-300}, "learning_rate=1e-300: must be positive"),
+        ({"decay": 1e-40}, "decay=1e-40: too small to count: give 0 or at least 1.2e-38"),
+    ],
+)
+def test_what_would_not_train_is_refused(values, says):
+    with pytest.raises(UserError) as error:
+        read(Loss(), values, "loss")
+    assert str(error.value).startswith(f"config.loss.{says}")
+
+
+def test_one_term_is_enough():
+    assert read(Loss(), {"near": 0, "far": 1e-6}, "loss") == Loss(near=0.0, far=1e-6)

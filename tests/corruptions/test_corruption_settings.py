@@ -12,7 +12,7 @@ from corruption_helpers import CORRUPTION, STAIN, draw
 
 from adjax.corruptions import _FUNCTIONS, TAKES_SOURCE, image_function
 from adjax.corruptions.degradation import gaussian_blurring
-from adjax.corruptions.settings import Corruptions, Crops, PipelineSets
+from adjax.corruptions.settings import LEAST_CHANGE, Corruptions, Crops, PipelineSets
 from adjax.errors import UserError
 from adjax.settings import as_dict, flat, read
 
@@ -61,7 +61,7 @@ LEAVES = [(kind, key) for kind, section in SECTIONS.items() for key in flat(as_d
 
 @pytest.mark.parametrize(("kind", "key"), LEAVES)
 def test_values_of_every_leaf(kind, key):
-    """Accepted values make finite images of [0, 1], of any size; each other is told by name."""
+    """Accepted values make other images, finite, of [0, 1], of any size; the rest is told."""
     name, _, leaf = key.partition(".")
     function = image_function(kind, name)
     batches = [draw(3, channels, size) for channels, size in ((1, 2), (3, 21))]
@@ -82,6 +82,9 @@ def test_values_of_every_leaf(kind, key):
             assert made.shape == image.shape, (leaf, value)
             assert np.isfinite(made).all(), (leaf, value)
             assert 0 <= made.min() <= made.max() <= 1, (leaf, value)
+            # How many singular values an image has is known with the images: see `inputs.changes`.
+            if kind != "crops" and leaf != "rank" and image.shape[1] > 2:
+                assert np.abs(made - image).max() >= LEAST_CHANGE, (leaf, value)
     assert accepted
 
 
@@ -90,6 +93,10 @@ def test_values_of_every_leaf(kind, key):
     [
         ("auxiliary", "gaussian_blurring.sigma", 0.0, "must be positive"),
         ("auxiliary", "gaussian_blurring.width", 4, "use an odd number"),
+        ("auxiliary", "gaussian_blurring.width", 1, "use an odd number from 3 to 255"),
+        ("auxiliary", "gaussian_blurring.sigma", 0.1, "must be positive, from 0.3 to 100"),
+        ("auxiliary", "rotation.angles", (0, 360), "they leave the image as it is"),
+        ("auxiliary", "shearing.maximum", 0.0, "must be at least 0.001"),
         ("auxiliary", "gaussian_noise.sigma", -0.1, "must be positive"),
         ("auxiliary", "rotation.angles", (), "give multiples of 90; uniform_rotation has other"),
         ("auxiliary", "rotation.angles", (90, 45), "give multiples of 90; uniform_rotation has"),
@@ -141,3 +148,9 @@ def test_settings_need_neither_tensorflow_nor_jax():
         "assert not {'tensorflow', 'jax', 'numpy'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("angle", [-360, 0, 360])
+def test_turns_by_nothing_are_refused(angle):
+    with pytest.raises(UserError, match=rf"uniform_rotation.low={angle}: leaves the image as it"):
+        read(PipelineSets(), {"uniform_rotation": {"low": angle, "high": angle}}, "auxiliary")

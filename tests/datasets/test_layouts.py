@@ -1,5 +1,6 @@
 """Every layout is read as its publishers lay it out, and what is wrong is said in one line."""
 
+import shutil
 from collections import Counter
 
 import numpy as np
@@ -17,7 +18,7 @@ from industrial_helpers import (
 )
 
 from adjax.datasets.catalog import CATEGORIES, INDUSTRIAL, OBJECTS, TEXTURES, title
-from adjax.datasets.layouts import Item, read_index
+from adjax.datasets.layouts import Item, find_category, read_index
 from adjax.errors import UserError
 
 
@@ -269,3 +270,34 @@ def test_names_of_good_folders_can_be_given(tmp_path):
         read_index("folder", str(tmp_path))
     index = read_index("folder", str(tmp_path), good="gut, Heil")
     assert [item.defect for item in index.of("test")] == ["dent", "good", "good"]
+
+
+@pytest.mark.parametrize("link", ["symbolic", "hard", "folder"])
+def test_file_in_two_splits_is_refused(tmp_path, link):
+    """However it got there: what is trained on is not tested."""
+    root = write_mvtec(tmp_path / "a")
+    train, test = root / "train/good/001.png", root / "test/good/000.png"
+    if link == "folder":
+        shutil.rmtree(root / "train/good")
+        (root / "train/good").symlink_to(root / "test/good")
+        train = root / "train/good/000.png"
+    else:
+        train.unlink()
+        train.symlink_to(test) if link == "symbolic" else train.hardlink_to(test)
+    line = refusal("mvtec_ad", str(tmp_path), "a")
+    assert "is the same file as" in line
+    assert str(train) in line
+    assert str(test) in line
+
+
+def test_crops_of_one_file_may_be_in_two_splits(tmp_path):
+    index = read_index("rsdds", str(write_rsdds(tmp_path / "type_i").parent), "type_i")
+    assert {item.split for item in index.items} == {"train", "test"}
+    assert len({item.path for item in index.items}) < len(index.items)
+
+
+def test_category_is_found_whatever_its_folder_holds(tmp_path):
+    (tmp_path / "a").mkdir()
+    assert find_category("mvtec_ad", str(tmp_path), "a") == tmp_path / "a"
+    with pytest.raises(UserError, match="has no category 'b'"):
+        find_category("mvtec_ad", str(tmp_path), "b")

@@ -5,11 +5,22 @@ import json
 import numpy as np
 import pytest
 
+from adjax.config.identity import as_json
+from adjax.config.layout import new_config
 from adjax.datasets.catalog import CATEGORIES
-from adjax.reports import console_table, markdown_table, read_run
+from adjax.reports import (
+    console_table,
+    markdown_table,
+    read_record,
+    read_run,
+    read_sweep,
+    remarks,
+    write_record,
+)
 from adjax.reports.published import GROUPS, published, published_mean
-from adjax.reports.rendering import to_html, to_text
+from adjax.reports.rendering import ABSENT, to_html, to_text
 from adjax.reports.result_tables import results_tables
+from adjax.workdir import write_refusal
 
 MVTEC_AD = CATEGORIES["mvtec_ad"]
 SWEEP = """MVTec AD
@@ -216,3 +227,26 @@ def test_a_threshold_is_not_judged_by_what_set_it(write_industrial):
         "so no AUROC. The threshold is not judged either: the images scored are the held-out "
         "normal ones that set it."
     )
+
+
+@pytest.mark.parametrize("as_record", [False, True])
+def test_categories_that_could_not_be_done_have_rows_without_numbers(
+    write_industrial, tmp_path, as_record
+):
+    for name in ("screw", "wood"):
+        write_industrial(f"sweep/{name}", members=[(name, 0)])
+    config = new_config("mvtec_ad", "aesc_residual", changes={"data.normal_class": "cable"})
+    reason = "data/cable/train/good/003.png: damaged image"
+    write_refusal(tmp_path / "sweep/cable", as_json(config), reason)
+    sweep = read_sweep(tmp_path / "sweep")
+    if as_record:
+        sweep = read_record(write_record(tmp_path / "sweep.jsonl", sweep))
+    (table,) = results_tables(sweep.runs, sweep.refused)
+    assert [row[0] for row in table.rows] == ["wood", "cable", "screw"]
+    parts = [part for _, group in table.groups for part in group]
+    ours = [cell for cell, part in zip(table.rows[1][1:], parts, strict=True) if part != "paper"]
+    assert {*ours} == {ABSENT}
+    assert table.means[0][0] == "mean of 2"
+    assert f"1 run not done, cable: {reason}." in remarks(sweep)
+    assert sweep.unfinished == []
+    assert "cable" in console_table(sweep.runs, sweep.refused)

@@ -12,15 +12,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from sweep_helpers import plan_of, planned, results, write
 
 from adjax import files, workdir
+from adjax.datasets import category
 from adjax.errors import UserError
+from adjax.reports import read_sweep
+from adjax.sweeps.expand import expand, with_cache
 from adjax.sweeps.inline import InlineEngine
 from adjax.sweeps.on_ray import RayEngine
-from adjax.sweeps.plan import shard_of
+from adjax.sweeps.plan import check_runs, shard_of
 from adjax.sweeps.store import driving
-from adjax.sweeps.work import is_finished
+from adjax.sweeps.work import is_finished, note_failed
+from configs import mvtec_ad
 
 # What a clock measures, where and when: present in both stores, but not equal.
 CLOCK = {
@@ -177,6 +182,63 @@ def test_full_disk_keeps_what_is_finished(tmp_path, monkeypatch):
     InlineEngine().run(plan, tmp_path)
     assert results(tmp_path / "a") == finished
     assert all(is_finished(run, tmp_path) for run in runs)
+
+
+CATEGORIES = """
+from configs import mvtec_ad
+get_config = mvtec_ad.get_config
+
+def sweep(add, argument=""):
+    for name in ("a", "b", "c"):
+        config = get_config("isolation_forest,smoke")
+        add(name, {"data.normal_class": name, "data.size": 16}, config)
+"""
+
+
+def write_categories(folder):
+    """Three categories of noise with a defect, and a config file whose sweep is of them."""
+    draws = np.random.default_rng(0)
+    for name in ("a", "b", "c"):
+        for kind, count in (("train/good", 6), ("test/good", 2), ("test/cut", 2)):
+            for number in range(count):
+                path = folder / "data" / name / kind / f"{number}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(draws.integers(0, 256, (16, 16), np.uint8)).save(path)
+    (folder / "config.py").write_text(CATEGORIES)
+    return str(folder / "config.py")
+
+
+@pytest.mark.parametrize("engine", ["inline", pytest.param("ray", marks=pytest.mark.slow)])
+def test_data_that_break_in_a_sweep_cost_their_run_alone(tmp_path, engine, capsys, monkeypatch):
+    """Of three runs the second's image breaks once the plan is made; the next driver mends it."""
+    path = write_categories(tmp_path)
+    values = {"data.dir": str(tmp_path / "data"), "mesh.member": 1, "mesh.data": 1}
+    runs = with_cache(
+        expand(path, "", mvtec_ad.get_config("isolation_forest,smoke"), values), tmp_path
+    )
+    assert check_runs(runs, tmp_path) == {}
+    image = tmp_path / "data/b/train/good/2.png"
+    sound = image.read_bytes()
+    image.write_bytes(sound[:50])
+    category._load_category.cache_clear()
+
+    with RayEngine(cpus_per_task=1) if engine == "ray" else InlineEngine() as started:
+        failed = note_failed(runs, started.run(plan_of(runs, tmp_path), tmp_path, ""), tmp_path)
+    assert list(failed) == ["b"]
+    assert failed["b"].startswith(f"{image}: damaged image")
+    assert failed["b"] in capsys.readouterr().err
+    assert [run.name for run in runs if is_finished(run, tmp_path)] == ["a", "c"]
+    assert workdir.read_refusal(tmp_path / "b") == failed["b"]
+    sweep = read_sweep(tmp_path)
+    assert [run.workdir.name for run in sweep.runs] == ["a", "c"]
+    assert [(run.name, run.reason) for run in sweep.refused] == [("b", failed["b"])]
+
+    image.write_bytes(sound)
+    assert InlineEngine().run(plan_of(runs, tmp_path), tmp_path) == {}
+    assert read_sweep(tmp_path).refused == []
+    image.write_bytes(sound[:50])  # a run that is finished does not fail any more
+    category._load_category.cache_clear()
+    assert note_failed(runs, check_runs(runs, tmp_path), tmp_path) == {}
 
 
 def test_shards_that_share_a_teacher_train_it_once(tmp_path):

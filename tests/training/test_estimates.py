@@ -11,7 +11,7 @@ from training_helpers import ONE_DEVICE, population_of, tiny_config
 
 from adjax.training import compile_update, init_state, snapshot, stage_batches
 from adjax.training.checkpoints import Checkpoints
-from adjax.training.estimates import estimate, peak_bytes, reduced_bytes
+from adjax.training.estimates import estimate, least_bytes, peak_bytes, reduced_bytes
 from adjax.training.population import tree_like
 
 KILO = jax.ShapeDtypeStruct((250,), jnp.float32)  # 1000 bytes
@@ -117,3 +117,18 @@ def test_bytes_of_a_batch_and_of_a_checkpoint(alone, tmp_path):
     written = sum(p.stat().st_size for p in (tmp_path / "checkpoints").rglob("*") if p.is_file())
     # Each array comes with some kilobytes of description.
     assert need.saved <= written < need.saved + 6000 * len(jax.tree.leaves(tree))
+
+
+def least(function, *shapes):
+    return least_bytes(jax.make_jaxpr(function)(*shapes).jaxpr)
+
+
+def test_what_no_compiler_saves():
+    square = jax.ShapeDtypeStruct((10, 10), jnp.float32)  # 400 bytes
+    assert least(lambda x: jnp.sin(jnp.sin(x)) + 1, KILO) == 1000  # fused
+    assert least(lambda x: x @ (x + 1), square) == 1200
+    assert least(lambda x: (x[:, :1] @ x[:1]).sum(), square) == 480
+    looped = lambda x: jax.lax.map(lambda row: row[None] @ row[:, None], x)  # noqa: E731
+    assert least(looped, square) == 400  # one row at a time
+    branched = lambda x: jax.lax.cond(x.sum() > 0, lambda: x @ (x + 1), lambda: x)  # noqa: E731
+    assert least(branched, square) == 400

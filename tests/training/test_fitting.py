@@ -127,7 +127,7 @@ def test_member_below_a_limit_is_left_behind(tmp_path):
 
 def test_numbers_of_a_member_below_a_limit_are_null_from_then_on(tmp_path):
     # The second member's rate is far too small for the limit on what it moves.
-    members = ({"seed": 0}, {"seed": 0, "teacher.learning_rate": 0.0})
+    members = ({"seed": 0}, {"seed": 0, "teacher.learning_rate": 1e-10})
     config = tiny_config("ae", members=members, **ONE_DEVICE)
     method = method_of(config)
     (stage,) = method.stages

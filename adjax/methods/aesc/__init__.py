@@ -3,15 +3,18 @@ off images, and its twin AE d6 without skip connections; each scored by residual
 """
 
 import dataclasses
+from collections.abc import Iterator
 
 from adjax.corruptions.settings import Corruptions
 from adjax.methods.info import MethodInfo
 from adjax.methods.reconstruction_settings import COMMON, SMOKE, Autoencoder
-from adjax.settings import Section, count, number, several
+from adjax.settings import LARGEST_WEIGHT, SMALLEST_WEIGHT, Section, count, number, several
 
 
 def _passes():
-    return count(30, "through the network with dropout, while scoring", at_most=10_000)
+    # One alone has no variance.
+    meaning = "through the network with dropout, while scoring"
+    return count(30, meaning, at_least=2, at_most=10_000)
 
 
 def _rates(*default: float):
@@ -27,12 +30,22 @@ def _rates(*default: float):
     )
 
 
+def _drops_nothing(section: Section, name: str) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with rates that all are 0: no pass differs from another."""
+    if not any(getattr(section, name)):
+        yield name, "one of the rates must be positive"
+
+
 @dataclasses.dataclass(frozen=True)
 class AEScUncertainty(Section):
     """Monte-Carlo dropout."""
 
     passes: int = _passes()
     aesc: tuple = _rates(0.0, 0.0, 0.1, 0.2, 0.4, 0.5)
+
+    def relations(self):
+        """Something must be dropped."""
+        return _drops_nothing(self, "aesc")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,12 +55,22 @@ class AED6Uncertainty(Section):
     passes: int = _passes()
     ae_d6: tuple = _rates(0.0, 0.0, 0.0, 0.0, 0.1, 0.2)
 
+    def relations(self):
+        """Something must be dropped."""
+        return _drops_nothing(self, "ae_d6")
+
 
 @dataclasses.dataclass(frozen=True)
 class Mask(Section):
     """The mask of our variant, all [D]."""
 
-    weight: float = number(0.1, "of its cross entropy, beside the squared error [D]")
+    weight: float = number(
+        0.1,
+        "of its cross entropy, beside the squared error [D]",
+        at_least=SMALLEST_WEIGHT,  # else nothing teaches the mask, which is the score
+        at_most=LARGEST_WEIGHT,
+        advice=f"must be positive, from {SMALLEST_WEIGHT:g} to {LARGEST_WEIGHT:g}",
+    )
     contrast: float = number(0.08, "of [0, 1], the change that counts as one [D]", above=0)
     sigma: float = number(
         1 / 128,

@@ -7,7 +7,7 @@ import dataclasses
 
 from adjax.methods.info import MethodInfo
 from adjax.methods.reconstruction_settings import LARGEST_KERNEL
-from adjax.settings import Section, count, number, several, size
+from adjax.settings import Section, count, number, rate, several, size
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +25,7 @@ class AnoGAN(Section):
     kernel: int = count(4, "px, width of the convolutions [D]; 5 there", at_most=LARGEST_KERNEL)
     batch_size: int = size(64, "images an update")
     steps: int = count(4500, "updates [D], about 50 epochs of a digit; 25 there")
-    learning_rate: float = number(2e-4, "of Adam")
+    learning_rate: float = rate(2e-4, "of Adam")
     weight_decay: float = number(0.0, "decoupled")
     least_spread: float = number(
         0.05, "of made images, by that of real ones [D]: below is collapse", at_least=0, at_most=1
@@ -38,7 +38,7 @@ class Search(Section):
     """The descent in the latents; steps and rate are those of the MVTec AD paper."""
 
     steps: int = count(300, "of Adam; first published: 500")
-    learning_rate: float = number(0.02, "of Adam")
+    learning_rate: float = rate(0.02, "of Adam")
     feature_weight: float = number(0.1, "lambda, published", at_least=0, at_most=1)
 
 

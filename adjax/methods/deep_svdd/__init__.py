@@ -6,7 +6,7 @@ Values are those of the authors' code, where not marked.
 import dataclasses
 
 from adjax.methods.info import MethodInfo
-from adjax.settings import LARGEST_INT, Section, choice, count, number, several, size
+from adjax.settings import LARGEST_INT, Section, choice, count, number, rate, several, size
 
 _CODE_MULTIPLE = 16  # a decoder begins with 4 x 4 pixels of the code
 
@@ -32,7 +32,7 @@ class Pretraining(Section):
 
     batch_size: int = size(200, "images an update")
     steps: int = count(1200, "updates [D], about 40 epochs of a digit; published: 150")
-    learning_rate: float = number(1e-4, "of Adam")
+    learning_rate: float = rate(1e-4, "of Adam")
     schedule: str = _schedule()
     milestones: tuple = _milestones()
     network: str = choice(
@@ -60,7 +60,7 @@ class SVDD(Section):
 
     batch_size: int = size(200, "images an update")
     steps: int = count(1200, "updates [D], about 40 epochs of a digit; published: 150")
-    learning_rate: float = number(1e-4, "of Adam")
+    learning_rate: float = rate(1e-4, "of Adam")
     schedule: str = _schedule()
     milestones: tuple = _milestones()
     objective: str = choice("one_class", ("one_class", "soft_boundary"), "what is minimised")

@@ -6,7 +6,7 @@ Values are those of the authors' code for grey images of 64 px, where not marked
 import dataclasses
 
 from adjax.methods.info import MethodInfo
-from adjax.settings import Section, count, number, several, size
+from adjax.settings import Section, count, number, rate, several, size, weight
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,11 +23,11 @@ class WGAN(Section):
     )
     batch_size: int = size(64, "images of a step of the critic")
     critic_steps: int = count(5, "of the critic an update, each on images of its own", at_most=1000)
-    gp_weight: float = number(10.0, "weight of the gradient penalty")
+    gp_weight: float = weight(10.0, "weight of the gradient penalty")
     steps: int = count(
         500, "updates [D], about 27 epochs of a digit; 7 epochs of a larger set there"
     )
-    learning_rate: float = number(1e-4, "of Adam")
+    learning_rate: float = rate(1e-4, "of Adam")
     weight_decay: float = number(0.0, "decoupled")
     least_spread: float = number(
         0.05, "of made images, by that of real ones [D]: below is collapse", at_least=0, at_most=1
@@ -41,9 +41,9 @@ class Encoder(Section):
 
     batch_size: int = size(64, "images an update")
     steps: int = count(2000, "updates [D], about 22 epochs of a digit; 50,000 there")
-    learning_rate: float = number(5e-5, "of RMSProp")
+    learning_rate: float = rate(5e-5, "of RMSProp")
     weight_decay: float = number(0.0, "decoupled")
-    kappa: float = number(1.0, "weight of the critic's features")
+    kappa: float = weight(1.0, "weight of the critic's features")
 
 
 METHODS = (

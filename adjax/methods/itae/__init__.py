@@ -6,7 +6,7 @@ Values are those of others' re-implementation, where not marked; the paper's own
 import dataclasses
 
 from adjax.methods.info import MethodInfo
-from adjax.settings import LARGEST_INT, Section, choice, count, flag, number, several, size
+from adjax.settings import LARGEST_INT, Section, choice, count, flag, number, rate, several, size
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +26,7 @@ class ITAE(Section):
         2000, "updates [D], about 11 epochs of a digit; theirs: 500 epochs, of CIFAR-10 125"
     )
     optimizer: str = choice("adam", ("adam", "sgd"), "[D]; theirs: sgd")
-    learning_rate: float = number(1e-3, "[D]; theirs: 0.1")
+    learning_rate: float = rate(1e-3, "[D]; theirs: 0.1")
     weight_decay: float = number(0.0, "decoupled")
     schedule: str = choice(
         "cosine", ("cosine", "constant", "halving"), "of the learning rate [D]; theirs: halving"

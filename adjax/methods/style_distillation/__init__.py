@@ -6,10 +6,21 @@ AUROC of one class, MNIST digit 3, and are the same for all classes and sets.
 
 import dataclasses
 
-from adjax.corruptions.settings import PipelineSets
+from adjax.corruptions.settings import LEAST_CHANGE, PipelineSets
 from adjax.methods.info import MethodInfo
 from adjax.methods.reconstruction_settings import ssim_sigma, ssim_window
-from adjax.settings import Section, choice, count, number, several, size, word
+from adjax.settings import (
+    Section,
+    choice,
+    count,
+    nothing_weighs,
+    number,
+    rate,
+    several,
+    size,
+    weight,
+    word,
+)
 
 SCHEDULES = ("cosine", "constant")
 
@@ -20,13 +31,12 @@ class Distance(Section):
 
     window: int = ssim_window()
     sigma: float = ssim_sigma()
-    ssim_weight: float = number(1.0, "weight of DSSIM [D]")
-    squared_weight: float = number(1.0, "weight of the mean squared displacement [D]")
+    ssim_weight: float = weight(1.0, "weight of DSSIM [D]")
+    squared_weight: float = weight(1.0, "weight of the mean squared displacement [D]")
 
     def relations(self):
         """At least one term must count."""
-        if not self.ssim_weight and not self.squared_weight:
-            yield "ssim_weight", "one of ssim_weight and squared_weight must be positive"
+        return nothing_weighs(self, "ssim_weight", "squared_weight")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +53,7 @@ class Teacher(Section):
     )
     batch_size: int = size(128, "images an update [D]")
     steps: int = count(540, "updates [D], about 12 epochs of a digit")
-    learning_rate: float = number(1e-3, "of Adam [D]")
+    learning_rate: float = rate(1e-3, "of Adam [D]")
     weight_decay: float = number(0.0, "decoupled [D]")
     schedule: str = choice("cosine", SCHEDULES, "of the learning rate [D]")
 
@@ -56,7 +66,7 @@ class _AnyStudent(Section):
     auxiliary: str = word("rotation", "auxiliary set, a section of `auxiliary`; published")
     loss_weight: float = number(0.5, "lambda, published", at_least=0, at_most=1)
     batch_size: int = size(8, "images an update, and as many auxiliary ones [D]")
-    learning_rate: float = number(1e-3, "of Adam, the highest [D]")
+    learning_rate: float = rate(1e-3, "of Adam, the highest [D]")
     weight_decay: float = number(0.0, "decoupled [D]")
 
 
@@ -90,7 +100,7 @@ class FastStudent(_AnyStudent):
 class AdversarialNoise(Section):
     """Every value is changed by eps to where the teacher reconstructs the image worse."""
 
-    eps: float = number(0.1, "of [0, 1] [D]", at_least=0, below=1)
+    eps: float = number(0.1, "of [0, 1] [D]", at_least=LEAST_CHANGE, below=1)
 
 
 @dataclasses.dataclass(frozen=True)

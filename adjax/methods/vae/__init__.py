@@ -6,7 +6,7 @@ All values are [D]: no table of ours has published numbers of one.
 import dataclasses
 
 from adjax.methods.info import MethodInfo
-from adjax.settings import Section, choice, count, number, several, size
+from adjax.settings import Section, choice, count, number, rate, several, size, weight
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,11 +36,11 @@ class VAE(Section):
         at_most=1000,
         advice="must be positive, from 0.001 to 1000",
     )
-    beta: float = number(1.0, "weight of the divergence [D]")
+    beta: float = weight(1.0, "weight of the divergence [D]")
     draws: int = count(8, "of the code, while scoring [D]", at_most=10_000)
     batch_size: int = size(128, "images an update [D]")
     steps: int = count(540, "updates [D], about 12 epochs of a digit")
-    learning_rate: float = number(1e-3, "of Adam [D]")
+    learning_rate: float = rate(1e-3, "of Adam [D]")
     weight_decay: float = number(0.0, "decoupled [D]")
     schedule: str = choice("cosine", ("cosine", "constant"), "of the learning rate [D]")
 
