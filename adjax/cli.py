@@ -54,6 +54,10 @@ def run(flags) -> int:
     """Run the verb of --mode, with other processes if the flags say so; return the exit code."""
     if flags.distributed or flags.coordinator:
         _join(flags)
+    if flags.accept_changed_data and flags.mode not in ("train", "evaluate"):
+        raise UserError(
+            f"--mode={flags.mode} takes no --accept_changed_data: it is for train and evaluate"
+        )
     return MODES[flags.mode](flags) or 0
 
 
@@ -74,7 +78,12 @@ def train(flags) -> int:
     from adjax import experiment, workdir
 
     if workdir.finished_results(config, directory) is None:
-        experiment.train_and_evaluate(config, directory, command=_command())
+        experiment.train_and_evaluate(
+            config,
+            directory,
+            command=_command(),
+            accept_changed_data=flags.accept_changed_data,
+        )
     else:
         _say(f"{directory}: this run is finished")
     return _show(directory)
@@ -89,7 +98,13 @@ def evaluate(flags) -> int:
 
     config = workdir.read_config(directory)
     command = workdir.recorded_command(directory) or _command()
-    experiment.train_and_evaluate(config, directory, train=False, command=command)
+    experiment.train_and_evaluate(
+        config,
+        directory,
+        train=False,
+        command=command,
+        accept_changed_data=flags.accept_changed_data,
+    )
     return _show(directory)
 
 

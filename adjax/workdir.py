@@ -11,6 +11,7 @@ from adjax import files
 from adjax.config import adopt, identity
 from adjax.config.layout import Settings
 from adjax.config.layout import check as check_config
+from adjax.datasets.contents import Record
 from adjax.errors import UserError
 
 
@@ -81,6 +82,25 @@ def read_results(folder: Path) -> dict[str, Any]:
     return results
 
 
+def read_data(folder: Path) -> Record | None:
+    """Read what the run in a folder is trained on; None if it is of before that was recorded."""
+    path = folder / "data.json"
+    if not path.exists():
+        return None
+    try:
+        return Record.from_json(_read_json(path))
+    except ValueError as error:
+        if isinstance(error, UserError):
+            raise
+        raise _damaged(path, str(error)) from None
+
+
+def write_data(folder: Path, record: Record | None) -> None:
+    """Write `data.json`, if there is something to record."""
+    if record is not None:
+        files.write_json(folder / "data.json", record.as_json())
+
+
 def recorded_command(folder: Path) -> str | None:
     """Return the command that the results of the run in a folder are of, if they can be read."""
     if not (folder / "results.json").exists():
@@ -129,6 +149,7 @@ def _no_number(name: str):
 def _damaged(path: Path, reason: str) -> UserError:
     advice = {
         "config.json": "choose another folder",
+        "data.json": "delete it, and nothing is known of what the run was trained on",
         "failed.json": "delete it and repeat the command of the run with --mode=train",
     }.get(path.name, "write it anew by --mode=evaluate")
     return UserError(f"cannot read {path} ({reason}): {advice}")

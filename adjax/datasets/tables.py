@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core import read_only_builder
 
+from adjax.datasets.digests import new_digest
 from adjax.errors import UserError
 
 
@@ -61,6 +62,22 @@ def load_table(name: str, split: str, data_dir: str) -> Table:
     image.flags.writeable = False
     label.flags.writeable = False
     return Table(image, label, tuple(builder.info.features["label"].names))
+
+
+@functools.cache
+def checksum(name: str, split: str, data_dir: str) -> tuple[str, str]:
+    """Return what a split is called, `mnist 3.0.1, train`, and a digest of its images and labels.
+
+    Raises:
+      UserError: as `load_table`.
+
+    """
+    table, found = load_table(name, split, data_dir), new_digest()
+    for array in (table.image, table.label):
+        found.update(f"{array.dtype} {array.shape}".encode())
+        found.update(np.ascontiguousarray(array))
+    version = find_prepared(name, data_dir).info.version
+    return f"{name} {version}, {split}", found.hexdigest()
 
 
 def find_prepared(name: str, data_dir: str | os.PathLike[str]) -> tfds.core.DatasetBuilder | None:
