@@ -89,7 +89,7 @@ def load(
         splits = [task.split(table, member) for member in members]
         if begun:
             return Provenance(task, table, splits, None, remark=_unknown(folder))
-        held_out = [_names(table, split.validation) for split in splits]
+        held_out = tuple(_names(table, split.validation) for split in splits)
         return Provenance(task, table, splits, Record(task.contents(), held_out, task.kept()))
     now = task.contents()
     changes = compare(record.contents, now)
@@ -106,7 +106,7 @@ def load(
         splits = [task.split(table, member) for member in members]
         said += ", and its split was drawn anew" if changes.matter else ""
     if goes_on:
-        record = _continued(record, now, changes, said, [s.validation for s in splits], table)
+        record = _continued(record, now, changes, said, table, splits)
     remark = f"{folder}: {said} since this run was trained" if said else ""
     return Provenance(task, table, splits, record, said if changes.matter else "", remark)
 
@@ -151,19 +151,24 @@ def _split_again(
 
     """
     earlier, out = record.contents.files, set(held_out)
-    trained = {file for name, file in earlier.items() if name not in out}
+    seen = {file for name, file in earlier.items() if name not in out}
+    unseen = {earlier[name] for name in out} - seen
+    official = {table.path[row] for row in table.held_out}
     held, others = [], []
+
+    def place(today: str, was_held: bool) -> None:
+        # Contents count, not names: any file may have become a copy of any other.
+        file = now.files[today]
+        is_held = file not in seen and (was_held or (goes_on and file in unseen))
+        (held if is_held else others).append(today)
+
     for name, today in changes.kept.items():
-        # A held-out image may have been replaced by a copy of one that was trained on.
-        is_copy = now.files[today] != earlier[name] and now.files[today] in trained
-        if name in out and not is_copy:
-            held.append(today)
-        elif name not in out or goes_on:
-            others.append(today)
-    if goes_on:
-        official = {table.path[row] for row in table.held_out}
-        held += [name for name in changes.added if name in official]
-        others += [name for name in changes.added if name not in official]
+        if now.files[today] == earlier[name]:
+            (held if name in out else others).append(today)
+        else:
+            place(today, name in out)
+    for today in changes.added if goes_on else ():
+        place(today, today in official)
     row_of = {name: row for row, name in enumerate(table.path)}
     train, validation = (np.array([row_of[n] for n in part], np.int64) for part in (others, held))
     return OneClassSplit(train, validation)
@@ -180,18 +185,23 @@ def _check_splits(folder: Path, record: Record, splits: list[OneClassSplit]) -> 
 
 
 def _continued(
-    record: Record, now: Contents, changes: Changes, said: str, held_out: list, table: Table
+    record: Record,
+    now: Contents,
+    changes: Changes,
+    said: str,
+    table: Table,
+    splits: list[OneClassSplit],
 ) -> Record:
     """Return the record of a run that goes on with the images of today."""
     order = [*changes.kept.values(), *changes.added]
     contents = now._replace(files={name: now.files[name] for name in order})
-    names = [_names(table, rows) for rows in held_out]
-    return Record(contents, names, record.kept, [*record.changes, said])
+    names = tuple(_names(table, split.validation) for split in splits)
+    return Record(contents, names, record.kept, (*record.changes, said))
 
 
-def _names(table: Table, rows: np.ndarray) -> list[str]:
+def _names(table: Table, rows: np.ndarray) -> tuple[str, ...]:
     """Return the names of images, none of a TFDS set."""
-    return [table.path[row] for row in rows] if table.path else []
+    return tuple(table.path[row] for row in rows) if table.path else ()
 
 
 def _refusal(folder: Path, changes: Changes, advice: str) -> UserError:

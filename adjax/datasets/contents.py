@@ -7,7 +7,7 @@ so one digest stands for its whole table.
 import collections
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from adjax.datasets.digests import new_digest
@@ -40,7 +40,7 @@ def contents_of_files(source: str, files: Mapping[str, tuple[int, str]]) -> Cont
     return Contents(source, len(files), digest, files)
 
 
-def digest_of_texts(texts) -> str:
+def digest_of_texts(texts: Iterable[str]) -> str:
     """Return one digest of several texts in their order."""
     found = new_digest()
     found.update(json.dumps(list(texts)).encode())  # ASCII, whatever a file is called
@@ -121,17 +121,16 @@ class Record:
 
     Attributes:
       contents: the images, held-out ones among them.
-      held_out: names of those held out, a list a member; none of a TFDS set, which is drawn from
-        again.
+      held_out: names of those held out, of each member; none of a TFDS set, which is split anew.
       kept: what else the run goes by, see `Task.kept`.
       changes: those that were accepted in the middle of training, in words.
 
     """
 
     contents: Contents
-    held_out: Sequence[Sequence[str]] = ()
+    held_out: tuple[tuple[str, ...], ...] = ()
     kept: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    changes: Sequence[str] = ()
+    changes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return the record for a JSON file, with a digest of it."""
@@ -156,7 +155,8 @@ class Record:
         try:
             files = {name: (size, digest) for name, (size, digest) in values["files"].items()}
             contents = Contents(values["source"], values["images"], values["content"], files)
-            return cls(contents, values["held_out"], values["kept"], values["changes"])
+            held_out = tuple(map(tuple, values["held_out"]))
+            return cls(contents, held_out, values["kept"], tuple(values["changes"]))
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"it is of another version of adjax: {error!r}") from error
 

@@ -39,12 +39,12 @@ def __getattr__(name: str):
 
 def console_table(runs: Sequence) -> str:
     """Return the results of runs beside the published ones, for a console 80 columns wide."""
-    from adjax.reports.notes import unmeasured
+    from adjax.reports.notes import on_images
     from adjax.reports.rendering import to_text
     from adjax.reports.result_tables import results_tables
 
     tables = [to_text(table) for table in results_tables(runs)]
-    sentences = [textwrap.fill(text, 80, subsequent_indent="  ") for text in unmeasured(runs)]
+    sentences = [textwrap.fill(text, 80, subsequent_indent="  ") for text in on_images(runs)]
     return "\n".join([*tables, *sentences])
 
 

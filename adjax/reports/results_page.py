@@ -15,7 +15,7 @@ from pathlib import Path
 from adjax.errors import UserError
 from adjax.reports.decisions import decision_tables
 from adjax.reports.finished_sweep import Defaults, Sweep, commands, provenance, remarks, title
-from adjax.reports.notes import unmeasured
+from adjax.reports.notes import on_images
 from adjax.reports.rendering import to_markdown
 from adjax.reports.result_tables import results_tables
 
@@ -101,6 +101,6 @@ def _section(sweep: Sweep, defaults: Defaults) -> str:
         "\n".join(f"    {command}" for command in commands(sweep)),
         "\n".join(f"- {line}" for line in (*facts, *remarks(sweep))),
         *map(to_markdown, tables),
-        "\n".join(f"- {sentence}" for sentence in unmeasured(sweep.runs)),
+        "\n".join(f"- {sentence}" for sentence in on_images(sweep.runs)),
     ]
     return "\n\n".join(part.strip("\n") for part in parts if part)
