@@ -112,13 +112,14 @@ def load(
 
 
 def check(settings: Settings, method: Method, folder: Path) -> None:
-    """Raise `UserError` if the images of a run that has begun changed; they are not decoded."""
+    """Raise `UserError` if the images of a sweep's run that has begun changed; none is decoded."""
     record = workdir.read_data(folder) if has_begun(method, folder) else None
     if record is None:
         return
     changes = compare(record.contents, create_task(settings.data).contents())
     if changes.matter:
-        raise _refusal(folder, changes, _PUT_BACK)
+        advice = "put the images back, or delete that folder to train on those of today"
+        raise _refusal(folder, changes, advice)
 
 
 def content_of(settings: Settings, method: Method, folder: Path) -> str:

@@ -81,7 +81,9 @@ class Changes(NamedTuple):
             if names := getattr(self, verb):
                 noun = "" if parts else f" image{'s were' if len(names) > 1 else ' was'}"
                 more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-                parts.append(f"{len(names):,}{noun} {verb} ({', '.join(names[:_NAMED])}{more})")
+                # A name may hold anything, the sentence stays one line that can be written.
+                shown = [n if n.isprintable() else ascii(n) for n in names[:_NAMED]]
+                parts.append(f"{len(names):,}{noun} {verb} ({', '.join(shown)}{more})")
         return ", ".join(parts)
 
 

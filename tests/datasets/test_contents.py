@@ -5,7 +5,7 @@ import os
 import pathlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from industrial_helpers import picture, write, write_mvtec, write_rsdds
 
@@ -16,7 +16,8 @@ from adjax.datasets.settings import CategoryData, ClassData
 from adjax.datasets.tasks import create_task
 from adjax.errors import UserError
 
-NAMES = st.text(min_size=1, max_size=3)
+ANYTHING = st.characters(codec=None)  # lone surrogates too: names are bytes
+NAMES = st.text(ANYTHING, min_size=1, max_size=3)
 FILES = st.dictionaries(NAMES, st.sampled_from("abcdef"), min_size=1, max_size=8)
 
 
@@ -25,6 +26,7 @@ def contents(files):
     return contents_of_files("set", {name: (len(text), text) for name, text in files.items()})
 
 
+@settings(deadline=None)
 @given(FILES, FILES)
 def test_every_image_has_one_fate(earlier, now):
     changes = compare(contents(earlier), contents(now))
@@ -39,8 +41,11 @@ def test_every_image_has_one_fate(earlier, now):
     assert changes.matter == (not same)
     assert (changes.in_words() == "") == (earlier == now)
     assert list(changes.kept) == [name for name in earlier if name in changes.kept]
+    assert len(changes.in_words().splitlines()) <= 1
+    changes.in_words().encode()
 
 
+@settings(deadline=None)
 @given(FILES, st.randoms(use_true_random=False))
 def test_the_order_of_a_listing_does_not_matter(files, random):
     names = list(files)
@@ -58,6 +63,8 @@ def test_the_order_of_a_listing_does_not_matter(files, random):
         # All files of a folder are numbered anew when one is gone: nothing is changed but that.
         ("a:x b:y", "1 image was removed (c), 2 renamed (a, b)"),
         ("a:x b:w c:y", "2 images were renamed (b, a)"),
+        ("a:w b:x c:y é:v", "1 image was added (é)"),
+        ("a:w b:x c:y \udcff:v", r"1 image was added ('\udcff')"),
         (
             " ".join(f"n{i}:{i}" for i in range(5)),
             "5 images were added (n0, n1, n2 and 2 more), 3 removed (a, b, c)",
@@ -78,6 +85,7 @@ def test_changes_in_words(now, words):
 NAMES_OF = st.lists(NAMES).map(tuple)
 
 
+@settings(deadline=None)
 @given(FILES, st.lists(NAMES_OF).map(tuple), NAMES_OF)
 def test_records_are_read_as_they_were_written(files, held_out, changes):
     record = Record(contents(files), held_out, {"reference_median": 0.1}, changes)
