@@ -21,7 +21,7 @@ from adjax.methods.stage import Method
 from adjax.training import has_begun, is_finished
 
 ACCEPT = "--accept_changed_data"
-_PUT_BACK = "put the images back, choose another --workdir, or go on with " + ACCEPT
+_PUT_BACK = "undo that, choose another --workdir, or go on with " + ACCEPT
 
 
 class Provenance(NamedTuple):
@@ -118,7 +118,7 @@ def check(settings: Settings, method: Method, folder: Path) -> None:
         return
     changes = compare(record.contents, create_task(settings.data).contents())
     if changes.matter:
-        advice = "put the images back, or delete that folder to train on those of today"
+        advice = "undo that, or delete that folder to train on the images of today"
         raise _refusal(folder, changes, advice)
 
 

@@ -185,7 +185,7 @@ def test_changed_images_are_told_and_refused(begun, kind, which):
         picture(path, 500)
     else:
         picture(path := path.with_name("aa.png"), 500)
-    says = rf"1 image was {kind} \(train/good/{path.name}\) since this run was trained: put"
+    says = rf"1 image was {kind} \(train/good/{path.name}\) since this run was trained: undo"
     for train in (True, False):
         with pytest.raises(UserError, match=says) as error:
             run.load(train=train)
