@@ -35,6 +35,9 @@ flags.DEFINE_string("ray_address", "", "sweep: a running Ray cluster; without it
 flags.DEFINE_integer("cpus_per_task", 1, "sweep: CPUs of a Ray task where there are no GPUs.", 1)
 flags.DEFINE_string("shard", "", "sweep: i/n, do part i of n of the runs (from 0).")
 flags.DEFINE_integer("max_population", 0, "sweep: most members of a program; 0: what fits.", 0)
+flags.DEFINE_bool(
+    "accept_changed_data", False, "train, evaluate: go on though the training images changed."
+)
 flags.DEFINE_bool("distributed", False, "One of several processes, as the scheduler says.")
 flags.DEFINE_string("coordinator", "", "One of several processes: host:port of the first one.")
 flags.DEFINE_integer("num_processes", 0, "With --coordinator: how many processes there are.", 0)

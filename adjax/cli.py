@@ -30,7 +30,7 @@ def leave(code: int) -> NoReturn:
     sys.exit(code)
 
 
-@reads("config", "workdir", *PROCESSES)
+@reads("config", "workdir", "accept_changed_data", *PROCESSES)
 def train(flags) -> int:
     """Train, evaluate and report one run."""
     config, directory = _config(flags), _workdir(flags)
@@ -42,13 +42,18 @@ def train(flags) -> int:
         workdir.require_places(directory, [config.stage_cache])
         from adjax import experiment
 
-        experiment.train_and_evaluate(config, directory, command=_command())
+        experiment.train_and_evaluate(
+            config,
+            directory,
+            command=_command(),
+            accept_changed_data=flags.accept_changed_data,
+        )
     else:
         _say(f"{directory}: this run is finished")
     return _show(directory)
 
 
-@reads("workdir", *PROCESSES)
+@reads("workdir", "accept_changed_data", *PROCESSES)
 def evaluate(flags) -> int:
     """Evaluate and report the trained run in --workdir again."""
     directory = _workdir(flags)
@@ -60,7 +65,13 @@ def evaluate(flags) -> int:
     from adjax import experiment
 
     command = workdir.recorded_command(directory) or _command()
-    experiment.train_and_evaluate(config, directory, train=False, command=command)
+    experiment.train_and_evaluate(
+        config,
+        directory,
+        train=False,
+        command=command,
+        accept_changed_data=flags.accept_changed_data,
+    )
     return _show(directory)
 
 

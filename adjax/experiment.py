@@ -1,5 +1,6 @@
 """A run from its config to its report: the story of the codebase in one screen."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,13 @@ from adjax.training import open_log, train_stage
 
 
 def train_and_evaluate(
-    config, folder: str | Path, *, train: bool = True, command: str = "", method=None
+    config,
+    folder: str | Path,
+    *,
+    train: bool = True,
+    command: str = "",
+    method=None,
+    accept_changed_data: bool = False,
 ) -> dict:
     """Train what `folder` still lacks of the run, evaluate it and write its report.
 
@@ -24,19 +31,22 @@ def train_and_evaluate(
       train: False: evaluate only, and refuse a run whose training is not finished.
       command: that does this again, for the report.
       method: the config's, where it is made already; runs of one method object share programs.
+      accept_changed_data: go on though the training images changed since training began; the
+        results say so.
 
     Returns:
       The results, as written to `results.json`.
 
     Raises:
-      UserError: for a config, data set or folder that cannot be used.
+      UserError: for a config, data set or folder that cannot be used, or training images that
+        changed.
       DivergedError: if every member meets a value that is not finite.
 
     """
     workdir.require_places(folder, [config.stage_cache] if train else [])
-    run = prepare(config, folder, method)
-    if not train:
-        run.population.check_finished()
+    run = prepare(config, folder, method, train=train, accept_changed_data=accept_changed_data)
+    if run.provenance.remark and hosts.is_first():
+        print(run.provenance.remark, file=sys.stderr)
     try:
         variables, stages = train_stages(run)
         results, failed = evaluate(run, variables, stages[-1].get("failed", ()))

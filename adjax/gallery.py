@@ -7,7 +7,8 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from adjax import workdir
+from adjax import provenance, workdir
+from adjax.config import identity
 from adjax.config.layout import Settings, check, new_config
 from adjax.corruptions import TAKES_SOURCE, image_function
 from adjax.errors import UserError
@@ -35,7 +36,10 @@ def write_gallery(directory: str | Path, output: str | Path) -> Path:
     """
     directory = Path(directory)
     settings, method = check_run(workdir.read_config(directory), directory)
-    population = make_population(settings, method, directory)
+    members = identity.members_of(settings, method.dynamic)
+    # A picture of today's images is no result: nothing is asked of them.
+    images = provenance.load(settings, method, members, directory, train=False, accept=True)
+    population = make_population(settings, method, directory, images)
     if method.stages[0].name == TEACHER:
         population.check_finished()
         sets = auxiliary_gallery(settings, population)

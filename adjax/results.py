@@ -92,8 +92,24 @@ def evaluate(run: Run, variables: dict, failed=()) -> tuple[dict, list[dict]]:
         ],
         "score_rate": rate,
         **run.task.facts(),
+        **_of_data(run),
     }
     return results, failed
+
+
+def _of_data(run: Run) -> dict:
+    """What was trained on, what was tested, and which changes in between were accepted."""
+    provenance, test = run.provenance, run.tested.table
+    entry = {
+        "tested_on": {"images": len(test.label), "digest": run.task.tested_digest(test)},
+    }
+    if record := provenance.record:
+        contents = record.contents
+        entry["trained_on"] = {"images": contents.images, "digest": contents.digest}
+        changes = [*record.changes, provenance.changes]
+        if changes := list(dict.fromkeys(filter(None, changes))):
+            entry["changed_data"] = changes
+    return entry
 
 
 @contextlib.contextmanager

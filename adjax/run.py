@@ -8,14 +8,15 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from adjax import methods, workdir
+from adjax import methods, provenance, workdir
 from adjax.config import identity
 from adjax.config.layout import Settings, check
-from adjax.datasets.tasks import Task, Tested, create_task
+from adjax.datasets.tasks import Task, Tested
 from adjax.errors import UserError
 from adjax.evaluation.oracle import ORACLE, can_choose
 from adjax.inputs import Crops, Stream, changes, fixed_crops
 from adjax.methods.stage import Fit, Method
+from adjax.provenance import Provenance
 from adjax.settings import as_dict
 from adjax.training import (
     OF_MEMBERS,
@@ -24,6 +25,7 @@ from adjax.training import (
     Population,
     StageCache,
     TrainingImages,
+    check_finished,
     device_memory,
 )
 from adjax.training.estimates import least_bytes
@@ -39,7 +41,7 @@ class Run:
     Attributes:
       config: as it is written to `config.json`.
       settings: the same, typed.
-      task: the protocol: what is trained on, what counts as anomalous.
+      provenance: the training images and what is known of them.
       population: who trains, on which images and devices.
       tested: the images that the members are tested on.
 
@@ -47,9 +49,14 @@ class Run:
 
     config: dict
     settings: Settings
-    task: Task
+    provenance: Provenance
     population: Population
     tested: Tested
+
+    @property
+    def task(self) -> Task:
+        """The protocol: what is trained on, what counts as anomalous."""
+        return self.provenance.task
 
     @property
     def folder(self) -> Path:
@@ -72,13 +79,22 @@ class Run:
         return self.population.members
 
 
-def prepare(config, folder: str | Path, method: Method | None = None) -> Run:
+def prepare(
+    config,
+    folder: str | Path,
+    method: Method | None = None,
+    *,
+    train: bool = True,
+    accept_changed_data: bool = False,
+) -> Run:
     """Make the run of a config, and `folder` its own.
 
     Args:
       config: a `ConfigDict`, see `configs/`.
       folder: of the run; it may hold an interrupted run of the same config.
       method: the config's, where it is made already: runs of one method object share programs.
+      train: False: the run must be trained already.
+      accept_changed_data: go on though its images changed since training began.
 
     Raises:
       UserError: for a config, data set or folder that cannot be used.
@@ -86,15 +102,22 @@ def prepare(config, folder: str | Path, method: Method | None = None) -> Run:
     """
     folder = Path(folder)
     settings, checked = check_run(config, folder)
-    population = make_population(settings, method or checked, folder)
+    method = method or checked
+    if not train:
+        check_finished(method, folder)
+    members = identity.members_of(settings, method.dynamic)
+    images = provenance.load(
+        settings, method, members, folder, train=train, accept=accept_changed_data
+    )
     run = Run(
         config=identity.as_json(config),
         settings=settings,
-        task=create_task(settings.data),
-        population=population,
-        tested=load_tested(settings, population.members.settings),
+        provenance=images,
+        population=make_population(settings, method, folder, images),
+        tested=load_tested(settings, images.task, members, images.splits[0].validation),
     )
     workdir.claim(folder, run.config)
+    workdir.write_data(folder, images.record)
     return run
 
 
@@ -132,13 +155,24 @@ def build_method(settings: Settings) -> Method:
     return dataclasses.replace(method, score=score, image_scores=scores)
 
 
-def make_population(settings: Settings, method: Method, folder: Path) -> Population:
-    """Load the training images of a run and put its members on the devices."""
+def make_population(
+    settings: Settings, method: Method, folder: Path, images: Provenance | None = None
+) -> Population:
+    """Put the members of a run and its training images on the devices.
+
+    Args:
+      settings: of the run.
+      method: of the run.
+      folder: for its checkpoints.
+      images: the training images, see `provenance.load`; None: those of a new run.
+
+    """
     members = identity.members_of(settings, method.dynamic)
-    task = create_task(settings.data)
-    table = task.training_table()
+    images = images or provenance.load(settings, method, members)
+    table, splits = images.table, images.splits
+    content = images.content if settings.data.named_by_content else ""
     execution = Execution.create(settings, len(members))
-    splits = [task.split(table, member) for member in members]
+    is_shared = settings.stage_cache and not images.is_mixed
     arrays = {
         key: np.array([m[key] for m in members], np.uint32 if key == "seed" else np.float32)
         for key in ("seed", *method.dynamic)
@@ -161,11 +195,9 @@ def make_population(settings: Settings, method: Method, folder: Path) -> Populat
             crops=_crops(settings),
         ),
         folder=Path(folder),
-        hashes={
-            stage.name: [identity.stage_hash(settings, stage, member) for member in members]
-            for stage in method.stages
-        },
-        cache=StageCache(settings.stage_cache) if settings.stage_cache else None,
+        content=images.content,
+        hashes=hashes_of(settings, method, content),
+        cache=StageCache(settings.stage_cache) if is_shared else None,
         log_every=settings.log_every,
         checkpoint_every=settings.checkpoint_every,
         checkpoint_minutes=settings.checkpoint_minutes,
@@ -174,6 +206,15 @@ def make_population(settings: Settings, method: Method, folder: Path) -> Populat
     _check_stages(population, settings.evaluation.batch_size)
     _check_changes(population)
     return population
+
+
+def hashes_of(settings: Settings, method: Method, content: str = "") -> dict[str, list[str]]:
+    """Return the names of a run's stages, one a member; `content` as in `identity.stage_hash`."""
+    members = identity.members_of(settings, method.dynamic)
+    return {
+        stage.name: [identity.stage_hash(settings, stage, member, content) for member in members]
+        for stage in method.stages
+    }
 
 
 def _crops(settings: Settings) -> Crops | None:
@@ -256,9 +297,19 @@ def _sample(images: TrainingImages) -> np.ndarray:
     return fixed_crops(images.table[rows], rows, images.crops)
 
 
-def load_tested(settings: Settings, members: list[dict]) -> Tested:
-    """Load the test images of a run's members; raise `UserError` if they cannot tell how good."""
-    tested = create_task(settings.data).tested(members)
+def load_tested(
+    settings: Settings, task: Task, members: list[dict], held_out: np.ndarray | None = None
+) -> Tested:
+    """Load the test images of a run's members; raise `UserError` if they cannot tell how good.
+
+    Args:
+      settings: of the run.
+      task: of the run.
+      members: its members.
+      held_out: see `Task.tested`.
+
+    """
+    tested = task.tested(members, held_out)
     if settings.image_score == ORACLE and not all(
         can_choose(kind[counted])
         for kind, counted in zip(tested.anomalous, tested.counted, strict=True)

@@ -12,6 +12,7 @@ from adjax import files
 from adjax.config import adopt, identity
 from adjax.config.layout import Settings
 from adjax.config.layout import check as check_config
+from adjax.datasets.contents import Record
 from adjax.errors import UserError
 
 _REFUSAL = "refused.json"
@@ -121,6 +122,25 @@ def read_metrics(folder: Path) -> list[dict]:
     return files.read_records(folder / "metrics.jsonl")
 
 
+def read_data(folder: Path) -> Record | None:
+    """Read what the run in a folder is trained on; None if it is of before that was recorded."""
+    path = folder / "data.json"
+    if not path.exists():
+        return None
+    try:
+        return Record.from_json(_read_json(path))
+    except ValueError as error:
+        if isinstance(error, UserError):
+            raise
+        raise _damaged(path, str(error)) from None
+
+
+def write_data(folder: Path, record: Record | None) -> None:
+    """Write `data.json`, if there is something to record."""
+    if record is not None:
+        files.write_json(folder / "data.json", record.as_json())
+
+
 def recorded_command(folder: Path) -> str | None:
     """Return the command that the results of the run in a folder are of, if they can be read."""
     if not (folder / "results.json").exists():
@@ -187,6 +207,7 @@ def _damaged(path: Path, reason: str) -> UserError:
     advice = {
         "config.json": "choose another folder",
         _REFUSAL: "delete it and repeat the command of the sweep",
+        "data.json": "delete it, and nothing is known of what the run was trained on",
         "failed.json": "delete it and repeat the command of the run with --mode=train",
     }.get(path.name, "write it anew by --mode=evaluate")
     return UserError(f"cannot read {path} ({reason}): {advice}")

@@ -113,6 +113,10 @@ class Done(NamedTuple):
         (["--mode=predict", CONFIG, "--workdir=x"], "leave --config out"),
         (["--mode=predict", "--workdir=x", "--images=y"], "--mode=predict needs --output"),
         (["--mode=export", "--workdir=x"], "--mode=export needs --output"),
+        (
+            ["--mode=predict", "--workdir=x", "--accept_changed_data"],
+            "--mode=predict takes no --accept_changed_data: it is for train and evaluate",
+        ),
         (["--mode=check_data"], "--mode=check_data needs --config"),
         (["--mode=check_data", CONFIG], "is for folders of images, not for mnist"),
     ],

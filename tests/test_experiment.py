@@ -32,6 +32,7 @@ def test_folder_holds_what_the_contract_names(run):
     names = {p.name for p in folder.iterdir()}
     assert names == {
         "config.json",
+        "data.json",
         "metrics.jsonl",
         "results.json",
         "scores.npz",

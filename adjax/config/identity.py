@@ -90,12 +90,20 @@ def varying(config: Settings, dynamic: tuple[str, ...]) -> tuple[str, ...]:
     return ("seed", *config.data.varying, *dynamic)
 
 
-def stage_hash(config: Settings, stage, member: dict[str, Any]) -> str:
+def stage_hash(config: Settings, stage, member: dict[str, Any], content: str = "") -> str:
     """Return a name for the result of training a stage for a member: equal only if that is.
 
     Execution (devices, population axis, versions of libraries) is left out: it changes rounding.
+
+    Args:
+      config: of the run.
+      stage: of its method.
+      member: its settings.
+      content: a digest of the images trained on, where a name goes by it; empty: those of runs of
+        earlier versions, which did not know it.
+
     """
-    keys = _stage_keys(config, stage)
+    keys = _stage_keys(config, stage) | ({"data.content": content} if content else {})
     keys |= {k: v for k, v in member.items() if k == "seed" or _in_sections(k, stage.depends_on)}
     text = json.dumps([adjax.__version__, stage.name, stage.depends_on, keys], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:24]

@@ -2,6 +2,7 @@
 
 import functools
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,12 @@ import numpy as np
 from adjax.datasets.audit import audit, describe
 from adjax.datasets.brightness import MedianTable, reference_median, to_median
 from adjax.datasets.catalog import CATEGORIES
+from adjax.datasets.contents import Contents, contents_of_files, digest_of_texts
+from adjax.datasets.digests import digests_of
 from adjax.datasets.industrial import FileTable, load_images
 from adjax.datasets.layouts import GOOD, Index, find_category, read_index
 from adjax.datasets.one_class import OneClassSplit, one_class_split
+from adjax.datasets.settings import CategoryData
 from adjax.datasets.tables import Table
 from adjax.datasets.tasks import Member, Task, Tested
 from adjax.errors import DataError, UserError
@@ -26,6 +30,11 @@ class Category(Task):
 
     Labels number the kinds of defects, 0 is normal. Thresholds are chosen on held-out images.
     """
+
+    def __init__(self, data: CategoryData, kept: Mapping[str, Any] = {}):
+        """Make the task of a config's section `data`; see `create_task`."""
+        super().__init__(data)
+        self._kept = kept
 
     def is_present(self) -> bool:
         """Return whether the category's folder is where the config says, whatever it holds."""
@@ -86,6 +95,33 @@ class Category(Task):
             facts["tests_held_out"] = True
         return facts
 
+    def kept(self) -> dict[str, Any]:
+        """Return the median brightness that networks of this run are used to."""
+        if self.data.normalise == "none":
+            return {}
+        return {"reference_median": self._reference_median()}
+
+    def contents(self) -> Contents:
+        """Return what the normal images are; files of images in memory are not read again."""
+        index = self.index()
+        items = index.of("train", "validation")
+        sizes = (item.path.stat().st_size for item in items)
+        found = zip(sizes, digests_of(item.path for item in items), strict=True)
+        files = zip((index.name_of(item) for item in items), found, strict=True)
+        return contents_of_files(f"{index.name}, {index.category}", dict(files))
+
+    def tested_digest(self, tested: Table) -> str:
+        """Return a digest of the test images, their names and masks; else of the held-out ones."""
+        index = self.index()
+        by_name = {index.name_of(item): item for item in index.items}
+        items = [by_name[name] for name in tested.path]
+        images = digests_of(item.path for item in items)
+        masks = iter(digests_of(item.mask for item in items if item.mask))
+        return digest_of_texts(
+            f"{name} {image} {next(masks) if item.mask else ''}"
+            for name, item, image in zip(tested.path, items, images, strict=True)
+        )
+
     def controlled(self, image: np.ndarray) -> np.ndarray | None:
         """Return images at the training images' median brightness, where that may matter.
 
@@ -96,6 +132,8 @@ class Category(Task):
         return to_median(image, self._reference_median())
 
     def _reference_median(self) -> float:
+        if "reference_median" in self._kept:
+            return self._kept["reference_median"]
         return _reference(self.index(), self.data.size, self.data.channels)
 
     def split(self, table: Table, member: Member) -> OneClassSplit:
@@ -112,7 +150,7 @@ class Category(Task):
             )
         return split
 
-    def tested(self, members: list[Member]) -> Tested:
+    def tested(self, members: list[Member], held_out: np.ndarray | None = None) -> Tested:
         """Return the test split for every member.
 
         A set without test images is tested on the held-out normal ones of its first member: there
@@ -123,7 +161,7 @@ class Category(Task):
             table = self._table("test")
         else:
             train = self.training_table()
-            rows = self.split(train, members[0]).validation
+            rows = self.split(train, members[0]).validation if held_out is None else held_out
             table = train._replace(
                 image=train.image[rows],
                 label=train.label[rows],
@@ -137,7 +175,7 @@ class Category(Task):
         size, channels = self.data.size, self.data.channels
         if self.data.normalise == "none":
             return _load_category(self.index(), split, size, channels)
-        return _load_normalised(self.index(), split, size, channels)
+        return _load_normalised(self.index(), split, size, channels, self._reference_median())
 
     def label(self, table: Table, normal_class: str) -> int:
         """Return 0, the label of normal images."""
@@ -170,10 +208,9 @@ def _load_category(index: Index, split: str, size: int, channels: int) -> Table:
 
 
 @functools.lru_cache(maxsize=8)
-def _load_normalised(index: Index, split: str, size: int, channels: int) -> Table:
+def _load_normalised(index: Index, split: str, size: int, channels: int, reference: float) -> Table:
     """Load a split whose images have the training images' median."""
     table = _load_category(index, split, size, channels)
-    reference = _reference(index, size, channels)
     bring = MedianTable if isinstance(table.image, FileTable) else to_median
     return table._replace(image=bring(table.image, reference))
 

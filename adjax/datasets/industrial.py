@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from adjax.datasets.digests import digest_of
 from adjax.datasets.images import decode, read_mask, read_size
 from adjax.datasets.layouts import GOOD, Index, Item
 from adjax.errors import UserError
@@ -200,11 +201,15 @@ def _overlap(side: int, size: int) -> np.ndarray:
 
 
 def _read_image(item: Item, size: int, channels: int) -> np.ndarray:
-    return resize_image(item_image(item), size, channels)
+    image = resize_image(item_image(item), size, channels)
+    digest_of(item.path)  # now, while its bytes are at hand: who is asked for it reads no more
+    return image
 
 
 def _read_mask(item: Item, size: int, channels: int) -> np.ndarray:
     del channels
     if item.mask is None:
         return np.zeros((size, size), bool)
-    return resize_mask(item_mask(item), size)
+    mask = resize_mask(item_mask(item), size)
+    digest_of(item.mask)
+    return mask

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from adjax.datasets.catalog import INDUSTRIAL
+from adjax.datasets.digests import Stamp, stamp
 from adjax.datasets.images import EXTENSIONS, read_mask
 from adjax.errors import UserError
 
@@ -50,6 +51,7 @@ class Index(NamedTuple):
     category: str
     directory: Path  # of the category
     items: tuple[Item, ...]
+    stamps: tuple[Stamp, ...] = ()  # of their files, so that written files make another index
 
     def of(self, *splits: str) -> tuple[Item, ...]:
         """Return the items of a split, or of several one after another."""
@@ -84,7 +86,9 @@ def read_index(name: str, directory: str, category: str = "", good: str = "") ->
     _refuse_shared(items)
     if not category:
         category = name if layout.find is _find_top else root.resolve().name
-    return Index(name, category, root, tuple(sorted(items, key=_order)))
+    items = tuple(sorted(items, key=_order))
+    paths = [path for item in items for path in (item.path, item.mask) if path]
+    return Index(name, category, root, items, tuple(map(stamp, paths)))
 
 
 def find_category(name: str, directory: str, category: str) -> Path:

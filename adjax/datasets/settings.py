@@ -36,6 +36,7 @@ class ClassData(Section):
     crops = ""
     window = 0
     varying = ("data.normal_class",)  # members may differ in it: they share the images
+    named_by_content = False  # stages keep their names; the cache keeps what each was trained on
 
     @property
     def noun(self) -> str:
@@ -86,6 +87,7 @@ class CategoryData(Section):
     decides = True  # thresholds are chosen, and photographs can be judged
     names_kinds = True  # labels are kinds of defects
     varying = ()  # each category has images of its own
+    named_by_content = True  # stages trained on other images have other names
     noun = "category"
     protocol = "category"
 

@@ -10,6 +10,7 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.core import read_only_builder
 
 from adjax import paths
+from adjax.datasets.digests import new_digest
 from adjax.errors import DataError, UserError
 
 
@@ -82,6 +83,23 @@ def _check_split(name: str, split: str, known: Mapping[str, tfds.core.SplitInfo]
         ) from error
     if not number:
         raise UserError(f"{problem} holds no image, there are {sizes}: choose a larger part")
+
+
+@functools.cache
+def checksum(name: str, split: str, data_dir: str) -> tuple[str, str]:
+    """Return what a split is called, `mnist 3.0.1, train`, and a digest of its images and labels.
+
+    Raises:
+      UserError: as `load_table`.
+
+    """
+    table, found = load_table(name, split, data_dir), new_digest()
+    for array in (table.image, table.label):
+        found.update(f"{array.dtype} {array.shape}".encode())
+        found.update(np.ascontiguousarray(array))
+    with paths.plain(data_dir) as folder:
+        version = find_prepared(name, data_dir, folder).info.version
+    return f"{name} {version}, {split}", found.hexdigest()
 
 
 def find_prepared(

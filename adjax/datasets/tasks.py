@@ -6,10 +6,12 @@ data set a run has.
 
 import abc
 import functools
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from adjax.datasets.contents import Contents, digest_of_texts
 from adjax.datasets.one_class import (
     LeaveOneOutSplit,
     OneClassSplit,
@@ -18,7 +20,7 @@ from adjax.datasets.one_class import (
     resolve_class,
 )
 from adjax.datasets.settings import CategoryData, ClassData
-from adjax.datasets.tables import Table, load_table
+from adjax.datasets.tables import Table, checksum, load_table
 from adjax.errors import UserError
 
 Member = dict[str, Any]  # a member's settings by dotted keys: "seed", "data.normal_class", ...
@@ -71,6 +73,18 @@ class Task(abc.ABC):
         """Return what the results of a run say of its data."""
         return {}
 
+    def kept(self) -> dict[str, Any]:
+        """Return what follows from the training images and must last as long as the run."""
+        return {}
+
+    @abc.abstractmethod
+    def contents(self) -> Contents:
+        """Return what the images of the training table are; `UserError` if they cannot be read."""
+
+    @abc.abstractmethod
+    def tested_digest(self, tested: Table) -> str:
+        """Return a digest of the test images, with their names and masks."""
+
     def controlled(self, image: np.ndarray) -> np.ndarray | None:
         """Return test images without what confounds their kinds; None where nothing is known to."""
         return None
@@ -84,8 +98,13 @@ class Task(abc.ABC):
         """Return the rows of the training table that a member trains on and those held out."""
 
     @abc.abstractmethod
-    def tested(self, members: list[Member]) -> Tested:
+    def tested(self, members: list[Member], held_out: np.ndarray | None = None) -> Tested:
         """Return the images that P members are tested on.
+
+        Args:
+          members: the P members.
+          held_out: the first one's rows of the training table, for sets without test images; None:
+            those that `split` draws.
 
         Raises:
           UserError: if they cannot be read, or, where classes are told apart, a member has images
@@ -119,8 +138,27 @@ class OneClass(Task):
         label = self.label(table, member["data.normal_class"])
         return one_class_split(table.label, label, self.data.validation_fraction, member["seed"])
 
-    def tested(self, members: list[Member]) -> Tested:
+    def contents(self) -> Contents:
+        """Return one digest for the training split."""
+        return self._contents(self.data.train_split)
+
+    def tested_digest(self, tested: Table) -> str:
+        """Return the digest of the test split."""
+        del tested
+        return self._contents(self.data.test_split).digest
+
+    def _contents(self, *splits: str) -> Contents:
+        names, digests = zip(
+            *(checksum(self.data.name, split, self.data.dir) for split in splits), strict=True
+        )
+        images = sum(
+            len(load_table(self.data.name, split, self.data.dir).label) for split in splits
+        )
+        return Contents(" + ".join(names), images, digest_of_texts(digests), {})
+
+    def tested(self, members: list[Member], held_out: np.ndarray | None = None) -> Tested:
         """Return the test split for every member, or its part of the pool."""
+        del held_out
         table = self._test_table()
         own = [self._tested_rows(table, member) for member in members]
         rows = np.unique(np.concatenate(own))
@@ -179,6 +217,14 @@ class LeaveOneOut(OneClass):
         rows = self._rows(table, member)
         return OneClassSplit(rows.train, rows.validation)
 
+    def contents(self) -> Contents:
+        """Return one digest for the pool."""
+        return self._contents(self.data.train_split, self.data.test_split)
+
+    def tested_digest(self, tested: Table) -> str:
+        """Return the digest of the pool: what a member is tested on follows from its seed."""
+        return self.contents().digest
+
     def _test_table(self) -> Table:
         return self.training_table()
 
@@ -194,12 +240,18 @@ class LeaveOneOut(OneClass):
         return leave_one_out_split(table.label, label, fraction, member["seed"])
 
 
-def create_task(data: ClassData | CategoryData) -> Task:
-    """Return the task of a config's section `data`, as `adjax.datasets.settings` types it."""
+def create_task(data: ClassData | CategoryData, kept: Mapping[str, Any] = {}) -> Task:
+    """Return the task of a config's section `data`, as `adjax.datasets.settings` types it.
+
+    Args:
+      data: the section.
+      kept: of a run that has begun, what it keeps, see `Task.kept`.
+
+    """
     if data.protocol == "category":
         from adjax.datasets.category import Category  # here: other tasks read no image files
 
-        return Category(data)
+        return Category(data, kept)
     return {"one_class": OneClass, "leave_one_out": LeaveOneOut}[data.protocol](data)
 
 

@@ -42,12 +42,12 @@ def console_table(runs: Sequence, refused: Sequence = ()) -> str:
 
     Categories of `refused` runs, see `Sweep`, have rows without numbers.
     """
-    from adjax.reports.notes import unmeasured
+    from adjax.reports.notes import on_images
     from adjax.reports.rendering import to_text
     from adjax.reports.result_tables import results_tables
 
     tables = [to_text(table) for table in results_tables(runs, refused)]
-    sentences = [textwrap.fill(text, 80, subsequent_indent="  ") for text in unmeasured(runs)]
+    sentences = [textwrap.fill(text, 80, subsequent_indent="  ") for text in on_images(runs)]
     return "\n".join([*tables, *sentences])
 
 

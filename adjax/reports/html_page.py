@@ -13,7 +13,7 @@ from adjax.evaluation.metrics import METRICS
 from adjax.reports.columns import make_columns
 from adjax.reports.decisions import decision_tables
 from adjax.reports.finished_run import Run, read_run
-from adjax.reports.notes import stages_in_words, unmeasured
+from adjax.reports.notes import on_images, stages_in_words
 from adjax.reports.rendering import ABSENT, Table, facts_to_html, to_html, write_page
 from adjax.reports.result_tables import results_tables, summary
 from adjax.reports.words import count, normal_name
@@ -68,7 +68,7 @@ def write_report(workdir: str | Path) -> Path:
     body = [
         f"<header>\n<h1>{_e(heading)}</h1>",
         f'<p class="lede">{_e(_sentence(run))}</p>\n{_headline(run)}</header>',
-        _section("Results", *map(to_html, results_tables([run])), *_unmeasured([run])),
+        _section("Results", *map(to_html, results_tables([run])), *_on_images([run])),
         _section("Figures", _figures(write_figures(run))),
         _section("Thresholds", *map(_apart, decision_tables(run))),
         _section("Time", _stages(run), facts_to_html(_throughput(run))),
@@ -112,7 +112,7 @@ def write_sweep_report(sweep: "Sweep") -> Path:
     body = [
         f"<header>\n<h1>{_e(title(runs))}</h1>",
         f'<p class="lede">{_e(_sweep_sentence(runs))}</p>\n</header>',
-        _section("Results", *map(to_html, results_tables(runs, sweep.refused)), *_unmeasured(runs)),
+        _section("Results", *map(to_html, results_tables(runs, sweep.refused)), *_on_images(runs)),
         _section("Missing", f"<ul>{missing}</ul>" if missing else ""),
         _section("All runs", _figures(figures)),
         _section("Run by run", *shown),
@@ -140,8 +140,8 @@ def _apart(table: Table) -> str:
     return f'<div class="table">\n{to_html(table)}</div>\n'
 
 
-def _unmeasured(runs: Sequence[Run]) -> list[str]:
-    return [f"<p>{_e(sentence)}</p>" for sentence in unmeasured(runs)]
+def _on_images(runs: Sequence[Run]) -> list[str]:
+    return [f"<p>{_e(sentence)}</p>" for sentence in on_images(runs)]
 
 
 def _run_in_sweep(run: Run, name: str, directory: Path) -> str:

@@ -158,6 +158,37 @@ def stages_in_words(run: Run) -> str:
     return ", ".join(f"{stage['name']} {count(stage['steps'], 'step')}" for stage in stages)
 
 
+def on_images(runs: Sequence[Run]) -> Iterator[str]:
+    """Yield what is to be known of the images behind tables, a sentence each."""
+    yield from unmeasured(runs)
+    yield from _changed(runs)
+    by_test: dict[str, set[str]] = {}
+    for run in runs:
+        if run.is_tested and "tested_on" in run.results:  # those of earlier versions do not say it
+            names = [run.about.dataset]
+            if run.about.has_categories:
+                names = [run.member_name(member, run.members[:1]) for member in run.members]
+            for name in names:
+                by_test.setdefault(name, set()).add(run.results["tested_on"]["digest"])
+    if several := [name for name, digests in by_test.items() if len(digests) > 1]:
+        yield (
+            "Not all numbers are of the same test images and masks, so they do not compare: "
+            f"{listing(several, 15)}."
+        )
+
+
+def _changed(runs: Sequence[Run]) -> Iterator[str]:
+    """Yield a sentence for each run that went on though its training images had changed."""
+    for run in runs:
+        if changes := run.results.get("changed_data"):
+            names = [run.member_name(member) for member in run.members]
+            who = ", ".join(dict.fromkeys([run.about.dataset, run.about.title, listing(names)]))
+            yield (
+                f"{who}: its training images changed after training had begun, which was accepted: "
+                f"{'; then '.join(changes)}."
+            )
+
+
 def unmeasured(runs: Sequence[Run]) -> Iterator[str]:
     """Yield a sentence for each member whose test images cannot say how good it is."""
     everyone = [member for run in runs for member in run.members]

@@ -19,7 +19,7 @@ from adjax.errors import UserError
 from adjax.paths import as_text, on_one_line
 from adjax.reports.decisions import decision_tables
 from adjax.reports.finished_sweep import Defaults, Sweep, commands, provenance, remarks, title
-from adjax.reports.notes import unmeasured
+from adjax.reports.notes import on_images
 from adjax.reports.rendering import markdown, markdown_code, to_markdown
 from adjax.reports.result_tables import results_tables
 
@@ -107,6 +107,6 @@ def _section(sweep: Sweep, defaults: Defaults) -> str:
         "\n".join(textwrap.indent(command, "    ") for command in commands(sweep)),
         "\n".join(f"- {markdown(line)}" for line in (*facts, *remarks(sweep))),
         *map(to_markdown, tables),
-        "\n".join(f"- {markdown(sentence)}" for sentence in unmeasured(sweep.runs)),
+        "\n".join(f"- {markdown(sentence)}" for sentence in on_images(sweep.runs)),
     ]
     return "\n\n".join(part.strip("\n") for part in parts if part)

@@ -17,12 +17,13 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
+from adjax import provenance, workdir
 from adjax.config import identity
 from adjax.config.layout import Settings, check
 from adjax.datasets.tasks import create_task
 from adjax.errors import DataError, UserError
 from adjax.methods.stage import Method
-from adjax.run import build_method, check_run, load_tested, make_population
+from adjax.run import build_method, check_run, hashes_of, load_tested, make_population
 from adjax.sweeps.expand import PlannedRun
 from adjax.training.estimates import Estimate, estimate
 from adjax.training.members_axis import chosen_axis
@@ -35,6 +36,7 @@ class Training:
     Attributes:
       config: config of the population; `config.members` are its members.
       index: index of the stage in the config's method.
+      content: digest of the images that the hashes go by; empty if they do not.
       hashes: stage hash of each member, see `identity.stage_hash`.
       owners: for each member, the folder of the first run that needs it.
       earlier: the members' hashes in each earlier stage, `[index][member]`.
@@ -44,6 +46,7 @@ class Training:
 
     config: ConfigDict
     index: int
+    content: str
     hashes: tuple[str, ...]
     owners: tuple[str, ...]
     earlier: tuple[tuple[str, ...], ...]
@@ -95,7 +98,7 @@ def shard_of(runs: Sequence[PlannedRun], shard: tuple[int, int]) -> list[Planned
     number, count = shard
     if count > len(runs):
         raise UserError(f"--shard={number}/{count}: the sweep has {len(runs)} runs only")
-    teachers = {run.name: tuple(_wanted(run).hashes[0]) for run in runs}
+    teachers = {run.name: tuple(_wanted(run).hashes[0]) for run in runs}  # whatever the data
     place = {teacher: n for n, teacher in enumerate(dict.fromkeys(teachers.values()))}
     ordered = sorted(runs, key=lambda run: place[teachers[run.name]])
     return ordered[len(runs) * number // count : len(runs) * (number + 1) // count]
@@ -137,8 +140,11 @@ def check_runs(runs: Sequence[PlannedRun], directory: Path) -> dict[str, str]:
             raise of_data[0].wrong(error) from error
         for run in of_data:
             with run.named():
-                members = identity.members_of(run.settings, methods[run.name].dynamic)
-                load_tested(run.settings, members)
+                folder, method = directory / run.name, methods[run.name]
+                members = identity.members_of(run.settings, method.dynamic)
+                load_tested(run.settings, create_task(data), members)
+                if workdir.finished_results(run.config, folder) is None:
+                    provenance.check(run.settings, method, folder)
     if len(broken) == len(runs):
         raise runs[0].wrong(broken[runs[0].name])
     return broken
@@ -150,12 +156,13 @@ def make_plan(
     """Return all tasks of the runs in an executable order, finished ones included.
 
     So the populations of a sweep are the same whenever it is planned, and an interrupted one is
-    resumed with the members it had.
+    resumed with the members it had. Runs that were finished on other images than those of today
+    stay as they are: nothing of theirs is trained.
     """
     plan: list[Training | Evaluation] = []
     position: dict[str, int] = {}  # hash of a member -> position of its training
-    everything = [_wanted(run) for run in runs]
-    for index in range(max(len(wanted.method.stages) for wanted in everything)):
+    everything = [_wanted(run, directory) for run in runs if not _is_outdated(run, directory)]
+    for index in range(max((len(wanted.method.stages) for wanted in everything), default=0)):
         for members in _groups(everything, directory, index):
             plan += _trainings(members, index, position, resources, start=len(plan))
     groups: dict[str, list[_Wanted]] = {}
@@ -176,17 +183,28 @@ class _Wanted(NamedTuple):
     run: PlannedRun
     method: Method
     members: list[dict[str, Any]]
+    content: str  # of its training images, by which they are named
     hashes: list[list[str]]  # of the members, `[stage][member]`
 
 
-def _wanted(run: PlannedRun) -> _Wanted:
+def _wanted(run: PlannedRun, directory: Path | None = None) -> _Wanted:
+    """Return what a run needs; without the sweep's folder, names are not of what data hold."""
     settings, method = run.settings, method_of(run.settings)
     members = identity.members_of(settings, method.dynamic)
-    hashes = [
-        [identity.stage_hash(settings, stage, member) for member in members]
-        for stage in method.stages
-    ]
-    return _Wanted(run, method, members, hashes)
+    content = ""
+    if directory is not None:
+        content = provenance.content_of(settings, method, directory / run.name)
+    hashes = hashes_of(settings, method, content)
+    return _Wanted(run, method, members, content, [*hashes.values()])
+
+
+def _is_outdated(run: PlannedRun, directory: Path) -> bool:
+    """Return whether a run is finished, and its images are others now."""
+    folder = directory / run.name
+    if workdir.finished_results(run.config, folder) is None:
+        return False
+    content = provenance.content_of(run.settings, method_of(run.settings), folder)
+    return content not in ("", create_task(run.settings.data).contents().digest)
 
 
 class _Member(NamedTuple):
@@ -195,22 +213,23 @@ class _Member(NamedTuple):
     name: str  # its hash
     owner: str
     settings: dict[str, Any]
+    content: str
     earlier: tuple[str, ...]  # its hashes in earlier stages
     config: ConfigDict  # of the first run that has it
 
 
 def _groups(everything: list[_Wanted], directory: Path, index: int) -> list[list[_Member]]:
-    """Return the distinct members of a stage, grouped by their signature."""
-    groups: dict[str, dict[str, _Member]] = {}
-    for run, method, members, hashes in everything:
+    """Return the distinct members of a stage, grouped by their signature and their images."""
+    groups: dict[tuple[str, str], dict[str, _Member]] = {}
+    for run, method, members, content, hashes in everything:
         if index >= len(method.stages):
             continue
         signature = identity.stage_signature(run.settings, method.stages[index], method.dynamic)
-        group = groups.setdefault(signature, {})
+        group = groups.setdefault((signature, content), {})
         owner = str((directory / run.name).absolute())
         for row, member in enumerate(members):
             name, earlier = hashes[index][row], tuple(h[row] for h in hashes[:index])
-            group.setdefault(name, _Member(name, owner, member, earlier, run.config))
+            group.setdefault(name, _Member(name, owner, member, content, earlier, run.config))
     return [list(group.values()) for group in groups.values()]
 
 
@@ -235,6 +254,7 @@ def _trainings(members, index, position, resources, start) -> list[Training]:
             Training(
                 config=_with_members(config, own),
                 index=index,
+                content=part[0].content,
                 hashes=tuple(member.name for member in part),
                 owners=tuple(member.owner for member in part),
                 earlier=tuple(zip(*(member.earlier for member in part), strict=True)),

@@ -6,11 +6,13 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from adjax import experiment, files, workdir
+from adjax import experiment, files, provenance, workdir
 from adjax.config import identity
-from adjax.config.layout import check
+from adjax.config.layout import Settings, check
 from adjax.errors import DivergedError, UserError
+from adjax.methods.stage import Method
 from adjax.run import make_population
 from adjax.sweeps.plan import Evaluation, PlannedRun, Training, members_only, method_of
 from adjax.training import MetricsLog, StageCache, cached_variables, train_stage
@@ -88,10 +90,21 @@ def _train_claimed(task: Training, cache: StageCache, claimed: list[str]) -> Non
     rows = [task.hashes.index(name) for name in hashes]
     config = members_only(task.config, rows)
     method = method_of(task.settings)
-    population = make_population(check(config), method, folder)
+    settings = check(config)
+    advice = f"delete {folder}, to train on the images of today"
+    images = provenance.load(settings, method, _members(settings, method), folder, advice=advice)
+    if task.content not in ("", images.content):
+        raise UserError(
+            f"the training images of {settings.data.name} changed since this sweep was planned: "
+            "repeat the command"
+        )
+    workdir.write_data(folder, images.record)
+    population = make_population(settings, method, folder, images)
     owners = [task.owners[row] for row in rows]
     members = dataclasses.replace(population.members, owners=owners)
-    population = dataclasses.replace(population, members=members)
+    named = zip(method.stages, (*task.earlier, task.hashes), strict=False)
+    names = {stage.name: [own[row] for row in rows] for stage, own in named}
+    population = dataclasses.replace(population, members=members, hashes=names)
     earlier = enumerate(method.stages[: task.index])
     frozen = {stage.name: cached_variables(population, index) for index, stage in earlier}
     # The cache records who diverged, and each run's folder will.
@@ -121,5 +134,9 @@ def is_finished(run: PlannedRun, directory: Path) -> bool:
     """Return whether a run needs no more work: it has results, or all its members diverged."""
     if has_results(run, directory):
         return True
-    members = identity.members_of(run.settings, method_of(run.settings).dynamic)
+    members = _members(run.settings, method_of(run.settings))
     return len(workdir.read_failures(directory / run.name)) == len(members)
+
+
+def _members(settings: Settings, method: Method) -> list[dict[str, Any]]:
+    return identity.members_of(settings, method.dynamic)

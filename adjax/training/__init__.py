@@ -7,7 +7,15 @@ sets and the evaluation of scores do not.
 from adjax.training.execution import OF_MEMBERS, Execution, device_memory
 from adjax.training.log import MetricsLog, Progress, open_log
 from adjax.training.loop import stage_batches
-from adjax.training.population import Members, Population, TrainingImages, diverged
+from adjax.training.population import (
+    Members,
+    Population,
+    TrainingImages,
+    check_finished,
+    diverged,
+    has_begun,
+    is_finished,
+)
 from adjax.training.programs import (
     ANOMALY_MAP,
     compile_update,
@@ -30,11 +38,14 @@ __all__ = [
     "StageCache",
     "TrainingImages",
     "cached_variables",
+    "check_finished",
     "compile_update",
     "device_memory",
     "diverged",
     "explain_program",
+    "has_begun",
     "init_state",
+    "is_finished",
     "open_log",
     "score_program",
     "snapshot",

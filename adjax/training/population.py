@@ -82,6 +82,7 @@ class Population:
       members: the P members.
       images: their training images.
       folder: the run's folder, for checkpoints.
+      content: a digest of the images, for the cache; empty if it is not known what they are.
       hashes: for each stage, one hash per member of everything that its result depends on.
       cache: finished stages of any run, by these hashes; None: train everything here.
       log_every: steps between log records.
@@ -96,6 +97,7 @@ class Population:
     members: Members
     images: TrainingImages
     folder: Path
+    content: str
     hashes: dict[str, list[str]]
     cache: StageCache | None
     log_every: int
@@ -120,6 +122,27 @@ def check_finished(method: Method, folder: Path) -> None:
                 f"{folder}: stage {stage.name} stopped at step {step} of {stage.steps}; "
                 "finish it with --mode=train"
             )
+
+
+def is_finished(method: Method, folder: Path) -> bool:
+    """Return whether every stage of a method has its last checkpoint in `folder`."""
+    return all(_latest_step(folder, stage.name) >= stage.steps for stage in method.stages)
+
+
+def has_begun(method: Method, folder: Path) -> bool:
+    """Return whether a stage of a method has a checkpoint in `folder`."""
+    return any(_latest_step(folder, stage.name) for stage in method.stages)
+
+
+def _latest_step(folder: Path, stage: str) -> int:
+    """Return the step of a stage's latest checkpoint by its name, 0 without one.
+
+    Nothing is opened: another process may be writing there.
+    """
+    return max(
+        (int(p.name) for p in checkpoints_of(folder, stage).glob("[0-9]*") if p.name.isdecimal()),
+        default=0,
+    )
 
 
 def checkpoints_of(folder: Path, stage: str) -> Path:

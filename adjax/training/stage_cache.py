@@ -15,6 +15,7 @@ import numpy as np
 from flax import serialization
 
 from adjax import files, hosts
+from adjax.errors import UserError
 from adjax.training.log import MetricsLog
 
 _DIGESTS = "digests.json"  # of the files of an entry
@@ -55,23 +56,33 @@ class StageCache:
                     f"{folder} is damaged: moved to {aside}, to be trained again", file=sys.stderr
                 )
 
-    def load(self, hashes: Sequence[str], like: Any) -> tuple[Any, dict] | None:
+    def load(self, hashes: Sequence[str], like: Any, content: str = "") -> tuple[Any, dict] | None:
         """Return the members of these hashes stacked, or None unless all are present.
 
         Args:
           hashes: one per member.
           like: a tree of the same structure; leaves have shapes `[P, ...]` and dtypes.
+          content: a digest of the images that the members are to be trained on; empty if unknown.
 
         Returns:
           `(tree, record)`: host arrays `[P, ...]`, NaN for diverged members, and the record of the
           first member that did not diverge, with the failures of all. An entry that is not what was
           stored counts as absent.
 
+        Raises:
+          UserError: if an entry was trained on other images.
+
         """
         self.set_damaged_aside(hashes)
         if self.missing(hashes):
             return None
         records = [json.loads((self._root / h / "record.json").read_text()) for h in hashes]
+        for name, record in zip(hashes, records, strict=True):
+            if content and record.get("content", content) not in ("", content):
+                raise UserError(
+                    f"{self._root / name} was trained on other images than those of today: put "
+                    "them back, or choose another --config.stage_cache"
+                )
         rows = [
             _nan_like(like) if record["failed"] else self._tree(name, like)
             for name, record in zip(hashes, records, strict=True)
@@ -117,6 +128,7 @@ class StageCache:
         tree: Any,
         metrics: list[dict],
         record: dict,
+        content: str = "",
     ) -> None:
         """Add the members that are not there yet.
 
@@ -126,6 +138,7 @@ class StageCache:
           tree: leaves `[P, ...]`; None if all members diverged.
           metrics: the records of the log.
           record: the JSON dict of the final checkpoint; its failures list the diverged members.
+          content: a digest of the images that they were trained on; empty if unknown.
 
         """
         failed = {failure["member"]: failure for failure in record["record"].get("failed", [])}
@@ -134,6 +147,7 @@ class StageCache:
         for member, (name, owner) in enumerate(zip(hashes, owners, strict=True)):
             own = {k: v for k, v in record["record"].items() if k != "failed"}
             entry = {**record, "record": own, "owner": owner, "failed": failed.get(member)}
+            entry |= {"content": content} if content else {}
             lines = [json.dumps(_of_member(line, member)) + "\n" for line in metrics]
 
             def write(folder: Path, member=member, entry=entry, lines=lines) -> None:

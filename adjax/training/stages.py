@@ -78,7 +78,8 @@ def train_stage(
     def store(tree) -> None:
         if cache and hosts.agreed(bool(cache.missing(hashes))):
             metrics, owners = log.of_stage(stage.name), population.members.owners
-            cache.store(hashes, owners, tree, metrics, work.saved_as(stage.steps))
+            record = work.saved_as(stage.steps)
+            cache.store(hashes, owners, tree, metrics, record, population.content)
 
     try:  # however this ends, a save in progress is completed
         if step < stage.steps:
@@ -102,7 +103,7 @@ def cached_variables(population: Population, index: int) -> Any:
     """Return the variables of a stage whose members are all in the cache, leaves `[P, ...]`."""
     stage = population.method.stages[index]
     hashes = population.hashes[stage.name]
-    loaded = population.cache.load(hashes, tree_like(population, index))
+    loaded = population.cache.load(hashes, tree_like(population, index), population.content)
     if loaded is None:
         raise UserError(f"a result of stage {stage.name} was damaged: repeat the command")
     tree, _ = loaded
@@ -130,7 +131,7 @@ def _adopt(
 
     """
     hashes = population.hashes[stage.name]
-    tree, saved = population.cache.load(hashes, like)
+    tree, saved = population.cache.load(hashes, like, population.content)
     population.cache.replay(hashes, log)
     log.sync()
     record = saved["record"]

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from training_helpers import ONE_DEVICE, assert_trees_close, member, tiny_config, train
 
+from adjax.datasets import tasks
+from adjax.errors import UserError
 from adjax.training import loop
 from adjax.training.stage_cache import StageCache
 
@@ -32,6 +34,27 @@ def test_storing_twice_keeps_the_first(tmp_path):
     assert (record["step"], record["owner"]) == (1, "run")
     assert cache.load(["h", "missing"], like) is None
     assert [path.name for path in tmp_path.iterdir()] == ["h"]
+
+
+def test_an_entry_of_other_images_is_refused(tmp_path):
+    cache, like = StageCache(tmp_path), {"w": np.zeros((1, 2), np.float32)}
+    for name, content in {"known": "a", "earlier": ""}.items():
+        record = {"step": 1, "record": {}}
+        cache.store([name], ["run"], {"w": np.ones((1, 2), np.float32)}, [], record, content)
+    assert cache.load(["known"], like, "a") is not None
+    assert cache.load(["known"], like) is not None  # of a run that began before there were records
+    for content in ("", "a", "b"):
+        assert cache.load(["earlier"], like, content) is not None
+    with pytest.raises(UserError, match=r"known was trained on other images than those of today"):
+        cache.load(["known"], like, "b")
+
+
+def test_a_teacher_of_another_table_is_refused(tmp_path, monkeypatch):
+    cache = {"stage_cache": str(tmp_path / "stages"), **ONE_DEVICE}
+    train(tiny_config("ae", **cache), tmp_path / "one")
+    monkeypatch.setattr(tasks, "checksum", lambda *_: ("mnist 3.0.1, train", "another"))
+    with pytest.raises(UserError, match="trained on other images than those of today: put them"):
+        train(tiny_config("ae", **cache), tmp_path / "two")
 
 
 def test_member_that_diverged_has_no_numbers(tmp_path):
