@@ -69,11 +69,14 @@ def leave(code: int) -> NoReturn:
 def train(flags) -> int:
     """Train, evaluate and report one run."""
     config, directory = _config(flags), _workdir(flags)
-    _check(config)
+    data = _check(config).data
     _quiet()
     from adjax import experiment, workdir
+    from adjax.datasets.tasks import create_task
 
     if workdir.finished_results(config, directory) is None:
+        for doubt in create_task(data).doubts():
+            _say(f"note: {doubt}")
         experiment.train_and_evaluate(config, directory, command=_command())
     else:
         _say(f"{directory}: this run is finished")
@@ -241,7 +244,7 @@ def check_data(flags) -> int:
     from adjax.datasets.check import check_data, format_report
     from adjax.datasets.tasks import create_task
 
-    report = check_data(create_task(data).index())
+    report = check_data(create_task(data).index(), data)
     print(format_report(report))
     return 1 if report.has_problems else 0
 

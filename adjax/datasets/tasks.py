@@ -63,6 +63,10 @@ class Task(abc.ABC):
         """Return whether the data are where the config says; TFDS sets say so on reading."""
         return True
 
+    def doubts(self) -> list[str]:
+        """Return sentences on what makes a result of these data doubtful, none of them fatal."""
+        return []
+
     def facts(self) -> dict[str, Any]:
         """Return what the results of a run say of its data."""
         return {}

@@ -33,7 +33,7 @@ def test_lossless_formats_are_exact(tmp_path, extension):
         tmp_path / f"a.{extension}", COLOUR, **{"lossless": True} if extension == "webp" else {}
     )
     np.testing.assert_array_equal(read_image(path), COLOUR)
-    assert inspect_image(path) == (6, 4, 3, ())
+    assert inspect_image(path) == (6, 4, 3, (), 8, 8)
     if extension != "webp":  # has no grey
         np.testing.assert_array_equal(read_image(write(path, GREY)), GREY[..., None])
 

@@ -1,0 +1,72 @@
+"""Memory of whole images: threads that decode at once share a number of bytes.
+
+A compressed file of some kilobytes may hold an image of 256 MiB, so what is in flight is counted in
+bytes, as the files' headers announce them, and not in files.
+"""
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+
+from adjax.datasets.images import MAX_PIXELS, read_size
+from adjax.errors import UserError
+
+IN_FLIGHT = 1 << 30  # bytes, of all threads together [D]
+# Bytes a pixel at the peak, measured or above what was.
+READING = 12  # decoded, turned, without alpha, made small
+MASK = 24  # ground truth made small, its regions numbered
+STATISTICS = 32  # differences of float32 grey levels
+
+
+class Budget:
+    """A number of bytes that threads hold parts of; what is larger than all of it is held alone."""
+
+    def __init__(self, size: int):
+        """Make a budget of `size` bytes, none of them held."""
+        self._size, self._held = size, 0
+        self._changed = threading.Condition()
+        self._own = threading.local()
+
+    @contextlib.contextmanager
+    def hold(self, size: int) -> Iterator[None]:
+        """Wait until `size` bytes are free, and hold them for a block.
+
+        A thread that holds some already gets its part without waiting, or two could wait for each
+        other.
+        """
+        depth = getattr(self._own, "depth", 0)
+        with self._changed:
+            if not depth:
+                self._changed.wait_for(lambda: not self._held or self._held + size <= self._size)
+            self._held += size
+        self._own.depth = depth + 1
+        try:
+            yield
+        finally:
+            self._own.depth = depth
+            with self._changed:
+                self._held -= size
+                self._changed.notify_all()
+
+
+_BUDGET = Budget(IN_FLIGHT)
+
+
+def room_for(
+    path: str | os.PathLike[str], per_pixel: int = READING
+) -> contextlib.AbstractContextManager[None]:
+    """Return a block that begins when the image of a file fits beside those of other threads.
+
+    Args:
+      path: the file; one that cannot be read needs no room, whoever decodes it says why.
+      per_pixel: bytes that the block needs a pixel of the image.
+
+    """
+    try:
+        height, width = read_size(path)
+        pixels = height * width if height * width <= MAX_PIXELS else 0  # more are refused
+        size = pixels * per_pixel + os.path.getsize(path)
+    except (UserError, OSError):
+        size = 0
+    return _BUDGET.hold(size)
