@@ -213,10 +213,12 @@ def predict(flags) -> int:
     )
     if done.left_out:
         print(f"not looked at: {done.left_out} files that are no images by their extension")
+    for note in done.notes:
+        print(f"note: {note}")
     print(f"contact sheet: {done.output / 'index.html'}")
     if done.failed:
         where = "see the column error of predictions.csv"
-        print(f"error: {done.failed} images could not be read: {where}", file=sys.stderr)
+        print(f"error: {done.failed} images could not be read or drawn: {where}", file=sys.stderr)
     return 1 if done.failed else 0
 
 

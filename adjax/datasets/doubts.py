@@ -3,9 +3,10 @@
 None of them stops a run; what does, `check_held_out` raises for both.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 
-from adjax.datasets.images import ImageFacts, darkness, inspect_image, is_deep, read_size
+from adjax.datasets.images import darkness, inspect_image, is_deep, read_size
 from adjax.datasets.layouts import Index
 from adjax.datasets.one_class import held_out
 from adjax.datasets.settings import CategoryData
@@ -82,14 +83,15 @@ def _unlike_proportions(index: Index) -> Iterator[str]:
 
 
 def _dark(index: Index, bits: int) -> Iterator[str]:
-    facts: list[ImageFacts] = []
+    images: Counter[tuple[int, int]] = Counter()
     for path in dict.fromkeys(item.path for item in index.items):
         try:
             if is_deep(path):
-                facts.append(inspect_image(path, bits))
+                facts = inspect_image(path, bits)
+                images[facts.depth, facts.used] += 1
         except UserError:
             continue
-        if facts and not darkness(facts):
+        if images and max(used for _, used in images) and not darkness(images):
             return  # one that uses its bits is enough
-    if sentence := darkness(facts):
+    if sentence := darkness(images):
         yield sentence

@@ -21,13 +21,13 @@ import io
 import os
 import stat
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from adjax.errors import UserError
+from adjax.errors import UserError, first_line
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 MAX_PIXELS = 89_478_485  # where Pillow starts to warn of decompression bombs: 256 MiB in colour
@@ -113,22 +113,26 @@ def decode_with_facts(
     return image, facts
 
 
-def darkness(facts: Iterable[ImageFacts]) -> str | None:
+def darkness(images: Mapping[tuple[int, int], int]) -> str | None:
     """Return a sentence on deep images that leave their upper bits empty together, else None.
 
     They come from cameras of fewer bits: scaled by the full range they are nearly black.
+
+    Args:
+      images: how many there are, by their depth and how many bits of it they use.
+
     """
-    facts = list(facts)
-    depth = max((fact.depth for fact in facts), default=8)
-    deep = [fact.used for fact in facts if fact.depth == depth]
+    depth = max((depth for depth, _ in images), default=8)
+    deep = {used: count for (of, used), count in images.items() if of == depth}
     used = max(deep, default=0)
     if depth == 8 or not 0 < used <= depth - 2:  # one bit may be a dark scene
         return None
     levels = round((2**used - 1) * 255 / (2**depth - 1)) + 1
     of_camera = max(8, used + used % 2)
-    images = "1 image" if len(deep) == 1 else f"all {len(deep)} images"
+    count = sum(deep.values())
+    who = "the image" if count == 1 else f"all {count:,} images"
     return (
-        f"{images} of {depth} bits use only the lowest {used}: at most {levels} of 256 grey levels "
+        f"{who} of {depth} bits use only the lowest {used}: at most {levels} of 256 grey levels "
         f"are left, nearly black; --config.data.bits={of_camera} scales by those"
     )
 
@@ -211,8 +215,7 @@ def _refusals(path: str) -> Iterator[None]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large(path) from error
     except Exception as error:  # of damaged files: Pillow has no common base
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise UserError(f"{path}: damaged image ({reason})") from error
+        raise UserError(f"{path}: damaged image ({first_line(error)})") from error
 
 
 def _is_lossless_webp(path: str | os.PathLike[str]) -> bool:

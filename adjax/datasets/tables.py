@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core import read_only_builder
 
-from adjax.errors import UserError
+from adjax.errors import UserError, first_line
 
 
 class Table(NamedTuple):
@@ -96,11 +96,6 @@ def check_image_classification(name: str, features: tfds.features.FeaturesDict) 
             f"images of dataset {name!r} are {image.np_dtype} of shape {image.shape}: only uint8 "
             "images of one fixed size can be used"
         )
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an error's message, or its type if it has none."""
-    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def _read(builder: tfds.core.DatasetBuilder, split: str) -> tuple[np.ndarray, np.ndarray]:
