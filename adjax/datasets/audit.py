@@ -98,11 +98,14 @@ def describe(separations: Iterable[Separation]) -> list[str]:
 
 def _statistics(item: Item, bits: int) -> tuple[float, ...]:
     with memory.room_for(item.path, memory.STATISTICS):
-        image = np.asarray(item_image(item, bits).convert("L"), np.float32)
-        right, below = np.diff(image, axis=1), np.diff(image, axis=0)
-        sharpness = np.sqrt(np.square(right).mean() + np.square(below).mean())
-        size = item.path.stat().st_size
-        return tuple(map(float, (image.mean(), np.median(image), image.std(), sharpness, size)))
+        return *_of_levels(item, bits), float(item.path.stat().st_size)
+
+
+def _of_levels(item: Item, bits: int) -> tuple[float, ...]:
+    image = np.asarray(item_image(item, bits).convert("L"), np.float32)
+    right, below = np.diff(image, axis=1), np.diff(image, axis=0)
+    sharpness = np.sqrt(np.square(right).mean() + np.square(below).mean())
+    return tuple(map(float, (image.mean(), np.median(image), image.std(), sharpness)))
 
 
 def _separation(one: list, other: list, column: int) -> float:

@@ -78,7 +78,7 @@ def check_data(index: Index, data: CategoryData | None = None) -> Report:
     entries = (*_missing_masks(index), *_duplicates(index, digests), *_unused(index))
     for entry in (*entries, *(_of_training(index, data) if data else ())):
         (problems if isinstance(entry, Problem) else notes).append(entry)
-    readable = tuple(item for item in index.items if item.path in facts)
+    readable = tuple(item for item in index.items if _fits(item, facts.get(item.path)))
     return Report(
         index,
         dict(Counter((item.split, item.defect) for item in index.items)),
@@ -129,6 +129,14 @@ def _audited(audited: tuple[Separation, ...]) -> list[str]:
 def _inspect(path: Path, bits: int) -> ImageFacts | str:
     with memory.room_for(path):
         return _try(lambda path: inspect_image(path, bits))(path)
+
+
+def _fits(item: Item, facts: ImageFacts | None) -> bool:
+    """Return whether an item's image can be read, and holds the crop that the item is."""
+    if not facts or not item.box:
+        return facts is not None
+    top, left, height, width = item.box
+    return top + height <= facts.height and left + width <= facts.width
 
 
 def _of_training(index: Index, data: CategoryData) -> Iterator[Problem | str]:

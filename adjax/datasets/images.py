@@ -21,6 +21,7 @@ import io
 import os
 import stat
 import warnings
+import zlib
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -36,7 +37,10 @@ MAX_BYTES = 8 * MAX_PIXELS  # of a file: four channels of 16 bits, not compresse
 _FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 _DEEP_GREY = ("I;16", "I;16B", "I;16L")
 _READABLE = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", *_DEEP_GREY)
-_ORIENTATION, _BITS, _PHOTOMETRIC = 274, 258, 262  # tags of EXIF and TIFF
+_ORIENTATION, _BITS, _PHOTOMETRIC, _COMPRESSION = 274, 258, 262, 259  # tags of EXIF and TIFF
+_STRIPS, _TILES = (273, 279), (324, 325)  # tags: where they are, and how long
+_DEFLATE = (8, 32946)  # values of the tag of compression
+_INFLATED_AT_ONCE = 1 << 20  # bytes
 
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # MAX_PIXELS refuses
 
@@ -151,7 +155,21 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
         _check_header(path, image)
         if image.format == "PNG":
             Image.open(io.BytesIO(content), formats=_FORMATS).verify()  # checksums
+        if image.format == "TIFF" and image.tag_v2.get(_COMPRESSION) in _DEFLATE:
+            _verify_strips(image.tag_v2, content)
         yield image
+
+
+def _verify_strips(tags: Mapping, content: bytes) -> None:
+    """Inflate all strips or tiles of a TIFF: its decoder stops short of their checksums."""
+    kinds = _STRIPS if _STRIPS[0] in tags else _TILES
+    for offset, count in zip(*(tags[kind] for kind in kinds), strict=True):
+        stream, part = zlib.decompressobj(), content[offset : offset + count]
+        while part and not stream.eof:
+            stream.decompress(part, _INFLATED_AT_ONCE)
+            part = stream.unconsumed_tail
+        if not stream.eof:
+            raise zlib.error("incomplete")
 
 
 def read_size(path: str | os.PathLike[str]) -> tuple[int, int]:

@@ -5,6 +5,7 @@ bytes, as the files' headers announce them, and not in files.
 """
 
 import contextlib
+import ctypes
 import os
 import threading
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ IN_FLIGHT = 1 << 30  # bytes, of all threads together [D]
 READING = 12  # decoded, turned, without alpha, made small
 MASK = 24  # ground truth made small, its regions numbered
 STATISTICS = 32  # differences of float32 grey levels
+_LARGE = 64 << 20  # bytes
 
 
 class Budget:
@@ -53,10 +55,11 @@ class Budget:
 _BUDGET = Budget(IN_FLIGHT)
 
 
-def room_for(
-    path: str | os.PathLike[str], per_pixel: int = READING
-) -> contextlib.AbstractContextManager[None]:
-    """Return a block that begins when the image of a file fits beside those of other threads.
+@contextlib.contextmanager
+def room_for(path: str | os.PathLike[str], per_pixel: int = READING) -> Iterator[None]:
+    """Begin a block when the image of a file fits beside those of other threads.
+
+    What the block makes of it must be let go when it ends.
 
     Args:
       path: the file; one that cannot be read needs no room, whoever decodes it says why.
@@ -69,4 +72,15 @@ def room_for(
         size = pixels * per_pixel + os.path.getsize(path)
     except (UserError, OSError):
         size = 0
-    return _BUDGET.hold(size)
+    with _BUDGET.hold(size):
+        try:
+            yield
+        finally:
+            if size > _LARGE:
+                _trim()
+
+
+def _trim() -> None:
+    """Give freed memory back to the system: each thread would keep what its largest image took."""
+    with contextlib.suppress(OSError, AttributeError):  # where the C library cannot
+        ctypes.CDLL(None).malloc_trim(0)

@@ -10,6 +10,8 @@ from tensorflow_datasets.core import read_only_builder
 
 from adjax.errors import UserError, first_line
 
+_AT_ONCE = 16 << 20  # bytes of images that are decoded at a time
+
 
 class Table(NamedTuple):
     """A split in file order; the arrays are read-only."""
@@ -51,6 +53,8 @@ def load_table(name: str, split: str, data_dir: str) -> Table:
     except (KeyError, ValueError) as error:
         known = ", ".join(builder.info.splits)
         raise UserError(f"dataset {name!r} has no split {split!r}: it has {known}") from error
+    if not builder.info.splits[split].num_examples:
+        raise UserError(f"split {split!r} of dataset {name!r} has no images: choose a larger one")
     try:
         image, label = _read(builder, split)
     except Exception as error:  # tf.errors, OSError, AssertionError: TFDS has no common base
@@ -99,12 +103,26 @@ def check_image_classification(name: str, features: tfds.features.FeaturesDict) 
 
 
 def _read(builder: tfds.core.DatasetBuilder, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """Decode a split in file order: uint8 [N, H, W, C], int32 [N]."""
+    """Decode a split in file order: uint8 [N, H, W, C], int32 [N].
+
+    It is decoded some images at a time, so that memory holds the split once.
+    """
+    shape, count = builder.info.features["image"].shape, builder.info.splits[split].num_examples
+    image, label = np.empty((count, *shape), np.uint8), np.empty(count, np.int32)
+    at_once = max(1, _AT_ONCE // int(np.prod(shape)))
     dataset = builder.as_dataset(
         split=split,
-        batch_size=-1,
+        batch_size=at_once,
         decoders=tfds.decode.PartialDecoding({"image": True, "label": True}),
-        read_config=tfds.ReadConfig(try_autocache=False, interleave_cycle_length=1),
+        read_config=tfds.ReadConfig(
+            try_autocache=False, interleave_cycle_length=1, skip_prefetch=True
+        ),
     )
-    arrays = tfds.as_numpy(dataset)
-    return arrays["image"], arrays["label"].astype(np.int32)
+    read = 0
+    for batch in tfds.as_numpy(dataset):
+        part = slice(read, read + len(batch["label"]))
+        image[part], label[part] = batch["image"], batch["label"]
+        read += len(batch["label"])
+    if read != count:
+        raise ValueError(f"{read} of {count} images are there")
+    return image, label

@@ -20,7 +20,7 @@ from adjax.errors import UserError
 from adjax.evaluation.pixel_metrics import EIGHT_CONNECTED
 from adjax.reports import prediction_table
 
-DRAWING = 14  # bytes a pixel at the peak: the photograph, its heat, what is drawn, its mask
+DRAWING = 12  # bytes a pixel at the peak: the photograph, its heat, what is drawn, its mask
 
 
 def check_output(output: Path) -> None:
@@ -70,16 +70,15 @@ def write_pictures(
 
     The file is decoded again, which is far cheaper than holding whole photographs in a queue.
     """
+    mask, name = scores["mask"], photograph.name
     with memory.room_for(photograph.path, DRAWING):
         photo = decode(photograph.path, detector.settings.data.bits)
-        size, mask, name = photo.size, scores["mask"], photograph.name
-        threshold = detector.pixel_threshold
-        heat = overlays.heat_map(photo, scores["anomaly_map"], mask, threshold)
+        size = photo.size
+        heat = overlays.heat_map(photo, scores["anomaly_map"], mask, detector.pixel_threshold)
         _save(heat, output / "heatmaps" / f"{name}.png")
         _save(overlays.side_by_side(photo, heat), output / "thumbnails" / f"{name}.jpg")
         del photo, heat
-        stretched = Image.fromarray(overlays.stretched(mask, size))
-        _save(stretched, output / "masks" / f"{name}.png")
+        _save(Image.fromarray(overlays.stretched(mask, size)), output / "masks" / f"{name}.png")
     pictures = {"heatmap": f"heatmaps/{name}.png", "mask": f"masks/{name}.png"}
     return areas(mask, size) | pictures
 

@@ -188,12 +188,16 @@ def _read(detector: Detector, photograph: Photograph) -> _Image | UserError:
         if photograph.error:
             raise UserError(photograph.error)
         with memory.room_for(path):
-            image, facts = decode_with_facts(path, detector.settings.data.bits)
-            return _Image(resize_image(image, detector.image_size, detector.channels), facts)
+            return _decoded(detector, path)
     except UserError as error:
         return error
     except Exception as error:  # no file ends the folder
         return UserError(f"cannot read {path}: {first_line(error)}")
+
+
+def _decoded(detector: Detector, path: Path) -> _Image:
+    image, facts = decode_with_facts(path, detector.settings.data.bits)
+    return _Image(resize_image(image, detector.image_size, detector.channels), facts)
 
 
 def _stacked(detector: Detector, batch: list[_Image | UserError], size: int) -> np.ndarray:
