@@ -75,7 +75,9 @@ def _cell(row: dict[str, str]) -> str:
         return f'{told[0]}{told[1]}<p class="numbers">{score}; no pictures</p></li>\n'
     thumbnail = f"thumbnails/{row['heatmap'].removeprefix('heatmaps/').removesuffix('.png')}.jpg"
     regions = int(row["number_of_regions"])
-    area = f"{float(row['defect_area_percent']):g} % in {regions} region{'' if regions == 1 else 's'}"
+    area = (
+        f"{float(row['defect_area_percent']):g} % in {regions} region{'' if regions == 1 else 's'}"
+    )
     return (
         f'{told[0]}<a href="{_link(row["heatmap"])}">'
         f'<img loading="lazy" alt="{_e(row["path"])} and its anomaly map" src="{_link(thumbnail)}">'
