@@ -56,7 +56,7 @@ class Category(Task):
 
     def doubts(self) -> list[str]:
         """Return sentences on what makes a result of the category's images doubtful."""
-        return doubts(self.index(), self.data)
+        return list(doubts(self.index(), self.data))
 
     def facts(self) -> dict[str, Any]:
         """Return what results say of the category.

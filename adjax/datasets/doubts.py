@@ -3,6 +3,7 @@
 None of them stops a run; what does, `check_held_out` raises for both.
 """
 
+import functools
 from collections import Counter
 from collections.abc import Iterator
 
@@ -16,7 +17,8 @@ LEAST_HELD_OUT = 5  # images; of fewer, the most anomalous one is chance [D]
 PROPORTIONS = 1.25  # by which the widest and the highest image may differ [D]
 
 
-def doubts(index: Index, data: CategoryData) -> list[str]:
+@functools.lru_cache(maxsize=8)
+def doubts(index: Index, data: CategoryData) -> tuple[str, ...]:
     """Return sentences on what makes a result of these images doubtful.
 
     That is: few held-out images to choose thresholds by; images of unlike proportions, which are
@@ -27,7 +29,7 @@ def doubts(index: Index, data: CategoryData) -> list[str]:
       data: the section of the config.
 
     """
-    return [*_few_held_out(index, data), *_unlike_proportions(index), *_dark(index, data.bits)]
+    return *_few_held_out(index, data), *_unlike_proportions(index), *_dark(index, data.bits)
 
 
 def check_held_out(count: int, held_out: int, fraction: float) -> None:

@@ -75,6 +75,11 @@ def test_relations_of_a_category(values, says):
         read(CategoryData(), values, "data")
 
 
+def test_stages_keep_their_names_unless_bits_are_told():
+    assert "bits" in CategoryData().untrained
+    assert "bits" not in CategoryData(bits=12).untrained
+
+
 @pytest.mark.parametrize("protocol", ["one_class", "leave_one_out"])
 def test_no_image_is_trained_on_and_tested(protocol):
     advice = r"^config\.data\.train_split='test': holds images of config\.data\.test_split='test'"
