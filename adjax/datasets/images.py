@@ -20,6 +20,7 @@ import contextlib
 import io
 import os
 import stat
+import struct
 import warnings
 import zlib
 from collections.abc import Iterator, Mapping
@@ -182,9 +183,36 @@ def read_size(path: str | os.PathLike[str]) -> tuple[int, int]:
     path = os.fspath(path)
     _check_file(path)
     with _refusals(path), Image.open(path, formats=_FORMATS) as image:
-        on_its_side = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
-        turned = on_its_side and image.format != "TIFF"  # where Pillow turns the size already
+        if image.format == "TIFF":  # where Pillow turns the size already
+            return image.size[::-1]
+        known = image.format != "PNG" or _has_text(path)  # else Pillow decodes a PNG to know
+        turned = known and image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
         return image.size if turned else image.size[::-1]
+
+
+def count_pixels(path: str | os.PathLike[str]) -> int:
+    """Return height x width of an image file, from its header.
+
+    Raises:
+      UserError: naming the file, if it has no such header.
+
+    """
+    path = os.fspath(path)
+    _check_file(path)
+    with _refusals(path), Image.open(path, formats=_FORMATS) as image:
+        return image.width * image.height
+
+
+def _has_text(path: str) -> bool:
+    """Return whether a PNG has a chunk, maybe behind its pixels, that may say how it is turned."""
+    with open(path, "rb") as file:
+        file.seek(8)  # its signature
+        while len(head := file.read(8)) == 8:
+            length, kind = struct.unpack(">I4s", head)
+            if kind in (b"eXIf", b"iTXt", b"tEXt", b"zTXt"):
+                return True
+            file.seek(length + 4, os.SEEK_CUR)  # and its checksum
+    return False
 
 
 def _check_file(path: str) -> None:

@@ -10,7 +10,7 @@ import os
 import threading
 from collections.abc import Iterator
 
-from adjax.datasets.images import MAX_PIXELS, read_size
+from adjax.datasets.images import MAX_PIXELS, count_pixels
 from adjax.errors import UserError
 
 IN_FLIGHT = 1 << 30  # bytes, of all threads together [D]
@@ -67,9 +67,8 @@ def room_for(path: str | os.PathLike[str], per_pixel: int = READING) -> Iterator
 
     """
     try:
-        height, width = read_size(path)
-        pixels = height * width if height * width <= MAX_PIXELS else 0  # more are refused
-        size = pixels * per_pixel + os.path.getsize(path)
+        pixels = count_pixels(path)
+        size = (pixels <= MAX_PIXELS) * pixels * per_pixel + os.path.getsize(path)
     except (UserError, OSError):
         size = 0
     with _BUDGET.hold(size):

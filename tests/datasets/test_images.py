@@ -185,6 +185,22 @@ def test_exif_orientation_turns(tmp_path, extension, orientation):
     assert bool(inspect_image(path).remarks) == (orientation != 1)
 
 
+@pytest.mark.parametrize("kind", ["eXIf", "iTXt"])
+def test_a_png_may_say_behind_its_pixels_how_it_is_turned(tmp_path, kind):
+    exif = Image.Exif()
+    exif[274] = 6
+    packet = b'<x tiff:Orientation="6"/>'
+    data = {"eXIf": exif.tobytes()[6:], "iTXt": b"XML:com.adobe.xmp\0\0\0\0\0" + packet}[kind]
+    path = write(tmp_path / "a.png", GREY)
+    content = path.read_bytes()
+    chunk = kind.encode() + data
+    late = struct.pack(">I", len(data)) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    path.write_bytes(content[:-12] + late + content[-12:])
+    np.testing.assert_array_equal(read_image(path)[..., 0], np.rot90(GREY, 3))
+    assert read_size(path) == (4, 6)
+    assert images.count_pixels(path) == GREY.size
+
+
 @pytest.mark.parametrize("extension", ["png", "bmp", "tif", "jpg", "webp"])
 def test_damaged_files_are_refused(tmp_path, extension):
     path = write(tmp_path / f"a.{extension}", picture(2, (40, 30, 3)))

@@ -36,9 +36,6 @@ def flight(monkeypatch):
     """A fake decoder; every file's header says that its image is large."""
     flight = Flight()
 
-    def read_size(path):
-        return LARGE, LARGE
-
     def decode(path, bits=0):
         flight.hold(LARGE**2)
         return Image.new("L", (12, 12))
@@ -47,7 +44,7 @@ def flight(monkeypatch):
         flight.hold(LARGE**2)
         return mask((12, 12))
 
-    monkeypatch.setattr(memory, "read_size", read_size)
+    monkeypatch.setattr(memory, "count_pixels", lambda path: LARGE**2)
     monkeypatch.setattr(industrial, "decode", decode)
     monkeypatch.setattr(industrial, "read_mask", read_mask)
     monkeypatch.setattr(industrial, "read_size", lambda path: (12, 12))
