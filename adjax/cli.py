@@ -207,7 +207,7 @@ def predict(flags) -> int:
 
     done = predict(directory, flags.images, flags.output, member=flags.member)
     print(
-        f"{done.images - done.failed} images, {done.anomalous} anomalous; "
+        f"{done.scored} images, {done.anomalous} anomalous; "
         f"{done.images_per_second:.1f} images/s, "
         f"the model alone {done.model_images_per_second:.1f}"
     )

@@ -32,19 +32,19 @@ def doubts(index: Index, data: CategoryData) -> tuple[str, ...]:
     return *_few_held_out(index, data), *_unlike_proportions(index), *_dark(index, data.bits)
 
 
-def check_held_out(count: int, held_out: int, fraction: float) -> None:
+def check_held_out(count: int, left: int, fraction: float) -> None:
     """Refuse a training set of which nothing is held out to choose thresholds by.
 
     Args:
       count: of normal training images.
-      held_out: how many of them are.
+      left: how many of them are held out.
       fraction: `data.validation_fraction`.
 
     Raises:
       UserError: if none is.
 
     """
-    if not held_out:
+    if not left:
         raise UserError(
             f"config.data.validation_fraction={fraction}: thresholds are chosen on held-out "
             f"normal images, and of {count} none is held out"

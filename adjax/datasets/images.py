@@ -260,6 +260,8 @@ def _refusals(path: str) -> Iterator[None]:
         ) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large(path) from error
+    except MemoryError as error:
+        raise UserError(f"{path}: there is not enough memory to read it") from error
     except Exception as error:  # of damaged files: Pillow has no common base
         raise UserError(f"{path}: damaged image ({first_line(error)})") from error
 

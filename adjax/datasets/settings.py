@@ -9,7 +9,7 @@ from adjax.settings import Section, choice, count, number, word
 PROTOCOLS = ("one_class", "leave_one_out")
 NORMALISATIONS = ("none", "median")
 LARGEST_IMAGE = 8192  # px
-DEPTHS = "use 0, or 8 to 16 as the camera has"
+_DEPTHS = "use 0, or 8 to 16 as the camera has"
 _TERM = re.compile(r"([\w-]+)(?:\[(.*)\])?", re.ASCII)
 _SLICE = re.compile(r"(\d*)(%?):(\d*)(%?)", re.ASCII)
 
@@ -79,10 +79,11 @@ class CategoryData(Section):
         "none", NORMALISATIONS, "median: every image is brought to the training images' median"
     )
     bits: int = count(
-        *(0, "of a grey level, the lowest, of files of more than 8; 0: all of them"),
+        0,
+        "of a grey level, the lowest, of files that have more than 8; 0: all of them",
         at_least=0,
         at_most=16,
-        advice=DEPTHS,
+        advice=_DEPTHS,
     )
     patch: int = count(0, "px, of the patches that a network sees; 0: whole images", at_least=0)
     crops: str = word("", "how patches to train on are cut; a section of `crops`")
@@ -113,7 +114,7 @@ class CategoryData(Section):
         if self.channels == 2:
             yield "channels", "use 1 (grey) or 3 (colour)"
         if 0 < self.bits < 8:
-            yield "bits", DEPTHS
+            yield "bits", _DEPTHS
         if self.patch > self.size:
             yield "patch", f"must not be above data.size={self.size}"
         if self.crops and not self.patch:

@@ -39,6 +39,7 @@ class Prediction(NamedTuple):
       left_out: number of files that are no images by their extension.
       images_per_second: rate from file to file, without loading and compiling.
       model_images_per_second: rate of the detector alone, in batches of the same size.
+      scored: number of images that have a score, drawn or not.
       notes: sentences on other files that were left out, and on images that are too dark.
 
     """
@@ -50,7 +51,8 @@ class Prediction(NamedTuple):
     left_out: int
     images_per_second: float
     model_images_per_second: float
-    notes: tuple[str, ...] = ()
+    scored: int
+    notes: tuple[str, ...]
 
 
 class _Image(NamedTuple):
@@ -108,7 +110,8 @@ def predict(
     with _told(output):
         write_contact_sheet(output, _facts(detector, directory, images, member, notes))
     numbers = counts["anomalous"], counts["failed"], left_out
-    return Prediction(output, len(photographs), *numbers, rate, model_rate, notes)
+    scored = counts["anomalous"] + counts["normal"]
+    return Prediction(output, len(photographs), *numbers, rate, model_rate, scored, notes)
 
 
 @contextlib.contextmanager

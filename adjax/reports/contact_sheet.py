@@ -69,19 +69,18 @@ def _order(path: Path) -> tuple[list[int], list[int], int, int]:
 
 
 def _cell(row: dict[str, str]) -> str:
-    told = f'<li class="{row["decision"]}">', f"<p>{_e(row['path'])}</p>"
+    begin, name = f'<li class="{row["decision"]}">', f"<p>{_e(row['path'])}</p>"
     score = f"{row['decision']}, score {float(row['image_score']):.4g}"
     if not row["heatmap"]:  # the list of errors says why
-        return f'{told[0]}{told[1]}<p class="numbers">{score}; no pictures</p></li>\n'
+        return f'{begin}{name}<p class="numbers">{score}; no pictures</p></li>\n'
     thumbnail = f"thumbnails/{row['heatmap'].removeprefix('heatmaps/').removesuffix('.png')}.jpg"
     regions = int(row["number_of_regions"])
-    area = (
-        f"{float(row['defect_area_percent']):g} % in {regions} region{'' if regions == 1 else 's'}"
-    )
+    share = f"{float(row['defect_area_percent']):g} %"
+    area = f"{share} in {regions} region{'' if regions == 1 else 's'}"
     return (
-        f'{told[0]}<a href="{_link(row["heatmap"])}">'
+        f'{begin}<a href="{_link(row["heatmap"])}">'
         f'<img loading="lazy" alt="{_e(row["path"])} and its anomaly map" src="{_link(thumbnail)}">'
-        f'</a>{told[1]}<p class="numbers">{score}; '
+        f'</a>{name}<p class="numbers">{score}; '
         f'<a href="{_link(row["mask"])}">mask</a>: {area if regions else "empty"}</p></li>\n'
     )
 
@@ -98,11 +97,9 @@ def _errors(path: Path, places: list[int]) -> str:
     items = "".join(f"<li>{_e(row['error'])}</li>" for _, row in shown)
     left = len(places) - MOST_ERRORS
     more = f"<p>and {left:,} more</p>" if left > 0 else ""
-    return (
-        f"<section>\n<h2>Not read or not drawn</h2>\n<ul>{items}</ul>{more}\n</section>"
-        if items
-        else ""
-    )
+    if not items:
+        return ""
+    return f"<section>\n<h2>Not read or not drawn</h2>\n<ul>{items}</ul>{more}\n</section>"
 
 
 def _name(page: int) -> str:

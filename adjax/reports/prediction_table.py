@@ -23,7 +23,7 @@ COLUMNS = (
     "largest_region_pixels",
     "heatmap",  # relative to the table, as is the mask
     "mask",
-    "error",  # why there is no score, or are no pictures
+    "error",  # why there is no score, or there are no pictures
 )
 _APOSTROPHE = "'"
 # Full-width forms count too.
@@ -44,6 +44,8 @@ def original(cell: str) -> str:
 def is_table(path: Path) -> bool:
     """Return whether a file is the table of a prediction, by its first line."""
     try:
+        if not path.is_file():  # a pipe would be waited for
+            return False
         with path.open(newline="", **_TEXT) as file:
             return tuple(next(csv.reader([file.readline(1000)]), ())) == COLUMNS
     except (OSError, csv.Error):

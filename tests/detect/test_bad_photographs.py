@@ -148,7 +148,7 @@ def test_a_failure_costs_one_row(run, tmp_path, monkeypatch, failure):
     found, rows = run(images)
     assert list(rows) == sorted(rows)
     assert len(rows) == 5
-    assert (found.images, found.failed) == (5, 1)
+    assert (found.images, found.failed, found.scored, found.anomalous) == (5, 1, 5, 2)
     row = rows.pop(bad)
     assert str(images / bad) in row["error"]
     assert "\n" not in row["error"]
@@ -182,7 +182,7 @@ def test_files_that_cannot_be_read_cost_their_rows(run, tmp_path, monkeypatch):
     write(images / "memory.png", (3, 3))
     monkeypatch.setattr(prediction, "resize_image", resize)
     found, rows = run(images)
-    assert (found.images, found.failed, found.anomalous) == (6, 4, 2)
+    assert (found.images, found.failed, found.scored, found.anomalous) == (6, 4, 2, 2)
     for name, reason in {
         "cut.png": "cut.png: damaged image",
         "gone.png": "gone.png: No such file",
@@ -358,7 +358,7 @@ def test_photographs_in_flight_are_bounded_in_bytes(run, tmp_path, monkeypatch):
 
 
 def test_verb_prints_notes(tmp_path, monkeypatch, capsys):
-    done = prediction.Prediction(tmp_path, 3, 1, 0, 0, 1.0, 1.0, ("hidden: .a.png",))
+    done = prediction.Prediction(tmp_path, 3, 1, 0, 0, 1.0, 1.0, 3, ("hidden: .a.png",))
     monkeypatch.setattr(prediction, "predict", lambda *_, **__: done)
     flags = types.SimpleNamespace(
         mode="predict", config=None, workdir="run", images="x", output="y", member=0

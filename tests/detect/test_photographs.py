@@ -7,6 +7,7 @@ from pathlib import Path
 
 import hypothesis
 import hypothesis.strategies as st
+import numpy as np
 import pytest
 
 from adjax.datasets.images import EXTENSIONS
@@ -164,6 +165,49 @@ def test_what_is_no_folder_and_no_file_is_refused(top):
     with pytest.raises(UserError, match="is neither a folder nor a file"):
         find_photographs(top / "pipe.png", top / "found")
     assert found(top)[0] == ["pipe.png"]  # its row says what it is
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_of_any_tree_every_image_is_scored_once(tmp_path, seed):
+    random = np.random.default_rng(seed)
+    folders, entries = [tmp_path / "images", tmp_path / "outside"], []
+    for folder in folders:
+        folder.mkdir()
+    for number in range(random.integers(5, 30)):
+        path = folders[random.integers(len(folders))] / f"{number}.png"
+        kind = random.integers(4)
+        if kind == 0:
+            folders.append(path.with_suffix(""))
+            folders[-1].mkdir()
+        elif kind == 1:
+            path.touch()
+        else:
+            targets = [*folders, *entries, path.with_name("nowhere.png"), path]
+            path.symlink_to(targets[random.integers(len(targets))])
+        entries += [path] if kind else []
+    (tmp_path / "images" / "first.png").touch()
+    scored = find_photographs(tmp_path / "images", tmp_path / "found").photographs
+    files = [os.path.realpath(one.path) for one in scored if os.path.exists(one.path)]
+    dangling = [one.path for one in scored if not os.path.exists(one.path)]
+    dangling = [os.path.join(os.path.realpath(path.parent), path.name) for path in dangling]
+    assert (sorted(files), sorted(dangling)) == reachable(tmp_path / "images")
+    assert len({one.name for one in scored}) == len(scored)
+
+
+def reachable(folder):
+    """The real files in and below a folder, through all links, and the links that lead nowhere."""
+    files, dangling, seen, left = set(), set(), set(), [os.path.realpath(folder)]
+    while left:
+        path = left.pop()
+        real = os.path.realpath(path)
+        if os.path.isfile(real):
+            files.add(real)
+        elif not os.path.isdir(real):
+            dangling.add(path)
+        elif real not in seen:
+            seen.add(real)
+            left += [os.path.join(real, name) for name in os.listdir(real)]
+    return sorted(files), sorted(dangling)
 
 
 parts = st.sampled_from(["a", "A", "b", "é", "e\u0301", "a.png", "a.jpg", "a.png-2", "x" * 251])
