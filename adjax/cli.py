@@ -34,14 +34,17 @@ def leave(code: int) -> NoReturn:
 def train(flags) -> int:
     """Train, evaluate and report one run."""
     config, directory = _config(flags), _workdir(flags)
-    _check(config)
+    data = _check(config).data
     _quiet()
     from adjax import workdir
 
     if workdir.finished_results(config, directory) is None:
         workdir.require_places(directory, [config.stage_cache])
         from adjax import experiment
+        from adjax.datasets.tasks import create_task
 
+        for doubt in create_task(data).doubts():
+            _say(f"note: {doubt}")
         experiment.train_and_evaluate(
             config,
             directory,
@@ -216,16 +219,18 @@ def predict(flags) -> int:
 
     done = predict(directory, flags.images, flags.output, member=flags.member)
     print(
-        f"{done.images - done.failed} images, {done.anomalous} anomalous; "
+        f"{done.scored} images, {done.anomalous} anomalous; "
         f"{done.images_per_second:.1f} images/s, "
         f"the model alone {done.model_images_per_second:.1f}"
     )
     if done.left_out:
         print(f"not looked at: {done.left_out} files that are no images by their extension")
+    for note in done.notes:
+        print(f"note: {note}")
     print(f"contact sheet: {done.output / 'index.html'}")
     if done.failed:
         where = "see the column error of predictions.csv"
-        print(f"error: {done.failed} images could not be read: {where}", file=sys.stderr)
+        print(f"error: {done.failed} images could not be read or drawn: {where}", file=sys.stderr)
     return 1 if done.failed else 0
 
 
@@ -255,7 +260,7 @@ def check_data(flags) -> int:
     from adjax.datasets.check import check_data, format_report
     from adjax.datasets.tasks import create_task
 
-    report = check_data(create_task(data).index())
+    report = check_data(create_task(data).index(), data)
     print(format_report(report))
     return 1 if report.has_problems else 0
 

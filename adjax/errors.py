@@ -28,6 +28,11 @@ class DivergedError(RuntimeError):
         self.failed = list(failed)
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, or its type if it has none."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
 def disk_full(error: BaseException | None) -> bool:
     """Return whether an exception, or one behind it, says that the disk or the quota is full."""
     seen = set()

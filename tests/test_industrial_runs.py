@@ -13,8 +13,10 @@ from adjax import experiment, results
 from adjax.datasets import category
 from adjax.datasets.industrial import resize_image
 from adjax.detect.detector import load_detector
+from adjax.detect.predict import predict
 from adjax.errors import UserError
 from adjax.evaluation.thresholds import choose_thresholds
+from adjax.reports.prediction_table import read_rows
 from adjax.run import check_run, prepare
 from adjax.training import score_program
 from configs import folder, mvtec_ad
@@ -232,6 +234,28 @@ def test_streamed_images_train_the_same_network(measured, tmp_path, method, monk
     streamed = experiment.train_and_evaluate(config, tmp_path, method=method(config, tmp_path))
     category._load_category.cache_clear()
     assert streamed["members"] == results["members"]
+
+
+def test_a_camera_of_12_bits_is_the_same_to_a_run_that_is_told(measured, tmp_path, method):
+    config, _, results, test, _, _ = measured
+    write_mvtec(tmp_path / "data/part")
+    for path in (tmp_path / "data/part").rglob("*.png"):
+        if "ground_truth" not in path.parts:
+            levels = np.asarray(Image.open(path)) * (4095 / 255)
+            write(path, levels.round().astype(np.uint16))
+    deep = config.copy_and_resolve_references()
+    deep.data.dir, deep.data.bits = str(tmp_path / "data"), 12
+    folder = tmp_path / "run"
+    found = experiment.train_and_evaluate(deep, folder, method=method(deep, folder))
+    assert found["members"] == results["members"]
+    assert json.loads((folder / "config.json").read_text())["data"]["bits"] == 12
+    predict(folder, tmp_path / "data/part/test", tmp_path / "found")
+    rows = {row["path"]: row for _, row in read_rows(tmp_path / "found" / "predictions.csv")}
+    with np.load(folder / "scores.npz") as scores:
+        desired = dict(zip(test.path, scores["image_score/l2"][0], strict=True))
+    assert {f"test/{path}" for path in rows} == set(desired)
+    for path, row in rows.items():
+        assert float(row["image_score"]) == pytest.approx(desired[f"test/{path}"], rel=1e-4)
 
 
 def test_without_masks(tmp_path, run):

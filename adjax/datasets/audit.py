@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import mannwhitneyu
 
+from adjax.datasets import memory
 from adjax.datasets.industrial import item_image
 from adjax.datasets.layouts import Index, Item
 
@@ -48,12 +49,16 @@ class Separation(NamedTuple):
 
 
 @functools.lru_cache(maxsize=8)
-def audit(index: Index) -> tuple[Separation, ...]:
+def audit(index: Index, bits: int = 0) -> tuple[Separation, ...]:
     """Measure every statistic of `STATISTICS` on the files of a category, at their own size.
 
     The statistics are mean, median and standard deviation of the grey levels, the root mean square
     of their differences to the right and below (sharpness), and the bytes of the file, which crops
     of one file do not have. Kinds with fewer than `LEAST` images are not compared.
+
+    Args:
+      index: files of the category.
+      bits: of a grey level, of files that have more than 8, see `images.decode`; 0: all.
 
     Raises:
       UserError: naming the first image that cannot be read.
@@ -65,7 +70,8 @@ def audit(index: Index) -> tuple[Separation, ...]:
         "defective": [item for item in index.of("test") if not item.is_good],
     }
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        values = {kind: list(threads.map(_statistics, items)) for kind, items in kinds.items()}
+        measure = functools.partial(_statistics, bits=bits)
+        values = {kind: list(threads.map(measure, items)) for kind, items in kinds.items()}
     has_own_files = all(item.box is None for item in index.items)
     return tuple(
         Separation(name, kinds, _separation(values[one], values[other], column))
@@ -90,12 +96,16 @@ def describe(separations: Iterable[Separation]) -> list[str]:
     return sentences
 
 
-def _statistics(item: Item) -> tuple[float, ...]:
-    image = np.asarray(item_image(item).convert("L"), np.float32)
+def _statistics(item: Item, bits: int) -> tuple[float, ...]:
+    with memory.room_for(item.path, memory.STATISTICS):
+        return *_of_levels(item, bits), float(item.path.stat().st_size)
+
+
+def _of_levels(item: Item, bits: int) -> tuple[float, ...]:
+    image = np.asarray(item_image(item, bits).convert("L"), np.float32)
     right, below = np.diff(image, axis=1), np.diff(image, axis=0)
     sharpness = np.sqrt(np.square(right).mean() + np.square(below).mean())
-    size = item.path.stat().st_size
-    return tuple(map(float, (image.mean(), np.median(image), image.std(), sharpness, size)))
+    return tuple(map(float, (image.mean(), np.median(image), image.std(), sharpness)))
 
 
 def _separation(one: list, other: list, column: int) -> float:

@@ -37,6 +37,15 @@ def to_median(image: np.ndarray, reference: float, xp=np) -> np.ndarray:
     return xp.clip(xp.rint(value * (xp.float32(reference) / median)), 0, 255).astype(xp.uint8)
 
 
+def all_to_median(image: np.ndarray, reference: float) -> np.ndarray:
+    """Do the same as `to_median` to all images of a table, some at a time: floats are large."""
+    out = np.empty_like(image)
+    for first in range(0, len(image), _AT_ONCE):
+        part = slice(first, first + _AT_ONCE)
+        out[part] = to_median(image[part], reference)
+    return out
+
+
 class MedianTable:
     """A table read from files whose rows are brought to one median as they are read.
 

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from adjax.datasets.audit import audit, describe
-from adjax.datasets.brightness import MedianTable, reference_median, to_median
+from adjax.datasets.brightness import MedianTable, all_to_median, reference_median
 from adjax.datasets.catalog import CATEGORIES
 from adjax.datasets.contents import Contents, contents_of_files, digest_of_texts
 from adjax.datasets.digests import digests_of
+from adjax.datasets.doubts import check_held_out, doubts
 from adjax.datasets.industrial import FileTable, load_images
 from adjax.datasets.layouts import GOOD, Index, find_category, read_index
 from adjax.datasets.one_class import OneClassSplit, one_class_split
@@ -80,14 +81,21 @@ class Category(Task):
         """Return the normal images, those of a validation split of the set's own among them."""
         return self._table("train")
 
+    def doubts(self) -> list[str]:
+        """Return sentences on what makes a result of the category's images doubtful."""
+        return list(doubts(self.index(), self.data))
+
     def facts(self) -> dict[str, Any]:
         """Return what results say of the category.
 
-        `confounded` holds sentences on what tells its kinds of images apart, `reference_median` the
-        brightness that all are brought to, `tests_held_out` says that there are no test images.
+        `doubts` and `confounded` hold sentences, on its images and on what tells their kinds apart,
+        `reference_median` the brightness that all are brought to, `tests_held_out` says that there
+        are no test images.
         """
         index, facts = self.index(), {}
-        if sentences := describe(audit(index)):
+        if sentences := self.doubts():
+            facts["doubts"] = sentences
+        if sentences := self._confounders():
             facts["confounded"] = sentences
         if self.data.normalise != "none":
             facts["reference_median"] = self._reference_median()
@@ -127,14 +135,22 @@ class Category(Task):
 
         None where no plain statistic tells the kinds of images apart, or all are so already.
         """
-        if self.data.normalise != "none" or not describe(audit(self.index())):
+        if self.data.normalise != "none" or not self._confounders():
             return None
-        return to_median(image, self._reference_median())
+        return all_to_median(image, self._reference_median())
+
+    def _confounders(self) -> list[str]:
+        return describe(audit(self.index(), self.data.bits))
 
     def _reference_median(self) -> float:
         if "reference_median" in self._kept:
             return self._kept["reference_median"]
-        return _reference(self.index(), self.data.size, self.data.channels)
+        return _reference(*self._read_as)
+
+    @property
+    def _read_as(self) -> tuple[Index, int, int, int]:
+        """The files of the category, and how their images are read."""
+        return self.index(), self.data.size, self.data.channels, self.data.bits
 
     def split(self, table: Table, member: Member) -> OneClassSplit:
         """Return the rows that a member trains on and those held out; `UserError` if none are."""
@@ -143,11 +159,7 @@ class Category(Task):
             return OneClassSplit(np.setdiff1d(rows, table.held_out), table.held_out)
         fraction = self.data.validation_fraction
         split = one_class_split(table.label, 0, fraction, member["seed"])
-        if not len(split.validation):
-            raise UserError(
-                f"config.data.validation_fraction={fraction}: thresholds are chosen on held-out "
-                f"normal images, and of {len(table.image)} none is held out"
-            )
+        check_held_out(len(table.image), len(split.validation), fraction)
         return split
 
     def tested(self, members: list[Member], held_out: np.ndarray | None = None) -> Tested:
@@ -172,10 +184,9 @@ class Category(Task):
         return Tested(table, anomalous, np.ones_like(anomalous))
 
     def _table(self, split: str) -> Table:
-        size, channels = self.data.size, self.data.channels
         if self.data.normalise == "none":
-            return _load_category(self.index(), split, size, channels)
-        return _load_normalised(self.index(), split, size, channels, self._reference_median())
+            return _load_category(*self._read_as, split)
+        return _load_normalised(*self._read_as, split, self._reference_median())
 
     def label(self, table: Table, normal_class: str) -> int:
         """Return 0, the label of normal images."""
@@ -189,12 +200,12 @@ class Category(Task):
 
 
 @functools.lru_cache(maxsize=8)
-def _load_category(index: Index, split: str, size: int, channels: int) -> Table:
+def _load_category(index: Index, size: int, channels: int, bits: int, split: str) -> Table:
     splits = ("train", "validation") if split == "train" else (split,)
     items = index.of(*splits)
     too_large = len(items) * size * size * channels > IN_MEMORY
     read = FileTable if split == "train" and too_large else load_images
-    table = read(index, *splits, size=size, channels=channels)
+    table = read(index, *splits, size=size, channels=channels, bits=bits)
     class_names = (GOOD, *sorted({item.defect for item in items} - {GOOD}))
     return Table(
         image=table.image if read is load_images else table,
@@ -208,13 +219,15 @@ def _load_category(index: Index, split: str, size: int, channels: int) -> Table:
 
 
 @functools.lru_cache(maxsize=8)
-def _load_normalised(index: Index, split: str, size: int, channels: int, reference: float) -> Table:
+def _load_normalised(
+    index: Index, size: int, channels: int, bits: int, split: str, reference: float
+) -> Table:
     """Load a split whose images have the training images' median."""
-    table = _load_category(index, split, size, channels)
-    bring = MedianTable if isinstance(table.image, FileTable) else to_median
+    table = _load_category(index, size, channels, bits, split)
+    bring = MedianTable if isinstance(table.image, FileTable) else all_to_median
     return table._replace(image=bring(table.image, reference))
 
 
 @functools.lru_cache(maxsize=8)
-def _reference(index: Index, size: int, channels: int) -> float:
-    return reference_median(_load_category(index, "train", size, channels))
+def _reference(index: Index, size: int, channels: int, bits: int) -> float:
+    return reference_median(_load_category(index, size, channels, bits, "train"))

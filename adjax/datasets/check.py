@@ -8,10 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+from adjax.datasets import memory
 from adjax.datasets.audit import Separation, audit, describe
+from adjax.datasets.doubts import check_held_out, doubts, split_of
 from adjax.datasets.images import EXTENSIONS, ImageFacts, inspect_image
 from adjax.datasets.industrial import item_mask
 from adjax.datasets.layouts import SPLITS, Index, Item
+from adjax.datasets.settings import CategoryData
 from adjax.errors import UserError
 from adjax.paths import on_one_line
 
@@ -48,26 +51,35 @@ class Report(NamedTuple):
         return bool(self.problems)
 
 
-def check_data(index: Index) -> Report:
+def check_data(index: Index, data: CategoryData | None = None) -> Report:
     """Read every file of a set and say what it holds and what is wrong with it.
 
     Problems are files that cannot be read; ground truth that is missing where others have it, does
     not fit its image, marks nothing or everything, or has no image; byte-identical files in two
-    splits or under two defects; and files that only look as if they were read (HEIC and the like).
+    splits or under two defects; files that only look as if they were read (HEIC and the like); and
+    a training set that training refuses.
+
+    Args:
+      index: the files.
+      data: the config's section, to say what training would; None: of the files alone.
+
     """
+    bits = data.bits if data else 0
     files = {item.path: item for item in index.items}
     masks = {item.mask: item for item in index.items if item.mask}
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        facts = dict(zip(files, threads.map(_try(inspect_image), files), strict=True))
+        inspected = threads.map(lambda path: _inspect(path, bits), files)
+        facts = dict(zip(files, inspected, strict=True))
         wrong = threads.map(_check_mask, masks.values())
         problems = [problem for problem in wrong if problem]
     problems += [Problem("unreadable", fact) for fact in facts.values() if isinstance(fact, str)]
     facts = {path: fact for path, fact in facts.items() if not isinstance(fact, str)}
     digests = {path: hashlib.sha256(path.read_bytes()).digest() for path in facts}
     notes = list(_notes_of(index, facts))
-    for entry in (*_missing_masks(index), *_duplicates(index, digests), *_unused(index)):
+    entries = (*_missing_masks(index), *_duplicates(index, digests), *_unused(index))
+    for entry in (*entries, *(_of_training(index, data) if data else ())):
         (problems if isinstance(entry, Problem) else notes).append(entry)
-    readable = tuple(item for item in index.items if item.path in facts)
+    readable = tuple(item for item in index.items if _fits(item, facts.get(item.path)))
     return Report(
         index,
         dict(Counter((item.split, item.defect) for item in index.items)),
@@ -76,7 +88,7 @@ def check_data(index: Index) -> Report:
         dict(Counter(fact.channels for fact in facts.values())),
         tuple(sorted(problems)),
         tuple(notes),
-        audit(index._replace(items=readable)),
+        audit(index._replace(items=readable), bits),
     )
 
 
@@ -116,9 +128,33 @@ def _audited(audited: tuple[Separation, ...]) -> list[str]:
     return lines + [f"confounded: {sentence}" for sentence in describe(audited)]
 
 
+def _inspect(path: Path, bits: int) -> ImageFacts | str:
+    with memory.room_for(path):
+        return _try(lambda path: inspect_image(path, bits))(path)
+
+
+def _fits(item: Item, facts: ImageFacts | None) -> bool:
+    """Return whether an item's image can be read, and holds the crop that the item is."""
+    if not facts or not item.box:
+        return facts is not None
+    top, left, height, width = item.box
+    return top + height <= facts.height and left + width <= facts.width
+
+
+def _of_training(index: Index, data: CategoryData) -> Iterator[Problem | str]:
+    """Yield what training says of the set, and why it would refuse it."""
+    count, left = split_of(index, data.validation_fraction)
+    try:
+        check_held_out(count, left, data.validation_fraction)
+    except UserError as error:
+        yield Problem("held out", str(error))
+    yield from doubts(index, data)
+
+
 def _check_mask(item: Item) -> Problem | None:
     """Return what is wrong with the ground truth of an item, as a whole file."""
-    mask = _try(item_mask)(item._replace(box=None))
+    with memory.room_for(item.mask, memory.MASK):
+        mask = _try(item_mask)(item._replace(box=None))
     if isinstance(mask, str):
         if not isinstance(_try(inspect_image)(item.path), str):
             return Problem("ground truth", mask)

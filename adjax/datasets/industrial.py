@@ -4,6 +4,7 @@ Images of any shape are squeezed to a square [D], by Pillow's bilinear filter, w
 when it reduces [D]; masks so that no region of a defect is lost or falls apart.
 """
 
+import functools
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from adjax.datasets import memory
 from adjax.datasets.digests import digest_of
 from adjax.datasets.images import decode, read_mask, read_size
 from adjax.datasets.layouts import GOOD, Index, Item
@@ -47,7 +49,15 @@ class FileTable:
 
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, index: Index, *splits: str, size: int, channels: int, workers: int = 0):
+    def __init__(
+        self,
+        index: Index,
+        *splits: str,
+        size: int,
+        channels: int,
+        bits: int = 0,
+        workers: int = 0,
+    ):
         """Make a table of splits; `workers` threads decode, 0 means one a processor."""
         self._items = index.of(*splits)
         if not self._items:
@@ -60,6 +70,7 @@ class FileTable:
         self.shape = (len(self._items), size, size, channels)
         self.defect = tuple(item.defect for item in self._items)
         self.path = tuple(index.name_of(item) for item in self._items)
+        self._bits = bits
         self._workers = workers or os.cpu_count() or 1
 
     def __len__(self) -> int:
@@ -76,7 +87,8 @@ class FileTable:
           UserError: naming the first file that cannot be read.
 
         """
-        return self._fill(rows, np.empty((len(rows), *self.shape[1:]), self.dtype), _read_image)
+        out = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        return self._fill(rows, out, functools.partial(_read_image, bits=self._bits))
 
     def read_masks(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
         """Read ground truth: rows int64 `[n]` -> bool `[n, S, S]`, False where there is none.
@@ -85,7 +97,8 @@ class FileTable:
           UserError: naming the first file that cannot be read.
 
         """
-        return self._fill(rows, np.empty((len(rows), *self.shape[1:3]), bool), _read_mask)
+        out = np.empty((len(rows), *self.shape[1:3]), bool)
+        return self._fill(rows, out, _read_mask)
 
     def _fill(self, rows, out: np.ndarray, read) -> np.ndarray:
         def fill(number: int) -> None:
@@ -101,7 +114,7 @@ class FileTable:
         return out
 
 
-def load_images(index: Index, *splits: str, size: int, channels: int) -> ImageTable:
+def load_images(index: Index, *splits: str, size: int, channels: int, bits: int = 0) -> ImageTable:
     """Read splits into memory.
 
     Args:
@@ -109,12 +122,13 @@ def load_images(index: Index, *splits: str, size: int, channels: int) -> ImageTa
       splits: "train", "validation" or "test"; several come one after another.
       size: S, height and width of the images.
       channels: C, 1 (luma) or 3.
+      bits: of a grey level, of files that have more than 8, see `images.decode`; 0: all.
 
     Raises:
       UserError: if the index has no such split, or naming the first file that cannot be read.
 
     """
-    table = FileTable(index, *splits, size=size, channels=channels)
+    table = FileTable(index, *splits, size=size, channels=channels, bits=bits)
     rows = np.arange(len(table))
     image = table.read(rows)
     mask = table.read_masks(rows)
@@ -126,9 +140,9 @@ def load_images(index: Index, *splits: str, size: int, channels: int) -> ImageTa
     return ImageTable(image, mask if has_truth else None, masked, table.defect, table.path)
 
 
-def item_image(item: Item) -> Image.Image:
+def item_image(item: Item, bits: int = 0) -> Image.Image:
     """Return the item's image at its own size, "L" or "RGB"."""
-    image = decode(item.path)
+    image = decode(item.path, bits)
     if item.box is None:
         return image
     top, left, height, width = item.box
@@ -170,7 +184,8 @@ def resize_image(image: Image.Image, size: int, channels: int) -> np.ndarray:
       uint8 `[S, S, C]`.
 
     """
-    image = image.convert("L" if channels == 1 else "RGB")
+    mode = "L" if channels == 1 else "RGB"
+    image = image if image.mode == mode else image.convert(mode)  # a copy is as large
     image = image.resize((size, size), Image.Resampling.BILINEAR)
     return np.asarray(image).reshape(size, size, channels)
 
@@ -200,8 +215,9 @@ def _overlap(side: int, size: int) -> np.ndarray:
     return np.clip(np.minimum(high, place + 1) - np.maximum(low, place), 0, None) * size / side
 
 
-def _read_image(item: Item, size: int, channels: int) -> np.ndarray:
-    image = resize_image(item_image(item), size, channels)
+def _read_image(item: Item, size: int, channels: int, bits: int) -> np.ndarray:
+    with memory.room_for(item.path):
+        image = resize_image(item_image(item, bits), size, channels)
     digest_of(item.path)  # now, while its bytes are at hand: who is asked for it reads no more
     return image
 
@@ -210,6 +226,7 @@ def _read_mask(item: Item, size: int, channels: int) -> np.ndarray:
     del channels
     if item.mask is None:
         return np.zeros((size, size), bool)
-    mask = resize_mask(item_mask(item), size)
+    with memory.room_for(item.mask, memory.MASK):
+        mask = resize_mask(item_mask(item), size)
     digest_of(item.mask)
     return mask

@@ -41,10 +41,10 @@ def one_class_split(
         raise UserError(
             f"normal_class {normal_class} has no rows: classes are {label.min()} to {label.max()}"
         )
-    held_out = _held_out(rows.size, validation_fraction)
+    left_out = held_out(rows.size, validation_fraction)
     order = _drawn_order(rows.size, seed, normal_class)
     return OneClassSplit(
-        train=np.sort(rows[order[held_out:]]), validation=np.sort(rows[order[:held_out]])
+        train=np.sort(rows[order[left_out:]]), validation=np.sort(rows[order[:left_out]])
     )
 
 
@@ -87,10 +87,10 @@ def leave_one_out_split(
         )
     order = _drawn_order(normal.size, seed, abnormal_class)
     trained = int(normal.size * _TRAINED_ON)
-    held_out = _held_out(trained, validation_fraction)
+    left_out = held_out(trained, validation_fraction)
     return LeaveOneOutSplit(
-        train=np.sort(normal[order[held_out:trained]]),
-        validation=np.sort(normal[order[:held_out]]),
+        train=np.sort(normal[order[left_out:trained]]),
+        validation=np.sort(normal[order[:left_out]]),
         test=np.sort(np.concatenate([normal[order[trained:]], abnormal])),
     )
 
@@ -102,7 +102,7 @@ def _check(validation_fraction: float, seed: int) -> None:
         raise UserError(f"seed must not be negative, got {seed}")
 
 
-def _held_out(count: int, fraction: float) -> int:
+def held_out(count: int, fraction: float) -> int:
     """Return how many of `count` rows are held out: at least one if any, never all."""
     return min(max(round(count * fraction), int(fraction > 0)), count - 1)
 

@@ -15,8 +15,8 @@ import tensorflow_datasets as tfds
 from adjax import paths
 from adjax.datasets.catalog import INDUSTRIAL
 from adjax.datasets.sources import CIFAR10_CLASSES, Source, read_source
-from adjax.datasets.tables import check_image_classification, find_prepared, first_line
-from adjax.errors import UserError
+from adjax.datasets.tables import check_image_classification, find_prepared
+from adjax.errors import UserError, first_line
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*(/[\w.-]+)?", re.ASCII)
 _NEW_SET_VERSION = "1.0.0"

@@ -9,6 +9,7 @@ from adjax.settings import Section, choice, count, number, word
 PROTOCOLS = ("one_class", "leave_one_out")
 NORMALISATIONS = ("none", "median")
 LARGEST_IMAGE = 8192  # px
+_DEPTHS = "use 0, or 8 to 16 as the camera has"
 _TERM = re.compile(r"([\w-]+)(?:\[(.*)\])?", re.ASCII)
 _SLICE = re.compile(r"(\d*)(%?):(\d*)(%?)", re.ASCII)
 
@@ -78,6 +79,13 @@ class CategoryData(Section):
     normalise: str = choice(
         "none", NORMALISATIONS, "median: every image is brought to the training images' median"
     )
+    bits: int = count(
+        0,
+        "of a grey level, the lowest, of files that have more than 8; 0: all of them",
+        at_least=0,
+        at_most=16,
+        advice=_DEPTHS,
+    )
     patch: int = count(0, "px, of the patches that a network sees; 0: whole images", at_least=0)
     crops: str = word("", "how patches to train on are cut; a section of `crops`")
     samples: int = count(
@@ -95,7 +103,7 @@ class CategoryData(Section):
     def untrained(self) -> tuple[str, ...]:
         """Settings here that no training depends on."""
         # Stages keep the names that they had before there were these settings.
-        young = {"normalise": "none", "good": ""}
+        young = {"normalise": "none", "good": "", "bits": 0}
         return tuple(name for name, default in young.items() if getattr(self, name) == default)
 
     @property
@@ -107,6 +115,8 @@ class CategoryData(Section):
         """Patches must fit into the images and be cut somehow."""
         if self.channels == 2:
             yield "channels", "use 1 (grey) or 3 (colour)"
+        if 0 < self.bits < 8:
+            yield "bits", _DEPTHS
         if self.patch > self.size:
             yield "patch", f"must not be above data.size={self.size}"
         if self.crops and not self.patch:

@@ -11,7 +11,9 @@ from tensorflow_datasets.core import read_only_builder
 
 from adjax import paths
 from adjax.datasets.digests import new_digest
-from adjax.errors import DataError, UserError
+from adjax.errors import DataError, UserError, first_line
+
+_AT_ONCE = 16 << 20  # bytes of images that are decoded at a time
 
 
 class Table(NamedTuple):
@@ -144,18 +146,27 @@ def check_image_classification(name: str, features: tfds.features.FeaturesDict) 
         )
 
 
-def first_line(error: Exception) -> str:
-    """Return the first line of an error's message, or its type if it has none."""
-    return str(error).strip().partition("\n")[0] or type(error).__name__
-
-
 def _read(builder: tfds.core.DatasetBuilder, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """Decode a split in file order: uint8 [N, H, W, C], int32 [N]."""
+    """Decode a split in file order: uint8 [N, H, W, C], int32 [N].
+
+    It is decoded some images at a time, so that memory holds the split once.
+    """
+    shape, count = builder.info.features["image"].shape, builder.info.splits[split].num_examples
+    image, label = np.empty((count, *shape), np.uint8), np.empty(count, np.int32)
+    at_once = max(1, _AT_ONCE // int(np.prod(shape)))
     dataset = builder.as_dataset(
         split=split,
-        batch_size=-1,
+        batch_size=at_once,
         decoders=tfds.decode.PartialDecoding({"image": True, "label": True}),
-        read_config=tfds.ReadConfig(try_autocache=False, interleave_cycle_length=1),
+        read_config=tfds.ReadConfig(
+            try_autocache=False, interleave_cycle_length=1, skip_prefetch=True
+        ),
     )
-    arrays = tfds.as_numpy(dataset)
-    return arrays["image"], arrays["label"].astype(np.int32)
+    read = 0
+    for batch in tfds.as_numpy(dataset):
+        part = slice(read, read + len(batch["label"]))
+        image[part], label[part] = batch["image"], batch["label"]
+        read += len(batch["label"])
+    if read != count:
+        raise ValueError(f"{read} of {count} images are there")
+    return image, label

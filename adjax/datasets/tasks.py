@@ -69,6 +69,10 @@ class Task(abc.ABC):
     def verify(self) -> None:
         """Read all images once; raise `DataError` if the files are at fault, naming the first."""
 
+    def doubts(self) -> list[str]:
+        """Return sentences on what makes a result of these data doubtful, none of them fatal."""
+        return []
+
     def facts(self) -> dict[str, Any]:
         """Return what the results of a run say of its data."""
         return {}

@@ -111,6 +111,7 @@ def _facts(detector: Detector, member: int) -> dict:
         "config_hash": identity.config_hash(settings),
         "image_size": size,
         "channels": channels,
+        "bits": settings.data.bits,
         "input": f"uint8 [B, {size}, {size}, {channels}], any B, photographs squeezed to a square",
         "outputs": OUTPUTS,
         "image_score": settings.image_score,
@@ -135,7 +136,9 @@ def _digests(folder: Path) -> dict[str, str]:
 def _readme(detector: Detector) -> str:
     mode, axis = ("L", "[None, ..., None]") if detector.channels == 1 else ("RGB", "[None]")
     template = (Path(__file__).parent / "export.md").read_text()
-    values = {"SIZE": detector.image_size, "CHANNELS": detector.channels}
+    bits = detector.settings.data.bits
+    range_ = f"that of their lowest {bits} bits" if bits else "their full range"
+    values = {"SIZE": detector.image_size, "CHANNELS": detector.channels, "RANGE": range_}
     for name, value in {**values, "MODE": mode, "AXIS": axis}.items():
         template = template.replace(f"${name}", str(value))
     return template

@@ -2,11 +2,12 @@
 
 import numpy as np
 from matplotlib import colormaps
-from PIL import Image, ImageOps
+from PIL import Image
 
 _OPACITY = 0.65  # of the heat at its strongest
 _OUTLINE = (0, 229, 255)
 _THUMBNAIL = 180  # pixels
+_PIXELS_AT_ONCE = 2**20  # that are drawn; large photographs are drawn in strips
 # RGB palette of 256 levels.
 _HEAT = (colormaps["inferno"](np.arange(256))[:, :3] * 255).astype(np.uint8).tobytes()
 
@@ -26,22 +27,37 @@ def heat_map(
     heat = np.clip(anomaly_map / max(2 * threshold, np.finfo(np.float32).tiny), 0, 1)
     heat = Image.fromarray((heat * 255).astype(np.uint8))
     heat = heat.resize(photo.size, Image.Resampling.BILINEAR)
-    colour = heat.copy()
-    colour.putpalette(_HEAT)
-    opacity = heat.point([round(_OPACITY * level) for level in range(256)])
-    drawn = Image.composite(colour.convert("RGB"), photo.convert("RGB"), opacity)
-    outline = _outline(stretched(mask, photo.size), 1 + max(photo.size) // 500)
-    drawn.paste(_OUTLINE, mask=Image.fromarray(outline))
+    levels = [round(_OPACITY * level) for level in range(256)]
+    drawn = Image.new("RGB", photo.size)
+    breadth, height = photo.size
+    at_once = max(1, _PIXELS_AT_ONCE // breadth)
+    for top in range(0, height, at_once):
+        rows = range(top, min(top + at_once, height))
+        box = (0, rows.start, breadth, rows.stop)
+        colour = heat.crop(box)
+        opacity = colour.point(levels)
+        colour.putpalette(_HEAT)
+        strip = Image.composite(colour.convert("RGB"), photo.crop(box).convert("RGB"), opacity)
+        strip.paste(_OUTLINE, mask=Image.fromarray(_outline(mask, photo.size, rows)))
+        drawn.paste(strip, box)
     return drawn
 
 
-def _outline(mask: np.ndarray, width: int) -> np.ndarray:
-    """Return the rim inside a mask, bool `[H, W]`, `width` pixels wide."""
-    padded = np.pad(mask, width, constant_values=True)
-    height, breadth = mask.shape
+def _outline(mask: np.ndarray, size: tuple[int, int], rows: range) -> np.ndarray:
+    """Return some rows of the rim inside a mask that is stretched to a size, bool `[h, W]`."""
+    width = 1 + min(max(size) // 500, min(size) // 2)  # pixels of the rim
+    within = np.arange(rows.start - width, rows.stop + width)
+    across, down = nearest(size[0], mask.shape[1]), nearest(size[1], mask.shape[0])
+    padded = mask[down[within.clip(0, size[1] - 1)][:, None], across]
+    padded[(within < 0) | (within >= size[1])] = True  # the picture's border is no rim
+    padded = np.pad(padded, ((0, 0), (width, width)), constant_values=True)
+    height, breadth = len(rows), size[0]
     corners = (0, width), (2 * width, width), (width, 0), (width, 2 * width)
-    shifted = [padded[top : top + height, left : left + breadth] for top, left in corners]
-    return mask & ~np.logical_and.reduce(shifted)
+    inside = padded[width : width + height, width : width + breadth]
+    kept = inside.copy()
+    for top, left in corners:
+        kept &= padded[top : top + height, left : left + breadth]
+    return inside & ~kept
 
 
 def stretched(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -58,10 +74,9 @@ def nearest(side: int, of: int) -> np.ndarray:
 
 def side_by_side(photo: Image.Image, heat: Image.Image) -> Image.Image:
     """Return a small picture of a photograph and its heat map."""
-    small = [
-        ImageOps.contain(picture, (_THUMBNAIL, _THUMBNAIL)).convert("RGB")
-        for picture in (photo, heat)
-    ]
+    scale = _THUMBNAIL / max(photo.size)
+    size = tuple(max(1, round(side * scale)) for side in photo.size)
+    small = [picture.resize(size).convert("RGB") for picture in (photo, heat)]
     width, height = small[0].size
     both = Image.new("RGB", (2 * width, height))
     for place, picture in enumerate(small):

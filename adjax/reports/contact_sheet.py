@@ -4,13 +4,12 @@ It is made of `predictions.csv` alone, whose rows are read one by one, and links
 beside it, so that it opens from disk and stays small.
 """
 
-import csv
 import html
 import os
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+from adjax.reports.prediction_table import NAME, read_rows
 from adjax.reports.rendering import facts_to_html, write_page
 
 PER_PAGE = 500
@@ -28,17 +27,17 @@ def write_contact_sheet(folder: Path, facts: dict[str, str]) -> Path:
       The path of the first page.
 
     """
-    path = folder / "predictions.csv"
-    order, failed, anomalous = _order(path)
+    path = folder / NAME
+    order, failed, unread, anomalous = _order(path)
     pages = range(1, max(1, -(-len(order) // PER_PAGE)) + 1)
     shown = {
         "Images": f"{len(order):,}, {anomalous:,} anomalous"
-        + (f"; {len(failed):,} more could not be read" if failed else ""),
+        + (f"; {unread:,} more could not be read" if unread else ""),
         **facts,
     }
     for page in pages:
         first = (page - 1) * PER_PAGE
-        cells = (_cell(row) for _, row in _rows(path, order[first : first + PER_PAGE]))
+        cells = (_cell(row) for _, row in read_rows(path, order[first : first + PER_PAGE]))
         body = [
             f"<header>\n<h1>{anomalous:,} of {len(order):,} images are anomalous</h1>",
             f"{facts_to_html(shown)}</header>",
@@ -51,45 +50,37 @@ def write_contact_sheet(folder: Path, facts: dict[str, str]) -> Path:
     return folder / _name(1)
 
 
-def _order(path: Path) -> tuple[list[int], list[int], int]:
-    """Return where rows begin, by falling score, those with errors, and how many are anomalous.
+def _order(path: Path) -> tuple[list[int], list[int], int, int]:
+    """Return where rows begin, by falling score, and those with errors; count kinds of rows.
 
-    Of a table of any length only these numbers are held.
+    The counts are of rows without a score and of anomalous ones. Of a table of any length only
+    these numbers are held.
     """
-    scored, failed, anomalous = [], [], 0
-    for place, row in _rows(path):
+    scored, failed, unread, anomalous = [], [], 0, 0
+    for place, row in read_rows(path):
         if row["error"]:
             failed.append(place)
-        else:
+        if row["decision"]:
             scored.append((-float(row["image_score"]), place))
             anomalous += row["decision"] == "anomalous"
-    return [place for _, place in sorted(scored)], failed, anomalous
-
-
-def _rows(path: Path, places: Iterable[int] | None = None) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield where in the file a row begins, and the row; of all rows, or those at some places."""
-    # Names of files may be any bytes.
-    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        lines = iter(file.readline, "")
-        names = next(csv.reader(lines))
-        for place in iter(file.tell, None) if places is None else places:
-            if places is not None:
-                file.seek(place)
-            values = next(csv.reader(lines), None)
-            if values is None:
-                return
-            yield place, dict(zip(names, values, strict=True))
+        else:
+            unread += 1
+    return [place for _, place in sorted(scored)], failed, unread, anomalous
 
 
 def _cell(row: dict[str, str]) -> str:
+    begin, name = f'<li class="{row["decision"]}">', f"<p>{_e(row['path'])}</p>"
+    score = f"{row['decision']}, score {float(row['image_score']):.4g}"
+    if not row["heatmap"]:  # the list of errors says why
+        return f'{begin}{name}<p class="numbers">{score}; no pictures</p></li>\n'
     thumbnail = f"thumbnails/{row['heatmap'].removeprefix('heatmaps/').removesuffix('.png')}.jpg"
     regions = int(row["number_of_regions"])
-    area = f"{row['defect_area_percent']} % in {regions} region{'' if regions == 1 else 's'}"
+    share = f"{float(row['defect_area_percent']):g} %"
+    area = f"{share} in {regions} region{'' if regions == 1 else 's'}"
     return (
-        f'<li class="{row["decision"]}"><a href="{_link(row["heatmap"])}">'
+        f'{begin}<a href="{_link(row["heatmap"])}">'
         f'<img loading="lazy" alt="{_e(row["path"])} and its anomaly map" src="{_link(thumbnail)}">'
-        f"</a><p>{_e(row['path'])}</p>"
-        f'<p class="numbers">{row["decision"]}, score {float(row["image_score"]):.4g}; '
+        f'</a>{name}<p class="numbers">{score}; '
         f'<a href="{_link(row["mask"])}">mask</a>: {area if regions else "empty"}</p></li>\n'
     )
 
@@ -102,11 +93,13 @@ def _links(page: int, pages: range) -> str:
 
 
 def _errors(path: Path, places: list[int]) -> str:
-    shown = _rows(path, places[:MOST_ERRORS])
+    shown = read_rows(path, places[:MOST_ERRORS])
     items = "".join(f"<li>{_e(row['error'])}</li>" for _, row in shown)
     left = len(places) - MOST_ERRORS
     more = f"<p>and {left:,} more</p>" if left > 0 else ""
-    return f"<section>\n<h2>Not read</h2>\n<ul>{items}</ul>{more}\n</section>" if items else ""
+    if not items:
+        return ""
+    return f"<section>\n<h2>Not read or not drawn</h2>\n<ul>{items}</ul>{more}\n</section>"
 
 
 def _name(page: int) -> str:

@@ -66,6 +66,19 @@ def on_confounders(columns: Sequence[Column], titles: dict[str, str]) -> Iterato
             )
 
 
+def on_doubts(columns: Sequence[Column], titles: dict[str, str]) -> Iterator[str]:
+    """Yield what makes results of a category's images doubtful, whatever the method."""
+    told = {
+        (titles.get(member["class_name"], member["class_name"]), sentence): None
+        for column in columns
+        for run in column.runs
+        for member in run.members
+        for sentence in run.results.get("doubts", ())
+    }
+    for name, sentence in told:
+        yield f"{name}: {sentence}."
+
+
 def on_pixels(
     columns: Sequence[Column], everyone: list[str], titles: dict[str, str], metrics: Iterable[str]
 ) -> Iterator[str]:
@@ -203,6 +216,8 @@ def unmeasured(runs: Sequence[Run]) -> Iterator[str]:
             if run.results.get("tests_held_out"):
                 rates = _UNJUDGED if rates else ""
             yield f"{who} are no {kind} test images, so no AUROC.{rates}"
+        for sentence in run.results.get("doubts", ()):
+            yield f"{run.about.dataset}: {sentence}."
 
 
 _UNJUDGED = (

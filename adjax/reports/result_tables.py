@@ -195,6 +195,7 @@ def _categories_table(columns: Sequence[Column], missing: set[str]) -> Iterator[
         means=tuple(_rows(columns, _mean_labels(sets, everyone, run.dataset), sets, metrics)),
         notes=(
             *notes.on_means(columns, sets, metrics),
+            *notes.on_doubts(columns, titles),
             *notes.on_confounders(columns, titles),
             *notes.on_pixels(columns, everyone, titles, metrics),
             *notes.on_runs(columns, list(metrics)),

@@ -28,6 +28,7 @@ ACCEPTED = {
         "size": [],
         "channels": [],
         "normalise": [],
+        "bits": [0],
         "patch": [0],
         "crops": [""],
         "samples": [0],
@@ -60,6 +61,8 @@ def test_values_of_every_key(section, key):
     [
         ({"channels": 2}, r"channels=2: use 1 \(grey\) or 3 \(colour\)"),
         ({"size": 8193}, "size=8193: must be at least 1 and at most 8192"),
+        ({"bits": 4}, "bits=4: use 0, or 8 to 16 as the camera has"),
+        ({"bits": 17}, "bits=17: use 0, or 8 to 16 as the camera has"),
         ({"patch": 300}, "patch=300: must not be above data.size=256"),
         ({"crops": "rotated_crops"}, "patch=0: give the size of the rotated_crops"),
         ({"patch": 64}, "crops='': say how patches to train on are cut, or set no patch"),
@@ -70,6 +73,11 @@ def test_values_of_every_key(section, key):
 def test_relations_of_a_category(values, says):
     with pytest.raises(UserError, match=rf"^config\.data\.{says}"):
         read(CategoryData(), values, "data")
+
+
+def test_stages_keep_their_names_unless_bits_are_told():
+    assert "bits" in CategoryData().untrained
+    assert "bits" not in CategoryData(bits=12).untrained
 
 
 @pytest.mark.parametrize("protocol", ["one_class", "leave_one_out"])

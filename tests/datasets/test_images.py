@@ -1,5 +1,7 @@
 """Every image file is read right or refused by name."""
 
+import contextlib
+import os
 import struct
 import zlib
 
@@ -33,7 +35,7 @@ def test_lossless_formats_are_exact(tmp_path, extension):
         tmp_path / f"a.{extension}", COLOUR, **{"lossless": True} if extension == "webp" else {}
     )
     np.testing.assert_array_equal(read_image(path), COLOUR)
-    assert inspect_image(path) == (6, 4, 3, ())
+    assert inspect_image(path) == (6, 4, 3, (), 8, 8)
     if extension != "webp":  # has no grey
         np.testing.assert_array_equal(read_image(write(path, GREY)), GREY[..., None])
 
@@ -52,6 +54,59 @@ def test_channels(tmp_path):
     np.testing.assert_array_equal(image, np.repeat(GREY[:4, :, None], 3, -1))
     luma = (COLOUR[:4] @ [0.299, 0.587, 0.114])[..., None]
     assert np.abs(resize_image(images.decode(colour), 4, 1) - luma).max() <= 1
+
+
+@pytest.mark.parametrize("bits", [8, 9, 10, 12, 14, 16])
+@pytest.mark.parametrize("extension", ["png", "tif"])
+def test_deep_grey_is_scaled_by_the_bits_that_are_told(tmp_path, extension, bits):
+    top = 2**bits - 1
+    deep = np.append(picture(0, (5, 19)).astype(np.uint16) * (top // 255), np.uint16(top))
+    path = write(tmp_path / f"a.{extension}", deep.reshape(8, 12))
+    image = np.asarray(images.decode(path, bits)).ravel()
+    np.testing.assert_array_equal(image, np.floor(deep * (255 / top) + 0.5))
+    facts = inspect_image(path, bits)
+    assert (facts.depth, facts.used) == (bits, bits)
+    assert ("full range" in facts.remarks[0]) == (bits == 16)
+    assert inspect_image(path)[-2:] == (16, bits)
+    if bits < 16:
+        write(path, np.append(deep, np.uint16(top + 1)).reshape(1, -1))
+        line = f": has a grey level of {top + 1}, beyond the {top} of config.data.bits={bits}"
+        assert refusal(path, lambda path: images.decode(path, bits)) == line
+
+
+def test_bits_are_of_deep_grey_alone(tmp_path):
+    import tensorflow as tf
+
+    path = write(tmp_path / "a.png", COLOUR)
+    np.testing.assert_array_equal(images.decode(path, 12), COLOUR)
+    deep = COLOUR.astype(np.uint16) * 256 + 77
+    path.write_bytes(tf.io.encode_png(deep).numpy())
+    assert inspect_image(path)[-2:] == inspect_image(path, 16)[-2:] == (16, 16)
+    assert "convert it to 8-bit colour" in refusal(path, lambda path: images.decode(path, 12))
+    path.write_bytes(tf.io.encode_png(deep // 16).numpy())
+    assert inspect_image(path).used == 12
+    assert images.is_deep(path)
+    assert not images.is_deep(write(tmp_path / "b.png", GREY))
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ({}, None),
+        ({(8, 8): 5}, None),
+        ({(16, 0): 5}, None),  # all black: nothing is known
+        ({(16, 15): 5}, None),
+        ({(16, 12): 5, (16, 16): 1}, None),
+        ({(8, 8): 3, (16, 12): 5, (16, 7): 6}, "all 11 images of 16 bits use only the lowest 12: "),
+        ({(16, 11): 5}, "--config.data.bits=12 scales"),
+        ({(16, 3): 1}, "the image of 16 bits use only the lowest 3: at most 1 of"),
+        ({(12, 8): 2}, "--config.data.bits=8 scales"),
+        ({(16, 12): 2}, "at most 17 of 256 grey levels"),
+    ],
+)
+def test_what_leaves_its_upper_bits_empty_is_told(counts, said):
+    sentence = images.darkness(counts)
+    assert sentence is None if said is None else said in sentence
 
 
 @pytest.mark.parametrize("extension", ["png", "tif"])
@@ -130,6 +185,22 @@ def test_exif_orientation_turns(tmp_path, extension, orientation):
     assert bool(inspect_image(path).remarks) == (orientation != 1)
 
 
+@pytest.mark.parametrize("kind", ["eXIf", "iTXt"])
+def test_a_png_may_say_behind_its_pixels_how_it_is_turned(tmp_path, kind):
+    exif = Image.Exif()
+    exif[274] = 6
+    packet = b'<x tiff:Orientation="6"/>'
+    data = {"eXIf": exif.tobytes()[6:], "iTXt": b"XML:com.adobe.xmp\0\0\0\0\0" + packet}[kind]
+    path = write(tmp_path / "a.png", GREY)
+    content = path.read_bytes()
+    chunk = kind.encode() + data
+    late = struct.pack(">I", len(data)) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    path.write_bytes(content[:-12] + late + content[-12:])
+    np.testing.assert_array_equal(read_image(path)[..., 0], np.rot90(GREY, 3))
+    assert read_size(path) == (4, 6)
+    assert images.count_pixels(path) == GREY.size
+
+
 @pytest.mark.parametrize("extension", ["png", "bmp", "tif", "jpg", "webp"])
 def test_damaged_files_are_refused(tmp_path, extension):
     path = write(tmp_path / f"a.{extension}", picture(2, (40, 30, 3)))
@@ -142,14 +213,54 @@ def test_damaged_files_are_refused(tmp_path, extension):
         refusal(path, inspect_image)
 
 
-def test_a_changed_bit_of_a_png_is_noticed(tmp_path):
-    path = write(tmp_path / "a.png", GREY)
-    content = bytearray(path.read_bytes())
-    for position in range(45, len(content) - 16, 3):
-        content[position] ^= 4
-        path.write_bytes(content)
+SMOOTH = np.clip(np.cumsum(picture(0, (60, 80, 3)) / 64.0 - 2, 1) + 120, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("extension", "options", "header"),
+    [
+        ("png", {}, 8),
+        ("tif", {"compression": "tiff_adobe_deflate"}, 8),
+        ("tif", {"compression": "tiff_deflate"}, 8),
+        ("tif", {"compression": "tiff_adobe_deflate", "tiffinfo": {278: 7}}, 8),  # rows of a strip
+    ],
+)
+def test_a_changed_bit_is_noticed_where_there_are_checksums(tmp_path, extension, options, header):
+    path = write(tmp_path / f"a.{extension}", SMOOTH, **options)
+    content = path.read_bytes()
+    end = len(content)
+    if extension == "tif":  # behind the pixels lie tags, which nothing protects
+        end = int.from_bytes(content[4:8], "little")
+    random = np.random.default_rng(0)
+    for position in random.integers(header, end, 150):
+        changed = bytearray(content)
+        changed[position] ^= 1 << random.integers(8)
+        path.write_bytes(changed)
         refusal(path)
-        content[position] ^= 4
+        refusal(path, read_mask)
+
+
+@pytest.mark.parametrize(
+    ("extension", "options"),
+    [
+        ("jpg", {}),
+        ("webp", {}),
+        ("webp", {"lossless": True}),
+        ("bmp", {}),
+        ("tif", {}),
+        ("tif", {"compression": "tiff_lzw"}),
+    ],
+)
+def test_where_there_are_none_damage_is_refused_or_an_image(tmp_path, extension, options):
+    path = write(tmp_path / f"a.{extension}", SMOOTH, **options)
+    content, random = path.read_bytes(), np.random.default_rng(1)
+    for _ in range(60):
+        changed = bytearray(content)
+        for position in random.integers(0, len(content), random.integers(1, 20)):
+            changed[position] = random.integers(256)
+        path.write_bytes(changed[: random.integers(1, len(changed) + 1)])
+        with contextlib.suppress(UserError):
+            assert images.decode(path).mode in ("L", "RGB")
 
 
 @pytest.mark.parametrize(
@@ -189,6 +300,19 @@ def test_huge_images_are_refused_from_their_header(tmp_path, monkeypatch):
     content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
     path.write_bytes(content)
     assert "too large" in refusal(path)
+
+
+def test_what_is_no_file_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    for path in (tmp_path / "a.png", tmp_path):
+        for read in (read_image, read_mask, read_size, images.is_deep):
+            assert refusal(path, read) == "cannot read : it is no file"
+
+
+def test_huge_files_are_refused_unread(tmp_path, monkeypatch):
+    path = write(tmp_path / "a.png", GREY)
+    monkeypatch.setattr(images, "MAX_BYTES", path.stat().st_size - 1)
+    assert "too large (0 MB" in refusal(path)
 
 
 def test_missing_file(tmp_path):

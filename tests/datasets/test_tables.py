@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
+from adjax.datasets import tables
 from adjax.datasets.prepare import import_dataset
 from adjax.datasets.tables import load_table
 from adjax.errors import UserError
@@ -47,6 +48,20 @@ def test_absent_set(tmp_path, name):
 def test_unknown_split(prepared, split):
     with pytest.raises(UserError, match=r"has no split .*: it has train, test"):
         load_table("mine", split, str(prepared))
+
+
+def test_a_split_is_the_same_however_it_is_read(tmp_path, monkeypatch):
+    image = np.random.default_rng(0).integers(0, 256, (7, 4, 4), np.uint8)
+    label = np.arange(7) % 2
+    np.savez(tmp_path / "a.npz", x_train=image, y_train=label, x_test=image, y_test=label)
+    import_dataset("mine", str(tmp_path / "a.npz"), str(tmp_path))
+    for at_once in (1, 50, 10**6):
+        monkeypatch.setattr(tables, "_AT_ONCE", at_once)
+        table = load_table.__wrapped__("mine", "train", str(tmp_path))
+        np.testing.assert_array_equal(table.image[..., 0], image)
+        np.testing.assert_array_equal(table.label, label)
+        part = load_table.__wrapped__("mine", "train[2:5]", str(tmp_path))
+        np.testing.assert_array_equal(part.image[..., 0], image[2:5])
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,8 @@ def test_facts_describe_the_files(exports):
     detector = load_detector(uncertain())
     assert facts["pixel_threshold"] == detector.pixel_threshold
     assert facts["image_threshold"] == detector.image_threshold
-    assert (facts["image_size"], facts["channels"]) == (32, 3)
+    assert (facts["image_size"], facts["channels"], facts["bits"]) == (32, 3, 0)
+    assert "so that their full range becomes 0 to 255" in (folder / "README.md").read_text()
     assert {"detector.stablehlo", "README.md", "saved_model/saved_model.pb"} <= set(facts["sha256"])
     for name, digest in facts["sha256"].items():
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest

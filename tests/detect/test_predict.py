@@ -17,9 +17,11 @@ from adjax.datasets.images import decode
 from adjax.datasets.industrial import resize_image
 from adjax.detect import overlays
 from adjax.detect.detector import load_detector
-from adjax.detect.predict import COLUMNS, _areas, predict
+from adjax.detect.pictures import areas
+from adjax.detect.predict import predict
 from adjax.errors import UserError
 from adjax.reports import contact_sheet
+from adjax.reports.prediction_table import COLUMNS
 
 
 @pytest.fixture(scope="module")
@@ -144,18 +146,18 @@ def test_areas_are_those_of_the_mask_written(size):
     mask = np.zeros((8, 8), bool)
     mask[0, 0] = mask[1, 1] = mask[4:7, 5] = mask[7, 0] = True
     written = overlays.stretched(mask, size)
-    areas = _areas(mask, size)
-    assert areas["defect_pixels"] == written.sum()
+    found = areas(mask, size)
+    assert found["defect_pixels"] == written.sum()
     labels = label(written, connectivity=2)
     if min(size) >= 8:
-        assert areas["number_of_regions"] == labels.max() == 3
-        assert areas["largest_region_pixels"] == np.bincount(labels.ravel())[1:].max()
+        assert found["number_of_regions"] == labels.max() == 3
+        assert found["largest_region_pixels"] == np.bincount(labels.ravel())[1:].max()
 
 
 def test_nothing_found_is_an_area_of_zero():
-    assert _areas(np.zeros((8, 8), bool), (30, 20)) == {
+    assert areas(np.zeros((8, 8), bool), (30, 20)) == {
         "defect_pixels": 0,
-        "defect_area_percent": "0",
+        "defect_area_percent": 0,
         "number_of_regions": 0,
         "largest_region_pixels": 0,
     }
@@ -198,7 +200,10 @@ def test_verb_says_what_could_not_be_read(folder, tmp_path, capsys):
     captured = capsys.readouterr()
     assert "0 images, 0 anomalous; " in captured.out
     *_, last = captured.err.splitlines()
-    assert last == "error: 1 images could not be read: see the column error of predictions.csv"
+    assert (
+        last
+        == "error: 1 images could not be read or drawn: see the column error of predictions.csv"
+    )
     flags.images, flags.member = str(folder / "tall.png"), 1
     assert cli.predict(flags) == 0
     assert f"contact sheet: {tmp_path / 'found' / 'index.html'}" in capsys.readouterr().out
