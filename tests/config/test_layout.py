@@ -84,7 +84,11 @@ def test_every_leaf_is_checked(dataset, method):
             "config.ganomaly.reconstruction_weight=0.0: one of reconstruction_weight and adv",
         ),
         ("ae", {"teacher.learning_rate": 0.0}, "learning_rate=0.0: must be positive"),
-        ("oe_sdn", {"auxiliary.adversarial_noise.eps": 0.0}, "eps=0.0: must lie between 0.001 and 1"),
+        (
+            "oe_sdn",
+            {"auxiliary.adversarial_noise.eps": 0.0},
+            "eps=0.0: must lie between 0.001 and 1",
+        ),
     ],
 )
 def test_what_does_not_go_together_is_refused(method, values, says):
@@ -189,6 +193,11 @@ def test_checks_import_nothing_heavy(repository):
         ("aesc_uncertainty", {"uncertainty.passes": 1}, "passes=1: must be at least 2"),
         ("aesc_uncertainty", {"uncertainty.aesc": (0.0,) * 6}, "one of the rates must be positive"),
         ("ae_d6_uncertainty", {"uncertainty.ae_d6": (0.0,)}, "one of the rates must be positive"),
+        (
+            "isolation_forest",
+            {"isolation_forest.subsample": 2},
+            "subsample=2: must be at least 3 and at most 65536",
+        ),
         ("aesc_mask", {"mask.weight": 0.0}, "config.mask.weight=0.0: must be positive"),
     ],
 )
