@@ -196,6 +196,11 @@ def test_checks_import_nothing_heavy(repository):
         ("aesc_uncertainty", {"uncertainty.passes": 1}, "passes=1: must be at least 2"),
         ("aesc_uncertainty", {"uncertainty.aesc": (0.0,) * 6}, "one of the rates must be positive"),
         ("ae_d6_uncertainty", {"uncertainty.ae_d6": (0.0,)}, "one of the rates must be positive"),
+        (
+            "isolation_forest",
+            {"isolation_forest.subsample": 2},
+            "subsample=2: must be at least 3 and at most 65536",
+        ),
         ("aesc_mask", {"mask.weight": 0.0}, "config.mask.weight=0.0: must be positive"),
     ],
 )

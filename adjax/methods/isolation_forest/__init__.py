@@ -12,7 +12,8 @@ class Forest(Components):
     """The trees."""
 
     trees: int = size(100, "published")
-    subsample: int = size(256, "images a tree, published")
+    # Trees of two images or fewer tell nothing: all their leaves are equally deep.
+    subsample: int = size(256, "images a tree, published", at_least=3)
 
 
 METHODS = (
