@@ -1,0 +1,94 @@
+"""How a case ended, and how that is judged."""
+
+import re
+from typing import NamedTuple
+
+from torture.process import Done
+
+RIGHT, CLEAR, WRONG = "right", "clear error", "wrong"
+
+_MESSAGE = re.compile(r"(error: |training stopped: |interrupted; )\S")
+# Lines that may stand before the message: how far a command came, and what it noticed on its way.
+_NOTICES = (
+    re.compile(r"\S+  (step|image) \d+/\d+ "),
+    re.compile(r"\S.* is damaged.*; training goes on from the one before"),
+    re.compile(r"\S.* is damaged: moved to .*, to be trained again"),
+    re.compile(r"(diverged|note|warning): "),
+)
+# A flag, a key of the config, a file, or a value in quotes.
+_NAMED = re.compile(r"--\w|config\.\w|\w\.\w|/\w|['\"].*['\"]|the disk|command line flag")
+
+
+class Outcome(NamedTuple):
+    """A case that was tried.
+
+    Attributes:
+      kind: name of the kind of trouble.
+      seed: that repeats it.
+      what: what was done, in words.
+      ending: RIGHT, CLEAR or WRONG.
+      reason: the message of a clear error, or why the ending is wrong.
+
+    """
+
+    kind: str
+    seed: int
+    what: str
+    ending: str
+    reason: str = ""
+
+
+class Verdict(NamedTuple):
+    """An ending and its reason, see `Outcome`."""
+
+    ending: str
+    reason: str = ""
+
+
+def judge(done: Done, difference: str = "") -> Verdict:
+    """Judge a command that was left alone.
+
+    Args:
+      done: how it ended.
+      difference: in words, between what it made and what it should have made; read only where it
+        says that all is well.
+
+    """
+    if done.code is None:
+        return Verdict(WRONG, f"hangs for {done.seconds:.0f} s")
+    if "Traceback" in done.stderr or "Traceback" in done.stdout:
+        last = [line for line in done.stderr.splitlines() if line.strip()][-1:]
+        return Verdict(WRONG, f"traceback: {''.join(last)[:300]}")
+    if done.code < 0:
+        return Verdict(WRONG, f"ended by signal {-done.code}")
+    if done.code == 0:
+        return Verdict(WRONG, difference) if difference else Verdict(RIGHT)
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    messages = [line for line in lines if _MESSAGE.match(line)]
+    others = [line for line in lines if line not in messages and not _is_notice(line)]
+    if others:
+        return Verdict(WRONG, f"exit code {done.code} and more than a message: {others[0][:300]}")
+    if not messages and not any(line.startswith("diverged: ") for line in lines):
+        return Verdict(WRONG, f"exit code {done.code} without a message")
+    if len(messages) > 1:
+        return Verdict(WRONG, f"exit code {done.code} and {len(messages)} messages")
+    message = (messages or lines)[-1]
+    if not _NAMED.search(message):
+        return Verdict(WRONG, f"names no file, key or value: {message[:300]}")
+    return Verdict(CLEAR, message)
+
+
+def judge_stopped(done: Done, number: int) -> Verdict:
+    """Judge a command that was sent a signal: it ends by it, saves first, or had ended already."""
+    if done.code in (-number, 0, 128 + number) and "Traceback" not in done.stderr:
+        if done.code == 130:
+            return judge(done)
+        return Verdict(RIGHT)
+    verdict = judge(done)
+    if verdict.ending == CLEAR:
+        return Verdict(WRONG, f"a signal ended it with: {verdict.reason}")
+    return verdict
+
+
+def _is_notice(line: str) -> bool:
+    return any(notice.match(line) for notice in _NOTICES)
