@@ -1,6 +1,5 @@
 """What cases are tried on: small data, finished runs, and the states of undisturbed ones."""
 
-import functools
 import json
 import shutil
 import threading
@@ -40,12 +39,14 @@ class Bench:
     Attributes:
       server: starts commands.
       folder: where everything lies.
+      repository: the checkout whose commands are tried.
 
     """
 
     def __init__(self, server: Server, folder: Path):
         """Use an empty folder."""
         self.server, self.folder = server, folder
+        self.repository = Path(__file__).resolve().parent.parent
         self._made: dict[str, object] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
@@ -114,7 +115,7 @@ class Bench:
         """Judge a command that should have left the undisturbed training in a folder."""
         return judge(done, self.compare(folder, name) if done.code in (0, 3) else "")
 
-    @functools.cached_property
+    @property
     def photographs(self) -> Path:
         """A folder of photographs with defects and masks."""
         return self.once("photographs", lambda: _write_photographs(self.folder / "photographs"))
@@ -122,7 +123,7 @@ class Bench:
     @property
     def new_photographs(self) -> Path:
         """A folder of photographs to be predicted."""
-        return self.photographs.parent / "photographs" / "test" / "stain"
+        return self.photographs / "test" / "stain"
 
     @property
     def source(self) -> Path:

@@ -34,7 +34,9 @@ class Way(NamedTuple):
 
 
 def _training(name: str) -> Way:
-    return Way(lambda bench, folder: (*bench.training(name), f"--workdir={folder}/run"), "run", name)
+    return Way(
+        lambda bench, folder: (*bench.training(name), f"--workdir={folder}/run"), "run", name
+    )
 
 
 def _on_finished(mode: str, name: str) -> Way:
@@ -120,7 +122,7 @@ def _kill(bench: Bench, folder: Path, draw: random.Random, name: str, signals) -
 
 def _compare(bench: Bench, made: Path, name: str) -> Verdict:
     like = WAYS[name].like
-    reference = bench.reference(like) if like else _undisturbed(bench, name)["state"]
+    reference = bench.reference(like) if like else undisturbed(bench, name)["state"]
     difference = state.difference(bench.state_of(made), reference)
     return Verdict(WRONG, difference) if difference else Verdict(RIGHT)
 
@@ -141,7 +143,7 @@ def _wait_for_moment(running: Running, made: Path, draw: random.Random, seconds:
         time.sleep(0.005)
 
 
-def _undisturbed(bench: Bench, name: str) -> dict:
+def undisturbed(bench: Bench, name: str) -> dict:
     """Run a command once to its end: how long it takes and, where nothing else says it, its state."""
 
     def make() -> dict:
@@ -158,7 +160,7 @@ def _undisturbed(bench: Bench, name: str) -> dict:
 
 
 def _seconds(bench: Bench, name: str) -> float:
-    return _undisturbed(bench, name)["seconds"]
+    return undisturbed(bench, name)["seconds"]
 
 
 def _kill_worker(bench: Bench, folder: Path, draw: random.Random, number) -> Verdict:

@@ -104,14 +104,22 @@ class Server:
             return json.loads(self._process.stdout.readline())
 
     def start(
-        self, *argv: str | Path, program="launch.py", clock: str = "", compiles: bool = False
+        self,
+        *argv: str | Path,
+        program: str = "launch.py",
+        folder: Path | None = None,
+        clock: str = "",
+        memory: int = 0,
+        compiles: bool = False,
     ) -> Running:
         """Start a command.
 
         Args:
           *argv: its arguments.
           program: `launch.py`, or `torture` for what `state` does.
+          folder: where it runs; None: where the server does.
           clock: how its clock goes wrong, see `clock.jump`.
+          memory: bytes of data that it may have; 0: any.
           compiles: whether it may keep the programs that it compiles, for later commands.
 
         """
@@ -125,7 +133,9 @@ class Server:
                 "argv": arguments,
                 "stdout": f"{outputs}.out",
                 "stderr": f"{outputs}.err",
+                "folder": str(folder or ""),
                 "clock": clock,
+                "memory": memory,
                 "compiles": compiles,
             }
         )

@@ -10,6 +10,7 @@ import atexit
 import gc
 import json
 import os
+import resource
 import signal
 import sys
 import threading
@@ -29,10 +30,10 @@ def _import_all() -> None:
     import tensorflow_datasets  # noqa: F401
     from jax.experimental import jax2tf  # noqa: F401
 
-    import adjax.benchmark
-    import adjax.experiment
-    import adjax.reports.html_page
-    import adjax.sweeps.plan
+    import adjax.benchmark  # noqa: F401
+    import adjax.experiment  # noqa: F401
+    import adjax.reports.html_page  # noqa: F401
+    import adjax.sweeps.plan  # noqa: F401
     import launch  # noqa: F401
 
 
@@ -54,12 +55,16 @@ def _serve() -> dict:
 def _become(request: dict) -> None:
     """Make this process that of a command: its own session, files, folder and arguments."""
     os.setsid()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # until the command has begun
     for number, path in enumerate((os.devnull, request["stdout"], request["stderr"])):
         flags = os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_TRUNC
         opened = os.open(path, flags, 0o644)
         os.dup2(opened, number)
         os.close(opened)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if request["folder"]:
+        os.chdir(request["folder"])
+    if request["memory"]:
+        resource.setrlimit(resource.RLIMIT_DATA, (request["memory"], request["memory"]))
     sys.argv = request["argv"]
 
 
@@ -83,6 +88,7 @@ def _run(request: dict) -> int:
             import launch
             from adjax import cli
 
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             cli.leave(launch.main(sys.argv))
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else int(error.code is not None)
