@@ -65,7 +65,7 @@ class Bench:
         return new_folder(self.folder)
 
     def training(self, name: str) -> tuple[str, ...]:
-        """Return the arguments of a training, workdir apart: classes, category, sweep, diverging."""
+        """Return the arguments, without a workdir, of classes, category, sweep or diverging."""
         if name == "category":
             return (
                 *("--config=configs/folder.py:aesc_residual,smoke", "--config.data.size=32"),

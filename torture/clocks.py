@@ -16,7 +16,7 @@ _WAYS = ("train", "train a detector", "evaluate", "sweep", "report")
 
 
 def run(bench: Bench, seed: int) -> Outcome:
-    """Run a command with a clock that jumps, kill it perhaps, date its files anew, and repeat it."""
+    """Run a command with a clock that jumps, perhaps kill it, date its files anew, repeat it."""
     draw = random.Random(seed)
     name = draw.choice(_WAYS)
     folder = bench.new_folder()

@@ -80,7 +80,7 @@ _FLAGS = {
 
 
 def run(bench: Bench, seed: int) -> Outcome:
-    """Mutate a line of flags, sometimes twice, and run it: refused, or with a plan or a training."""
+    """Mutate a line of flags, sometimes twice, and run it: it is refused, plans or trains."""
     draw = random.Random(seed)
     folder = bench.new_folder()
     try:

@@ -136,7 +136,7 @@ def _trained(bench: Bench, folder: Path, draw: random.Random, seed: int) -> Outc
     data = shutil.copytree(bench.photographs, folder / "data")
     victim = draw.choice(sorted(path for path in data.rglob("*.png")))
     source = victim.rename(folder / "source.png")
-    kind, what, path = _spoiled(source, victim, draw)
+    _, what, path = _spoiled(source, victim, draw)
     argv = [a for a in bench.training("category") if not a.startswith("--config.data.dir=")]
     argv.append(f"--config.data.dir={data}")
     checks = draw.random() < 0.5

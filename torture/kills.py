@@ -144,7 +144,7 @@ def _wait_for_moment(running: Running, made: Path, draw: random.Random, seconds:
 
 
 def undisturbed(bench: Bench, name: str) -> dict:
-    """Run a command once to its end: how long it takes and, where nothing else says it, its state."""
+    """Return how long a command takes and, where nothing else says it, the state it leaves."""
 
     def make() -> dict:
         folder = bench.new_folder()

@@ -67,7 +67,8 @@ def write(
     """
     facts = circumstances()
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
-    origin = f"`{command}`, {facts['date'][:10]}, {minutes:.0f} minutes, {facts['hardware']}; {versions}."
+    when = f"{facts['date'][:10]}, {minutes:.0f} minutes"
+    origin = f"`{command}`, {when}, {facts['hardware']}; {versions}."
     text = f"{to_markdown(table(outcomes, skipped))}\n{origin}"
     path = Path(path)
     path.write_text(fill(path.read_text(), _KIND, _NAME, text))

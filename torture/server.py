@@ -30,9 +30,9 @@ def _import_all() -> None:
     import tensorflow_datasets  # noqa: F401
     from jax.experimental import jax2tf  # noqa: F401
 
-    import adjax.benchmark  # noqa: F401
-    import adjax.experiment  # noqa: F401
-    import adjax.reports.html_page  # noqa: F401
+    import adjax.benchmark
+    import adjax.experiment
+    import adjax.reports.html_page
     import adjax.sweeps.plan  # noqa: F401
     import launch  # noqa: F401
 
