@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: install native native-if-possible demo test test-all lint bench bench-torch bench-pyod
+.PHONY: install native native-if-possible demo test test-all lint bench bench-torch bench-pyod torture
 
 install: .venv/installed
 
@@ -57,3 +57,7 @@ bench-pyod: .venv/torch .venv/pyod
 .venv/torch: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.txt -e ".[torch]"
 	touch $@
+
+# Half an hour of kills, damage and nonsense; its figures go into docs/reliability.md.
+torture: install
+	$(BIN)/python -m torture --output=docs/reliability.md

@@ -16,7 +16,11 @@ MEMORY = 8 << 30  # bytes of a command's data: what asks for more would take the
 _CONFIGS = (
     *("mnist.py:ae,smoke", "mnist.py:oe_sdn,smoke", "mnist.py:vae,smoke", "mnist.py:ocsvm,smoke"),
     *("mnist.py:demo,smoke", "mnist.py:table1,smoke,classes=3", "cifar10.py:ae,smoke"),
-    *("folder.py:aesc_residual,smoke", "folder.py:corruption_table,smoke", "folder.py:unet,smoke"),
+    *(
+        "folder.py:aesc_residual,smoke",
+        "folder.py:corruption_table,smoke",
+        "folder.py:unet_ae,smoke",
+    ),
     *("mvtec_ad.py:ssim_ae,smoke", "kolektor_sdd.py:aesc_uncertainty,smoke"),
 )
 _VALUES = (

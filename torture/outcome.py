@@ -14,9 +14,12 @@ _NOTICES = (
     re.compile(r"\S.* is damaged.*; training goes on from the one before"),
     re.compile(r"\S.* is damaged: moved to .*, to be trained again"),
     re.compile(r"(diverged|note|warning): "),
+    # What libraries in C say of damaged data beside what they raise: libtiff, TensorFlow.
+    re.compile(r"\w+Decode: |[IWEF]\d{4} |WARNING: All log messages before absl::"),
+    re.compile(r"(\x1b\[A)?(Generating|Shuffling) "),  # TFDS, how far it came
 )
 # A flag, a key of the config, a file, or a value in quotes.
-_NAMED = re.compile(r"--\w|config\.\w|\w\.\w|/\w|['\"].*['\"]|the disk|command line flag")
+_NAMED = re.compile(r"--\w|config\.\w|\w\.\w|/\w|['\"].*['\"]|the disk|the same command|flag")
 
 
 class Outcome(NamedTuple):

@@ -14,7 +14,7 @@ from typing import Any
 CIRCUMSTANCES = {
     *("images_per_second", "flops_per_second", "compile_seconds", "train_seconds"),
     *("input_wait_fraction", "train_images_per_second", "score_images_per_second"),
-    *("date", "command", "chrono", "digest", "files"),
+    *("date", "command", "chrono", "digest", "files", "owner", "cached"),
 }
 _MADE = ("report.html", "index.html")  # pages: they show times and dates
 _PLACE = "FOLDER"
@@ -30,7 +30,7 @@ def of_folder(folder: Path) -> dict[str, str]:
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = path.relative_to(folder).as_posix()
         parts = name.split("/")
-        if {"checkpoints", "tensorboard", ".locks", ".damaged", ".training"} & set(parts):
+        if {"checkpoints", "tensorboard", ".lock", ".locks", ".damaged", ".training"} & set(parts):
             continue
         if "figures" in parts or "saved_model" in parts or path.name in _MADE:
             content[name] = "is there"
@@ -49,9 +49,10 @@ def write(folder: str, output: str) -> None:
 
 
 def timeless(value: Any) -> Any:
-    """Return a JSON value whose circumstances are replaced by their presence."""
+    """Return a JSON value without circumstances, and without sections that say nothing."""
     if isinstance(value, dict):
-        return {k: "" if k in CIRCUMSTANCES else timeless(v) for k, v in sorted(value.items())}
+        left = {k: timeless(v) for k, v in sorted(value.items()) if k not in CIRCUMSTANCES}
+        return {k: v for k, v in left.items() if v != {}}
     return [timeless(v) for v in value] if isinstance(value, list) else value
 
 
