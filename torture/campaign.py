@@ -1,6 +1,5 @@
 """The campaign: cases of all kinds within a time, each kind with its share of it."""
 
-import inspect
 import threading
 import time
 import traceback
@@ -87,7 +86,7 @@ def outcomes_of(kind: ModuleType, bench: Bench, seed: int) -> list[Outcome]:
     """Return the outcomes of one case; a fault of the campaign itself counts as wrong."""
     try:
         found = kind.run(bench, seed)
-        return list(found) if inspect.isgenerator(found) else [found]
+        return [found] if isinstance(found, Outcome) else list(found)
     except Exception:
         reason = " / ".join(traceback.format_exc().splitlines()[-6:])
         return [Outcome(kind.NAME, seed, "the campaign itself", WRONG, reason)]

@@ -98,11 +98,21 @@ def _predicted(bench: Bench, folder: Path, draw: random.Random, seed: int) -> It
         if rows.get(f"good-{source.name}", {}).get("image_score") != scores[source.name]:
             yield Outcome(NAME, seed, "a good image", WRONG, f"{source.name} has another score")
     for name, (kind, what, source) in cases.items():
-        verdict = _judge_row(rows.get(name), name, kind, what, scores[source.name])
+        verdict = judge_row(rows.get(name), name, kind, what, scores[source.name])
         yield Outcome(NAME, seed, f"predict {what}", *verdict)
 
 
-def _judge_row(row: dict | None, name: str, kind: str, what: str, score: str) -> Verdict:
+def judge_row(row: dict | None, name: str, kind: str, what: str, score: str) -> Verdict:
+    """Judge the row of a damaged image.
+
+    Args:
+      row: of the table of predictions, by column; None: there is none.
+      name: of the file.
+      kind: its format.
+      what: was done to it.
+      score: image score of the undamaged one.
+
+    """
     if row is None:
         return Verdict(WRONG, f"{name} has no row")
     if row["error"]:

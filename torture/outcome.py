@@ -83,11 +83,10 @@ def judge(done: Done, difference: str = "") -> Verdict:
 
 def judge_stopped(done: Done, number: int) -> Verdict:
     """Judge a command that was sent a signal: it ends by it, saves first, or had ended already."""
-    if done.code in (-number, 0, 128 + number) and "Traceback" not in done.stderr:
-        if done.code == 130:
-            return judge(done)
-        return Verdict(RIGHT)
     verdict = judge(done)
+    by_signal = done.code in (-number, 0, 128 + number) and "Traceback" not in done.stderr
+    if by_signal and (done.code != 130 or verdict.ending == CLEAR):
+        return Verdict(RIGHT)
     if verdict.ending == CLEAR:
         return Verdict(WRONG, f"a signal ended it with: {verdict.reason}")
     return verdict

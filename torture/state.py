@@ -14,7 +14,7 @@ from typing import Any
 CIRCUMSTANCES = {
     *("images_per_second", "flops_per_second", "compile_seconds", "train_seconds"),
     *("input_wait_fraction", "train_images_per_second", "score_images_per_second"),
-    *("date", "command", "chrono", "digest", "files", "owner", "cached"),
+    *("date", "command", "chrono", "digest", "files", "owner", "cached", "stage_cache"),
 }
 _MADE = ("report.html", "index.html")  # pages: they show times and dates
 _PLACE = "FOLDER"
