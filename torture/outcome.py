@@ -60,8 +60,7 @@ def judge(done: Done, difference: str = "") -> Verdict:
     if done.code is None:
         return Verdict(WRONG, f"hangs for {done.seconds:.0f} s")
     if "Traceback" in done.stderr or "Traceback" in done.stdout:
-        last = [line for line in done.stderr.splitlines() if line.strip()][-1:]
-        return Verdict(WRONG, f"traceback: {''.join(last)[:300]}")
+        return Verdict(WRONG, f"traceback: {_last_words(done.stderr or done.stdout)}")
     if done.code < 0:
         return Verdict(WRONG, f"ended by signal {-done.code}")
     if done.code == 0:
@@ -90,6 +89,13 @@ def judge_stopped(done: Done, number: int) -> Verdict:
     if verdict.ending == CLEAR:
         return Verdict(WRONG, f"a signal ended it with: {verdict.reason}")
     return verdict
+
+
+def _last_words(text: str) -> str:
+    """Return the error of a traceback, and where it was raised."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    places = [line for line in lines if line.startswith("File ")]
+    return f"{lines[-1][:300]} ({'; '.join(places[-3:])})"
 
 
 def _is_notice(line: str) -> bool:

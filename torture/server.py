@@ -89,7 +89,9 @@ def _run(request: dict) -> int:
             from adjax import cli
 
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            cli.leave(launch.main(sys.argv))
+            code = launch.main(sys.argv)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is over
+            cli.leave(code)
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else int(error.code is not None)
     except BaseException:

@@ -15,6 +15,7 @@ from adjax import files
 from adjax.errors import UserError
 
 _METADATA = 1 << 20  # bytes of a checkpoint beside its arrays, at most
+_LONG = 3600 * 24 * 36500  # seconds
 _DIGEST = "digest"  # key of what a checkpoint holds, in its JSON
 
 
@@ -28,7 +29,9 @@ class Checkpoints:
 
     def __init__(self, directory: Path):
         """Open or create `directory`."""
-        options = ocp.CheckpointManagerOptions(max_to_keep=2, cleanup_tmp_directories=True)
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=2, cleanup_tmp_directories=True, async_options=_patient()
+        )
         self._manager = ocp.CheckpointManager(Path(directory).absolute(), options=options)
 
     def latest_step(self) -> int | None:
@@ -106,6 +109,16 @@ class Checkpoints:
     def close(self) -> None:
         """Wait for pending writes."""
         self._manager.close()
+
+
+def _patient() -> ocp.AsyncOptions | None:
+    """Return options by which one process waits for its own disk however long; None for several.
+
+    Orbax measures by the time of day, which jumps by hours when a machine has slept.
+    """
+    if jax.process_count() > 1:
+        return None
+    return ocp.AsyncOptions(timeout_secs=_LONG, create_directories_asynchronously=False)
 
 
 def digest(tree: Any, record: dict) -> str | None:
