@@ -89,7 +89,7 @@ def run(bench: Bench, seed: int) -> Outcome:
     folder = bench.new_folder()
     try:
         argv = _line(bench, folder, draw)
-        done = bench.server.run(*argv, memory=MEMORY, folder=folder, timeout=90)
+        done = bench.server.run(*argv, memory=MEMORY, folder=folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     what = " ".join(part.replace(str(folder), "FOLDER") for part in argv)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-HANG = 120.0  # seconds after which a command that should have ended hangs
+HANG = 240.0  # seconds after which a command that should have ended hangs
 _POLL = 0.01  # seconds
 
 
