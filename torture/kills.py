@@ -108,12 +108,12 @@ def _kill(
     for number in signals:
         running = bench.server.start(*argv)
         _wait_for_moment(running, folder / way.made, draw, seconds)
-        if running.send(number):
-            sent.append(number)
+        came = running.send(number)
+        sent += [number] * came
         stopped = judge_stopped(running.wait(), number)
         if stopped.ending == WRONG:
             return Verdict(WRONG, f"{number.name}: {stopped.reason}")
-        if number not in sent:
+        if not came:
             break  # it had ended
     done = bench.server.run(*argv)
     if name == "prepare_data" and "is already prepared" in done.stderr:  # it had ended before
@@ -179,8 +179,7 @@ def _kill_worker(bench: Bench, folder: Path, draw: random.Random, number, sent: 
     workers = [bench.server.start(*argv, f"--shard={part}/2") for part in range(2)]
     time.sleep(draw.uniform(0.05, 1.5) * seconds)
     killed = draw.randrange(2)
-    if workers[killed].send(number):
-        sent.append(number)
+    sent += [number] * workers[killed].send(number)
     ended = [worker.wait() for worker in workers]
     stopped, other = judge_stopped(ended[killed], number), judge(ended[1 - killed])
     if stopped.ending == WRONG:
