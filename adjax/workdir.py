@@ -201,7 +201,6 @@ def _damaged(path: Path, reason: str) -> UserError:
     advice = {
         "config.json": "choose another folder",
         "failed.json": "delete it and repeat the command of the run with --mode=train",
-        "metrics.jsonl": "put it back from a copy, or delete results.json: --mode=evaluate then "
-        "takes the log as it is",
+        "metrics.jsonl": "put it back from a copy, or take it as it is by --mode=evaluate",
     }.get(path.name, "write it anew by --mode=evaluate")
     return UserError(f"cannot read {path} ({reason}): {advice}")

@@ -102,7 +102,9 @@ def test_another_log_than_the_results_name_is_told(tmp_path):
     results = workdir.read_results(written(tmp_path))
     workdir.check_companions(tmp_path, results)
     (tmp_path / "metrics.jsonl").write_text("other")
-    assert "delete results.json" in told(workdir.check_companions, tmp_path, results)
+    assert "take it as it is by --mode=evaluate" in told(
+        workdir.check_companions, tmp_path, results
+    )
     workdir.check_companions(tmp_path, GOOD)  # as earlier versions wrote them
 
 

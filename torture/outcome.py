@@ -8,10 +8,13 @@ from torture.process import Done
 RIGHT, CLEAR, WRONG = "right", "clear error", "wrong"
 
 _MESSAGE = re.compile(r"(error: |training stopped: |interrupted; )\S")
+# What a run says, and goes on, if its log is not what it wrote.
+LOG = r"metrics\.jsonl is damaged: its records .*; the run goes on"
 # Lines that may stand before the message: how far a command came, and what it noticed on its way.
 _NOTICES = (
     re.compile(r"\S+  (step|image) \d+/\d+ "),
     re.compile(r"\S.* is damaged.*; training goes on from the one before"),
+    re.compile(rf"\S.*{LOG}"),
     re.compile(r"\S.* is damaged: moved to .*, to be trained again"),
     re.compile(r"(diverged|note|warning): "),
     # What libraries in C say of damaged data beside what they raise: libtiff, TensorFlow.

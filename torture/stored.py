@@ -5,12 +5,14 @@ import json
 import random
 import re
 import shutil
+import signal
+import time
 from pathlib import Path
 
 from torture import kills, state
 from torture.bench import Bench
 from torture.damage import DAMAGES, damage
-from torture.outcome import CLEAR, WRONG, Outcome, Verdict, judge
+from torture.outcome import CLEAR, LOG, RIGHT, WRONG, Outcome, Verdict, judge
 from torture.process import Done
 
 NAME, TITLE, SHARE = "stored", "stored files damaged", 20
@@ -27,7 +29,6 @@ _OF_RUNS = {
     "board": "tensorboard/*",
     "page": "report.html",
 }
-_OF_CACHE = {"cached stage": ".stages/*/*"}
 _COMMANDS = {  # on a finished run
     "classes": ("train", "evaluate", "report", "gallery"),
     "category": ("train", "evaluate", "report", "predict", "export"),
@@ -38,7 +39,8 @@ _COMMANDS = {  # on a finished run
 def run(bench: Bench, seed: int) -> Outcome:
     """Damage one file and run a command that may rely on it."""
     draw = random.Random(seed)
-    case = draw.choice([_run] * 6 + [_resumed] * 2 + [_cache] * 3 + [_record, _exported, _prepared])
+    cases = [*[_run] * 6, *[_resumed] * 2, *[_cache] * 2, _interrupted]
+    case = draw.choice([*cases, _record, _exported, _prepared])
     folder = bench.new_folder()
     try:
         what, verdict = case(bench, folder, draw)
@@ -75,8 +77,9 @@ def _run(bench: Bench, folder: Path, draw: random.Random) -> tuple[str, Verdict]
     reference = bench.once(f"shown {name} {mode}", lambda: _show(bench, name, mode))
     difference = "" if shown == reference else f"it shows other numbers: {shown[:300]}"
     if mode == "evaluate" and not difference:
-        difference = _differs_beside(bench, run, name, spoiled)
-    return what, judge(done, difference)
+        without = ("checkpoints/",) if spoiled.startswith("checkpoints/") else ()
+        difference = _differs(bench, run, name, done, without)
+    return what, _with_notice(done, judge(done, difference))
 
 
 def _argv(bench: Bench, name: str, mode: str, run: Path, made: Path) -> tuple[str, ...]:
@@ -104,13 +107,27 @@ def _shown(done: Done, run: Path) -> str:
     return re.sub(r".*this run is finished\n|.*\bimages/s.*\n|\d+\.?\d* s\b", "", text)
 
 
-def _differs_beside(bench: Bench, run: Path, name: str, spoiled: str) -> str:
-    """Return how a run differs from the undisturbed one; its damaged checkpoint may be as it is."""
-    found, reference = bench.state_of(run), bench.reference(name)
-    if spoiled.startswith("checkpoints/"):
-        found = {k: v for k, v in found.items() if not k.startswith("checkpoints/")}
-        reference = {k: v for k, v in reference.items() if not k.startswith("checkpoints/")}
-    return state.difference(found, reference)
+def _differs(bench: Bench, run: Path, name: str, done: Done, without: tuple[str, ...] = ()) -> str:
+    """Return how a run differs from the undisturbed one, apart from files that begin so.
+
+    A log that was told to be damaged is not compared either.
+    """
+    log = "metrics.jsonl" if re.search(LOG, done.stderr) else "no file"
+
+    def left(content: dict[str, str]) -> dict[str, str]:
+        return {
+            name: held
+            for name, held in content.items()
+            if not name.startswith(without) and not name.endswith(log)
+        }
+
+    return state.difference(left(bench.state_of(run)), left(bench.reference(name)))
+
+
+def _with_notice(done: Done, verdict: Verdict) -> Verdict:
+    """Return the verdict; what is right but for a damaged log that was told is a clear error."""
+    found = re.search(f".*{LOG}.*", done.stderr)
+    return Verdict(CLEAR, found[0]) if found and verdict.ending == RIGHT else verdict
 
 
 def _made_differs(bench: Bench, made: Path, mode: str) -> str:
@@ -129,19 +146,47 @@ def _resumed(bench: Bench, folder: Path, draw: random.Random) -> tuple[str, Verd
     only = {key: _OF_RUNS[key] for key in ("config", "log", "checkpoint", "board")}
     _, what = _spoil(run, only, draw)
     done = bench.server.run(*bench.training(name), f"--workdir={run}")
-    return f"resumed {name}, {what}", bench.judge_training(done, run, name)
+    difference = _differs(bench, run, name, done) if done.code == 0 else ""
+    return f"resumed {name}, {what}", _with_notice(done, judge(done, difference))
 
 
 def _cache(bench: Bench, folder: Path, draw: random.Random) -> tuple[str, Verdict]:
-    """A sweep whose runs must be made again from the cache of stages."""
+    """A sweep whose runs must be made again from the cache of stages, or with an entry less."""
     sweep = shutil.copytree(bench.finished("sweep"), folder / "run")
     entries = [path for path in sorted((sweep / ".stages").iterdir()) if path.name[0] != "."]
-    only = {"cached stage": f".stages/{draw.choice(entries).name}/*"}
-    _, what = _spoil(sweep, only, draw)
+    spoiled, *others = draw.sample(entries, len(entries))
+    _, what = _spoil(sweep, {"cached stage": f".stages/{spoiled.name}/*"}, draw)
+    if draw.random() < 0.5:
+        shutil.rmtree(others[0])
+        what += ", another one missing"
     for run in sorted(path for path in sweep.iterdir() if (path / "config.json").exists()):
         shutil.rmtree(run)
-    done = bench.server.run(*bench.training("sweep"), f"--workdir={sweep}")
-    return f"sweep, {what}", bench.judge_training(done, sweep, "sweep")
+    argv = *bench.training("sweep"), f"--workdir={sweep}"
+    done = bench.server.run(*argv)
+    first = bench.judge_training(done, sweep, "sweep")
+    if first.ending == CLEAR and first.reason.endswith("repeat the command"):
+        again = bench.judge_training(bench.server.run(*argv), sweep, "sweep")
+        if again.ending != RIGHT:
+            return f"sweep, {what}", Verdict(WRONG, f"the repeated command: {again.reason}")
+    return f"sweep, {what}", first
+
+
+def _interrupted(bench: Bench, folder: Path, draw: random.Random) -> tuple[str, Verdict]:
+    """A sweep that was killed while members trained together, and what they had left."""
+    argv = *bench.training("sweep"), f"--workdir={folder}/run"
+    training = folder / "run" / ".stages" / ".training"
+    running = bench.server.start(*argv)
+    while running.poll() is None and not any(training.glob("*/checkpoints/*/*")):
+        time.sleep(0.01)
+    running.send(signal.SIGKILL)
+    running.wait()
+    kinds = {"members": "*/members.json", "log": "*/metrics.jsonl", "rest": "*/checkpoints/**/*"}
+    what = "it had ended before"
+    if any(path.is_file() for path in training.rglob("*")):
+        _, what = _spoil(training, kinds, draw)
+    done = bench.server.run(*argv)
+    difference = _differs(bench, folder / "run", "sweep", done) if done.code == 0 else ""
+    return f"interrupted sweep, {what}", _with_notice(done, judge(done, difference))
 
 
 def _record(bench: Bench, folder: Path, draw: random.Random) -> tuple[str, Verdict]:

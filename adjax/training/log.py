@@ -13,7 +13,6 @@ from clu import metric_writers
 from tqdm import tqdm
 
 from adjax import hosts
-from adjax.errors import UserError
 
 
 class MetricsLog:
@@ -59,7 +58,9 @@ class MetricsLog:
         return self._digest.hexdigest()
 
     def check(self, stages: list[str], step: int, digest: str | None) -> None:
-        """Raise `UserError` unless the records up to a step are those that had this digest.
+        """Say so if the records up to a step are not those that had this digest.
+
+        The run goes on: its networks do not depend on them.
 
         Args:
           stages: names of the stages so far.
@@ -69,9 +70,10 @@ class MetricsLog:
         """
         found = _digest_of("".join(self._until(stages, step)).encode()).hexdigest()
         if digest not in (None, found):
-            raise UserError(
-                f"{self._path}: the records up to step {step} of stage {stages[-1]} are not those "
-                "that were written: put the file back from a copy, or train in another folder"
+            print(
+                f"{self._path} is damaged: its records up to step {step} of stage {stages[-1]} are "
+                "not those that were written; the run goes on, with the curves that are there",
+                file=sys.stderr,
             )
 
     def write(self, stage: str, step: int, values: dict) -> None:
