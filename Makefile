@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install
 
-.PHONY: install native native-if-possible demo test test-all lint licences bench bench-torch bench-pyod install-aot
+.PHONY: install native native-if-possible demo test test-all lint licences bench bench-torch bench-pyod install-aot torture
 
 install: .venv/installed
 
@@ -78,3 +78,7 @@ install-aot: .venv/aot/installed
 	awk -F' ' '/^[^ #]+==/ {print $$1}' requirements.txt > .venv/pins.txt
 	$(PIP) -c .venv/pins.txt -e ".[torch]"
 	touch $@
+
+# Half an hour of kills, damage and nonsense; its figures go into docs/reliability.md.
+torture: install
+	$(BIN)/python -m torture --output=docs/reliability.md

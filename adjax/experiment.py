@@ -1,10 +1,11 @@
 """A run from its config to its report: the story of the codebase in one screen."""
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import Any
 
-from adjax import files, hosts, workdir
+from adjax import hosts, workdir
 from adjax.circumstances import circumstances
 from adjax.errors import DivergedError
 from adjax.results import evaluate
@@ -38,13 +39,19 @@ def train_and_evaluate(
       The results, as written to `results.json`.
 
     Raises:
-      UserError: for a config, data set or folder that cannot be used, or training images that
-        changed.
+      UserError: for a config, data set or folder that cannot be used or is in use, or training
+        images that changed.
       DivergedError: if every member meets a value that is not finite.
 
     """
     workdir.require_places(folder, [config.stage_cache] if train else [])
     run = prepare(config, folder, method, train=train, accept_changed_data=accept_changed_data)
+    with workdir.occupied(run.folder) if hosts.is_first() else contextlib.nullcontext():
+        return _train_and_evaluate(run, command)
+
+
+def _train_and_evaluate(run: Run, command: str) -> dict:
+    """Do so with a run whose folder is this process's alone."""
     if run.provenance.remark and hosts.is_first():
         print(run.provenance.remark, file=sys.stderr)
     try:
@@ -75,8 +82,8 @@ def train_stages(run: Run) -> tuple[dict[str, Any], list[dict]]:
 
 def write(run: Run, results: dict) -> None:
     """Write `results.json`, then the report, whose presence says that the run is finished."""
-    files.write_json(run.folder / "results.json", results)
     if hosts.is_first():
+        workdir.write_results(run.folder, results)
         from adjax import reports  # here: processes that do not report need no figures
 
         reports.write_report(run.folder)

@@ -6,6 +6,7 @@ Of the processes of one run, only the first writes.
 import contextlib
 import errno
 import fcntl
+import glob
 import json
 import os
 import shutil
@@ -18,6 +19,8 @@ import numpy as np
 
 from adjax import hosts
 from adjax.errors import UserError
+
+_PART = ".part-"  # begins the names of what is not whole yet
 
 
 def write_json(path: Path, value) -> None:
@@ -75,14 +78,42 @@ def write_folder(path: Path, write: Callable[[Path], None]) -> None:
     if path.exists() or not hosts.is_first():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(dir=path.parent, prefix=".part-"))
+    remove_left(path.parent)
+    part = Path(tempfile.mkdtemp(dir=path.parent, prefix=_own()))
     try:
         write(part)
         os.rename(part, path)
-    except OSError:
+    except BaseException as error:
         shutil.rmtree(part, ignore_errors=True)
-        if not path.exists():  # no other writer was faster: a real error
-            raise
+        if not isinstance(error, OSError) or not path.exists():
+            raise  # no other writer was faster
+
+
+def remove_left(folder: Path) -> None:
+    """Remove what processes of this host were writing in a folder when they were killed."""
+    here = f"{_PART}{socket.gethostname()}-"
+    for part in folder.glob(f"{glob.escape(here)}*"):
+        process = part.name.removeprefix(here).partition("-")[0]
+        if process.isdecimal() and not _is_alive(int(process)):
+            if part.is_dir():
+                shutil.rmtree(part, ignore_errors=True)
+            else:
+                part.unlink(missing_ok=True)
+
+
+def _own() -> str:
+    """Return how the names of what this process is writing begin."""
+    return f"{_PART}{socket.gethostname()}-{os.getpid()}-"
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is another user's
+        pass
+    return True
 
 
 def require_folder(path: Path) -> None:
@@ -105,11 +136,11 @@ def require_room(directory: Path, size: int) -> None:
 def _replace(path: Path, write: Callable[[Path], None]) -> None:
     if not hosts.is_first():
         return
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part = path.with_name(f"{_own()}{path.name}")
     try:
         write(part)
         os.replace(part, path)
-    except OSError:
+    except BaseException:
         part.unlink(missing_ok=True)
         raise
 

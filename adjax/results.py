@@ -123,7 +123,7 @@ def anomaly_maps(run: Run) -> Iterator[np.ndarray | None]:
         yield None
         return
     shape = len(run.members), *mask.shape
-    with tempfile.NamedTemporaryFile(dir=run.folder, prefix=".maps-") as file:
+    with tempfile.TemporaryFile(dir=run.folder) as file:  # has no name, so a kill frees it too
         files.require_room(run.folder, 4 * int(np.prod(shape)))
         yield np.memmap(file, np.float32, "w+", shape=shape)
 

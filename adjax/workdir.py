@@ -1,8 +1,14 @@
-"""The folder of a run: whose it is, and what it holds, in today's form whoever wrote it."""
+"""The folder of a run: whose it is, and what it holds, in today's form whoever wrote it.
+
+What is written here carries a digest, so that no changed number is taken for one that was stored;
+what earlier versions wrote has none and is read as it is.
+"""
 
 import contextlib
+import errno
+import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +22,10 @@ from adjax.datasets.contents import Record
 from adjax.errors import UserError
 
 _REFUSAL = "refused.json"
+# The files that go with `results.json`, which names what they held.
+COMPANIONS = ("metrics.jsonl", "scores.npz", "examples.npz")
+_DIGEST = "digest"
+_LOCK = ".lock"  # of who trains or evaluates the run
 
 
 def require_writable(folder: str | Path, flag: str = "--workdir", value: str = "") -> None:
@@ -67,10 +77,34 @@ def claim(folder: Path, config: dict[str, Any]) -> None:
     """Make `folder` that of a config's run; raises `UserError` if it cannot be written to."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        files.write_json(folder / "config.json", config)
+        files.write_json(folder / "config.json", sealed(config))
         (folder / _REFUSAL).unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"cannot write to --workdir={folder}: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def occupied(folder: Path) -> Iterator[None]:
+    """Keep the run in a folder from other processes for a block, where the file system has locks.
+
+    Raises:
+      UserError: if another process has it; it names that process.
+
+    """
+    lock, held = folder / _LOCK, True
+    with contextlib.ExitStack() as stack:
+        try:
+            held = stack.enter_context(files.locked(lock))
+        except OSError as error:
+            if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):
+                raise
+        if not held:
+            raise UserError(
+                f"--workdir={folder} is in use by {files.holder(lock)}: wait for it, or choose "
+                "another workdir"
+            )
+        files.remove_left(folder)
+        yield
 
 
 def finished_results(config, folder: str | Path) -> dict | None:
@@ -138,7 +172,21 @@ def read_data(folder: Path) -> Record | None:
 def write_data(folder: Path, record: Record | None) -> None:
     """Write `data.json`, if there is something to record."""
     if record is not None:
-        files.write_json(folder / "data.json", record.as_json())
+        files.write_json(folder / "data.json", sealed(record.as_json()))
+
+
+def write_results(folder: Path, results: dict[str, Any]) -> None:
+    """Write the results of the run in a folder, with digests of the files that go with them."""
+    named = {name: _digest_of((folder / name).read_bytes()) for name in COMPANIONS}
+    files.write_json(folder / "results.json", sealed(results | {"files": named}))
+
+
+def check_companions(folder: Path, results: dict[str, Any]) -> None:
+    """Raise `UserError` if a file that goes with a run's results is not the one they name."""
+    for name, digest in results.get("files", {}).items():
+        path = folder / name
+        if path.is_file() and _digest_of(path.read_bytes()) != digest:
+            raise _damaged(path, "its content is not what was written")
 
 
 def recorded_command(folder: Path) -> str | None:
@@ -169,7 +217,7 @@ def write_refusal(folder: Path, config: dict[str, Any], reason: str) -> None:
     What a run there has already is kept; `claim` removes the note.
     """
     claim(folder, config)
-    files.write_json(folder / _REFUSAL, {"reason": reason})
+    files.write_json(folder / _REFUSAL, sealed({"reason": reason}))
 
 
 def read_refusal(folder: Path) -> str:
@@ -184,19 +232,40 @@ def write_failures(folder: Path, failures: list[dict]) -> None:
     """Write `failed.json`, or remove it if there are none."""
     path = folder / "failed.json"
     if failures:
-        files.write_json(path, {"failed": failures})
+        files.write_json(path, sealed({"failed": failures}))
     else:
         path.unlink(missing_ok=True)
 
 
 def _read_json(path: Path) -> dict:
     try:
-        value = json.loads(path.read_text(), parse_constant=_no_number)
+        return unsealed(json.loads(path.read_text(), parse_constant=_no_number))
     except (OSError, ValueError, RecursionError) as error:
         raise _damaged(path, str(error)) from None
+
+
+def sealed(value: dict[str, Any]) -> dict[str, Any]:
+    """Return a JSON object with a digest of what it holds."""
+    return {**value, _DIGEST: _digest_of(_as_text(value))}
+
+
+def unsealed(value: dict[str, Any]) -> dict[str, Any]:
+    """Return a JSON object without its digest; raises `ValueError` if that is of another one."""
     if not isinstance(value, dict):
-        raise _damaged(path, "not a JSON object")
-    return value
+        raise ValueError("not a JSON object")
+    content = {key: held for key, held in value.items() if key != _DIGEST}
+    if value.get(_DIGEST) not in (None, _digest_of(_as_text(content))):
+        raise ValueError("its content is not what was written")
+    return content
+
+
+def _as_text(value: dict[str, Any]) -> bytes:
+    """Return one text of a JSON object, whether it was read or is about to be written."""
+    return json.dumps(json.loads(json.dumps(value)), sort_keys=True).encode()
+
+
+def _digest_of(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 def _no_number(name: str):
@@ -209,5 +278,6 @@ def _damaged(path: Path, reason: str) -> UserError:
         _REFUSAL: "delete it and repeat the command of the sweep",
         "data.json": "delete it, and nothing is known of what the run was trained on",
         "failed.json": "delete it and repeat the command of the run with --mode=train",
+        "metrics.jsonl": "put it back from a copy, or take it as it is by --mode=evaluate",
     }.get(path.name, "write it anew by --mode=evaluate")
     return UserError(f"cannot read {path} ({reason}): {advice}")

@@ -1,8 +1,10 @@
 """Files are there whole or not at all, whatever the disk does."""
 
+import contextlib
 import errno
 import json
 import os
+import signal
 
 import numpy as np
 import pytest
@@ -49,6 +51,33 @@ def test_folder_that_cannot_be_filled_is_not_there(tmp_path):
     with pytest.raises(OSError, match="No space left"):
         files.write_folder(tmp_path / "x", full_disk)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_what_a_killed_process_was_writing_is_removed(tmp_path, kind, number):
+    process = os.fork()
+    if not process:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            with contextlib.suppress(KeyboardInterrupt):
+                if kind == "file":
+                    files._replace(tmp_path / "x", lambda part: _killed(part, number))
+                else:
+                    files.write_folder(tmp_path / "x", lambda part: _killed(part / "a", number))
+        finally:
+            os._exit(0)
+    os.waitpid(process, 0)
+    assert len(list(tmp_path.iterdir())) == (number == signal.SIGKILL)
+    alive = tmp_path / f"{files._own()}y"
+    alive.touch()
+    files.write_folder(tmp_path / "z", lambda part: None)
+    assert sorted(tmp_path.iterdir()) == [alive, tmp_path / "z"]
+
+
+def _killed(path, number):
+    path.write_text("half")
+    os.kill(os.getpid(), number)
 
 
 def test_lock_is_exclusive_or_shared(tmp_path):

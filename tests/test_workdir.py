@@ -3,12 +3,14 @@
 import errno
 import json
 import os
+import random
 import tempfile
 
 import pytest
 
-from adjax import workdir
+from adjax import files, workdir
 from adjax.config import identity
+from adjax.datasets.contents import Record, contents_of_files
 from adjax.errors import UserError
 from configs import mnist
 
@@ -46,7 +48,7 @@ def test_damaged_results_are_told(tmp_path, text):
 def test_good_results_are_read(tmp_path):
     assert workdir.recorded_command(tmp_path) is None
     (tmp_path / "results.json").write_text(json.dumps(GOOD))
-    assert workdir.read_results(tmp_path) == GOOD
+    assert workdir.read_results(tmp_path) == GOOD  # as earlier versions wrote them
     assert workdir.recorded_command(tmp_path) == "python launch.py"
 
 
@@ -108,3 +110,71 @@ def test_refusal_is_read_until_the_run_begins_anew(tmp_path):
     workdir.claim(tmp_path / "a", {"seed": 0})
     assert workdir.read_refusal(tmp_path / "a") == ""
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["config.json"]
+
+
+def written(folder):
+    """A folder whose files were all written by `workdir`."""
+    for name in workdir.COMPANIONS:
+        (folder / name).write_bytes(name.encode())
+    workdir.claim(folder, mnist.get_config("ae,smoke").to_dict())
+    workdir.write_results(folder, GOOD)
+    workdir.write_failures(folder, [{"member": 0, "stage": "teacher", "step": 7}])
+    workdir.write_data(
+        folder, Record(contents_of_files("mine", {"a.png": (7, "f0")}), (("a.png",),))
+    )
+    return folder
+
+
+READ = {
+    "config.json": workdir.read_config,
+    "results.json": workdir.read_results,
+    "failed.json": workdir.read_failures,
+    "data.json": workdir.read_data,
+}
+
+
+@pytest.mark.parametrize("name", READ)
+@pytest.mark.parametrize("seed", range(8))
+def test_a_flipped_bit_changes_nothing_or_is_told(tmp_path, name, seed):
+    path = written(tmp_path) / name
+    whole, content, draw = READ[name](tmp_path), bytearray(path.read_bytes()), random.Random(seed)
+    content[draw.randrange(len(content))] ^= 1 << draw.randrange(7)
+    path.write_bytes(content)
+    try:
+        assert READ[name](tmp_path) == whole
+    except UserError as error:
+        assert "\n" not in str(error)  # noqa: PT017, it may be told
+
+
+def test_another_number_is_told(tmp_path):
+    path = written(tmp_path) / "results.json"
+    path.write_text(path.read_text().replace("1.5", "1.25"))
+    assert "its content is not what was written" in told(workdir.read_results, tmp_path)
+
+
+def test_another_log_than_the_results_name_is_told(tmp_path):
+    results = workdir.read_results(written(tmp_path))
+    workdir.check_companions(tmp_path, results)
+    (tmp_path / "metrics.jsonl").write_text("other")
+    assert "take it as it is by --mode=evaluate" in told(
+        workdir.check_companions, tmp_path, results
+    )
+    workdir.check_companions(tmp_path, GOOD)  # as earlier versions wrote them
+
+
+def test_a_run_belongs_to_one_process_at_a_time(tmp_path):
+    with workdir.occupied(tmp_path):
+        with pytest.raises(UserError, match=rf"is in use by process {os.getpid()} on "):
+            workdir.occupied(tmp_path).__enter__()
+        assert workdir.finished_results(mnist.get_config("ae,smoke"), tmp_path) is None
+    with workdir.occupied(tmp_path):
+        pass
+
+
+def test_a_file_system_without_locks_has_runs_too(tmp_path, monkeypatch):
+    def no_lock(*_):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(files.fcntl, "flock", no_lock)
+    with workdir.occupied(tmp_path):
+        pass

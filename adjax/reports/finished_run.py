@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +11,7 @@ import numpy as np
 from adjax.config.identity import essential
 from adjax.errors import UserError
 from adjax.reports.words import normal_name, spelled
-from adjax.workdir import read_config, read_metrics, read_results
+from adjax.workdir import check_companions, read_config, read_metrics, read_results
 
 _FILES = ("results.json", "config.json", "metrics.jsonl", "scores.npz", "examples.npz")
 _RESULT_KEYS = ("method", "dataset", "config_hash", "image_score", "members", "about")
@@ -193,6 +192,7 @@ def read_run(workdir: str | Path) -> Run:
         scores=_parsed(workdir / "scores.npz", _parse_arrays),
         examples=_parsed(workdir / "examples.npz", _parse_arrays),
     )
+    check_companions(workdir, run.results)
     _check(run)
     return run
 
@@ -246,7 +246,7 @@ def _unusable(path: Path, problem: str) -> UserError:
 def _parsed(path: Path, parse):
     try:
         return parse(path)
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # zipfile and NumPy raise whatever they meet in a damaged file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise _unusable(path, f"cannot be read ({reason})") from error
 

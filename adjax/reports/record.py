@@ -11,6 +11,7 @@ from adjax.config import adopt
 from adjax.errors import UserError
 from adjax.reports.finished_run import Run, check_results
 from adjax.reports.finished_sweep import Refused, Sweep, place
+from adjax.workdir import sealed, unsealed
 
 
 def is_record(path: str | Path) -> bool:
@@ -25,6 +26,7 @@ def write_record(path: Path, sweep: Sweep) -> Path:
         "failures": sweep.failures,
         "unfinished": sweep.unfinished,
         "refused": [run._asdict() for run in sweep.refused],
+        "runs": len(sweep.runs),
     }
     lines = [head]
     for run in sorted(sweep.runs, key=lambda run: run.workdir):
@@ -33,14 +35,18 @@ def write_record(path: Path, sweep: Sweep) -> Path:
         name = run.workdir.relative_to(sweep.directory).as_posix()
         lines.append({"run": name, "results": run.results, "config": run.config})
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    text = "".join(json.dumps(sealed(line)) + "\n" for line in lines)
+    path.write_text(text, encoding="utf-8")
     return path
 
 
 def read_record(path: Path) -> Sweep:
     """Read a sweep from its record; raises `UserError` that names the file if it is damaged."""
     try:
-        head, *lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+        text = path.read_text(encoding="utf-8")
+        head, *lines = (unsealed(json.loads(line)) for line in text.splitlines())
+        if len(lines) != head.get("runs", len(lines)):
+            raise ValueError(f"{len(lines)} of {head['runs']} runs are there")
         directory = Path(head["sweep"])
         runs = [_run(directory / line["run"], line["results"], line["config"]) for line in lines]
         runs.sort(key=place)

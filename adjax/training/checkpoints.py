@@ -16,6 +16,7 @@ from adjax import files, paths
 from adjax.errors import UserError
 
 _METADATA = 1 << 20  # bytes of a checkpoint beside its arrays, at most
+_LONG = 3600 * 24 * 36500  # seconds
 _DIGEST = "digest"  # key of what a checkpoint holds, in its JSON
 
 
@@ -33,7 +34,9 @@ class Checkpoints:
         self._directory.parent.mkdir(parents=True, exist_ok=True)
         self._open = contextlib.ExitStack()
         parent = self._open.enter_context(paths.plain(self._directory.parent))
-        options = ocp.CheckpointManagerOptions(max_to_keep=2, cleanup_tmp_directories=True)
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=2, cleanup_tmp_directories=True, async_options=_patient()
+        )
         self._manager = ocp.CheckpointManager(parent / self._directory.name, options=options)
 
     def latest_step(self) -> int | None:
@@ -118,6 +121,16 @@ class Checkpoints:
 
     def __exit__(self, *_) -> None:
         self.close()
+
+
+def _patient() -> ocp.AsyncOptions | None:
+    """Return options by which one process waits for its own disk however long; None for several.
+
+    Orbax measures by the time of day, which jumps by hours when a machine has slept.
+    """
+    if jax.process_count() > 1:
+        return None
+    return ocp.AsyncOptions(timeout_secs=_LONG, create_directories_asynchronously=False)
 
 
 def digest(tree: Any, record: dict) -> str | None:

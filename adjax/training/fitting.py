@@ -49,12 +49,11 @@ def fit_stage(work: StageWork, tree: dict) -> dict:
     work.log.write(
         stage.name, stage.steps, {"seconds": np.full(len(members), chrono.train / len(members))}
     )
-    work.log.sync()
     state = tree["state"].replace(
         step=tree["state"].step + 1, params=population.execution.put(params, OF_MEMBERS)
     )
     tree = {**tree, "state": state, "best": snapshot(state.variables)}
-    work.checkpoints.save(stage.steps, snapshot(tree), work.saved_as(stage.steps))
+    work.save(stage.steps, snapshot(tree))
     return tree
 
 

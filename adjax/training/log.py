@@ -1,6 +1,7 @@
 """Output of a run while it trains: metrics.jsonl, TensorBoard and the terminal."""
 
 import contextlib
+import hashlib
 import json
 import math
 import os
@@ -26,6 +27,7 @@ class MetricsLog:
         """Append to the log in `workdir`."""
         self._path = Path(workdir) / "metrics.jsonl"
         self._file = self._path.open("a")
+        self._digest = _digest_of(self._path.read_bytes())
         self._labels = list(map(paths.on_one_line, member_labels))
         self._open = contextlib.ExitStack()
         folder = self._open.enter_context(paths.plain(workdir))
@@ -33,24 +35,57 @@ class MetricsLog:
 
     def rewind(self, stages: list[str], step: int) -> None:
         """Drop the records after `step` of the last of `stages`, which is about to be redone."""
-        *finished, current = stages
-        kept = [
-            record
-            for record in files.read_records(self._path, killed=True)
-            if record["stage"] in finished
-            or (record["stage"] == current and record["step"] <= step)
-        ]
+        kept = self._until(stages, step)
         part = self._path.with_suffix(".part")
-        part.write_text("".join(json.dumps(record) + "\n" for record in kept))
+        part.write_text("".join(kept))
+        self._digest = _digest_of("".join(kept).encode())
         self._file.close()
         part.replace(self._path)
         self._file = self._path.open("a")
 
+    def _until(self, stages: list[str], step: int) -> list[str]:
+        """Return the lines of all of `stages` but the last, and of that up to a step."""
+        *finished, current = stages
+        # A process killed while writing leaves part of a line, of which no record is made.
+        records = files.read_records(self._path, killed=True)
+        lines = self._path.read_text().splitlines(keepends=True)
+        return [
+            line
+            for line, record in zip(lines, records, strict=False)
+            if record["stage"] in finished
+            or (record["stage"] == current and record["step"] <= step)
+        ]
+
+    def digest(self) -> str:
+        """Return a digest of all records so far, which a checkpoint keeps."""
+        return self._digest.hexdigest()
+
+    def check(self, stages: list[str], step: int, digest: str | None) -> None:
+        """Say so if the records up to a step are not those that had this digest.
+
+        The run goes on: its networks do not depend on them.
+
+        Args:
+          stages: names of the stages so far.
+          step: of the last of them.
+          digest: as a checkpoint of that step holds it; None: of an earlier version, any will do.
+
+        """
+        found = _digest_of("".join(self._until(stages, step)).encode()).hexdigest()
+        if digest not in (None, found):
+            print(
+                f"{self._path} is damaged: its records up to step {step} of stage {stages[-1]} are "
+                "not those that were written; the run goes on, with the curves that are there",
+                file=sys.stderr,
+            )
+
     def write(self, stage: str, step: int, values: dict) -> None:
         """Append one record; arrays `[P]` become lists."""
         values = {k: _finite(np.asarray(v, np.float64).tolist()) for k, v in values.items()}
-        self._file.write(json.dumps({"stage": stage, "step": step, **values}) + "\n")
+        line = json.dumps({"stage": stage, "step": step, **values}) + "\n"
+        self._file.write(line)
         self._file.flush()
+        self._digest.update(line.encode())
         scalars = {}
         for name, value in values.items():
             if isinstance(value, list):
@@ -96,6 +131,12 @@ class SilentLog(MetricsLog):
     def rewind(self, stages: list[str], step: int) -> None:
         """Do nothing: no record was kept."""
 
+    def digest(self) -> None:
+        """Return None: the first process has the digest."""
+
+    def check(self, stages: list[str], step: int, digest: str | None) -> None:
+        """Do nothing: the first process checks."""
+
     def write(self, stage: str, step: int, values: dict) -> None:
         """Do nothing: the first process has the same values."""
 
@@ -113,6 +154,10 @@ class SilentLog(MetricsLog):
 def open_log(workdir: Path, member_labels: list[str]) -> MetricsLog:
     """Return the log of this process; only the first one of a run writes."""
     return MetricsLog(workdir, member_labels) if hosts.is_first() else SilentLog()
+
+
+def _digest_of(content: bytes):
+    return hashlib.blake2b(content, digest_size=16)
 
 
 def _finite(value: float | list[float]) -> float | list[float | None]:

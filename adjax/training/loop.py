@@ -160,9 +160,8 @@ class Loop:
 
     def save(self, step: int, tree: dict) -> None:
         """Save a tree once everything logged so far is on disk."""
-        self.work.log.sync()
         jax.block_until_ready(tree)
-        self.work.checkpoints.save(step, snapshot(tree), self.work.saved_as(step))
+        self.work.save(step, snapshot(tree))
         self.saved_at = time.monotonic()
 
     def validation_loss(self, variables: Any) -> np.ndarray:

@@ -98,6 +98,7 @@ class StageCache:
 
     def failure(self, name: str) -> dict | None:
         """Return stage, step and reason if the member of this hash is known to diverge."""
+        self.set_damaged_aside([name])
         path = self._root / name / "record.json"
         return json.loads(path.read_text())["failed"] if path.exists() else None
 
@@ -191,8 +192,9 @@ class StageCache:
         that have entries by now, but only if the others are claimed and all are `wanted`.
         """
         for path in sorted(self._root.glob(f".training/*/{_MEMBERS}")):
-            with contextlib.suppress(FileNotFoundError):  # finished by another process meanwhile
-                members = json.loads(path.read_text())
+            # Finished by another process meanwhile, or damaged.
+            with contextlib.suppress(FileNotFoundError, ValueError):
+                members = _read_members(path)
                 left = self.missing(members)
                 if left and set(left) <= set(claimed) and set(members) <= set(wanted):
                     return path.parent, members
@@ -220,8 +222,11 @@ class StageCache:
         Populations that are being trained, or cleared, are left alone.
         """
         for path in sorted(self._root.glob(f".training/*/{_MEMBERS}")):
-            with contextlib.suppress(FileNotFoundError), contextlib.ExitStack() as stack:
-                members = json.loads(path.read_text())
+            with (
+                contextlib.suppress(FileNotFoundError, ValueError),
+                contextlib.ExitStack() as stack,
+            ):
+                members = _read_members(path)
                 if set(members) <= set(hashes) and not self.missing(members):
                     locks = [self._lock(name) for name in members]
                     if all(stack.enter_context(files.locked(lock)) for lock in locks):
@@ -234,6 +239,14 @@ class StageCache:
 
     def _lock(self, name: str) -> Path:
         return self._root / ".locks" / name
+
+
+def _read_members(path: Path) -> list[str]:
+    """Read the list of a population's members; raises `ValueError` if it is none."""
+    members = json.loads(path.read_text())
+    if not isinstance(members, list) or not all(isinstance(name, str) for name in members):
+        raise ValueError("not a list of names")
+    return members
 
 
 def _digests(folder: Path) -> dict[str, str]:

@@ -66,12 +66,13 @@ def train_stage(
     tree, saved = None, work.saved_as(0)
     if restored := work.checkpoints.restore(like, fall_back=True):
         tree, saved = restored
+        log.check(names, saved["step"], saved.get("log"))
     if cache:
         cache.set_damaged_aside(hashes)
     if saved["step"] < stage.steps and cache and hosts.agreed(not cache.missing(hashes)):
         log.rewind(names, 0)
         tree, saved = _adopt(population, stage, like, log)
-        work.checkpoints.save(stage.steps, tree, saved)
+        work.save(stage.steps, tree, saved)
     step = saved["step"]
     work = dataclasses.replace(work, chrono=Chrono(**saved["chrono"]), record=saved["record"])
 
@@ -133,7 +134,6 @@ def _adopt(
     hashes = population.hashes[stage.name]
     tree, saved = population.cache.load(hashes, like, population.content)
     population.cache.replay(hashes, log)
-    log.sync()
     record = saved["record"]
     if len(record.get("failed", ())) == len(hashes):
         raise diverged(population.members, record["failed"])

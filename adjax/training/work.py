@@ -51,3 +51,16 @@ class StageWork:
     def saved_as(self, step: int) -> dict:
         """Return the JSON dict that a checkpoint of a step stores beside its arrays."""
         return {"step": step, "chrono": dataclasses.asdict(self.chrono), "record": self.record}
+
+    def save(self, step: int, tree: Any, saved: dict | None = None) -> None:
+        """Save a checkpoint, with a digest of the log, once all logged so far is on disk.
+
+        Args:
+          step: of the stage.
+          tree: arrays that nobody will donate.
+          saved: the JSON dict to store, that of `saved_as` unless given.
+
+        """
+        self.log.sync()
+        saved = self.saved_as(step) if saved is None else saved
+        self.checkpoints.save(step, tree, saved | {"log": self.log.digest()})

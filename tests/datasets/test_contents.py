@@ -94,11 +94,10 @@ def test_records_are_read_as_they_were_written(files, held_out, changes):
 
 
 @pytest.mark.parametrize("key", ["source", "images", "content", "files", "held_out", "kept"])
-def test_damaged_records_are_refused(key):
+def test_records_that_lack_a_key_are_refused(key):
     stored = Record(contents({"a": "x"}), (("a",),)).as_json()
-    for wrong in (stored | {key: 3}, {k: v for k, v in stored.items() if k != key}):
-        with pytest.raises(ValueError, match="its content is not what was written"):
-            Record.from_json(wrong)
+    with pytest.raises(ValueError, match="it is of another version of adjax"):
+        Record.from_json({k: v for k, v in stored.items() if k != key})
 
 
 # Files.

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from adjax import experiment, reports
+from adjax import experiment, reports, workdir
 from adjax.config.layout import new_config
 from adjax.run import prepare
 from adjax.training.checkpoints import Checkpoints
@@ -31,9 +31,9 @@ def trained() -> Path:
     config.mesh.update(member=1, data=1)
     (folder / "run").mkdir()
     _run(config, folder / "run")
-    results = json.loads((folder / "run" / "results.json").read_text())
+    results = workdir.read_results(folder / "run")
     results["members"][0] |= _with_thresholds(0.3, 0.2)
-    (folder / "run" / "results.json").write_text(json.dumps(results))
+    workdir.write_results(folder / "run", results)
     return folder / "run"
 
 

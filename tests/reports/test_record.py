@@ -7,6 +7,7 @@ import pytest
 from adjax import reports
 from adjax.errors import UserError
 from adjax.reports.finished_sweep import provenance
+from adjax.workdir import unsealed
 
 
 @pytest.fixture
@@ -32,7 +33,8 @@ def test_tables_and_facts_are_those_of_the_folders(sweep, tmp_path):
     ("damage", "says"),
     [
         (lambda lines: [], "cannot read .*as the record of a sweep"),
-        (lambda lines: lines[:1], "has no runs"),
+        (lambda lines: lines[:1], "0 of 6 runs are there"),
+        (lambda lines: lines[:-1], "5 of 6 runs are there"),
         (lambda lines: lines[1:], "cannot read .*as the record of a sweep"),
         (lambda lines: [*lines[:-1], lines[-1][:-9]], "cannot read .*as the record of a sweep"),
         (
@@ -46,6 +48,22 @@ def test_damaged_record_is_told_in_one_line(sweep, tmp_path, damage, says):
     path.write_text("\n".join(damage(path.read_text().splitlines())))
     with pytest.raises(UserError, match=says):
         reports.read_record(path)
+
+
+def test_a_changed_number_in_a_record_is_told(sweep, tmp_path):
+    path = reports.write_record(tmp_path / "sweep.jsonl", sweep)
+    auroc = json.dumps(sweep.runs[0].members[0]["image_auroc"])
+    path.write_text(path.read_text().replace(auroc, auroc[:-1] + str(9 - int(auroc[-1])), 1))
+    with pytest.raises(UserError, match="its content is not what was written"):
+        reports.read_record(path)
+
+
+def test_records_of_earlier_versions_are_read(sweep, tmp_path):
+    path = reports.write_record(tmp_path / "sweep.jsonl", sweep)
+    head, *lines = (unsealed(json.loads(line)) for line in path.read_text().splitlines())
+    del head["runs"]
+    path.write_text("".join(json.dumps(line) + "\n" for line in (head, *lines)))
+    assert len(reports.read_record(path).runs) == len(sweep.runs)
 
 
 def test_runs_that_measured_nothing_are_not_kept(write_workdir, tmp_path):

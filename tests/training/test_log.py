@@ -29,6 +29,25 @@ def test_rewind_forgets_what_is_done_again(log, tmp_path):
     assert lines(tmp_path)[-1] == ("student", 30)
 
 
+def test_records_are_those_of_the_checkpoint_or_told(log, tmp_path, capsys):
+    log.write("teacher", 10, {"loss": [1.0, 2.0]})
+    teacher = log.digest()
+    log.write("student", 10, {"loss": [3.0, 4.0]})
+    student = log.digest()
+    log.write("student", 20, {"loss": [5.0, 6.0]})
+    log.check(["teacher"], 10, teacher)
+    log.check(["teacher", "student"], 10, student)
+    log.check(["teacher", "student"], 20, None)  # as earlier versions kept it
+    log.rewind(["teacher", "student"], 10)
+    assert log.digest() == student
+    assert capsys.readouterr().err == ""
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(path.read_text().replace("2.0", "2.5"))
+    for stages, digest in ((["teacher"], teacher), (["teacher", "student"], student)):
+        log.check(stages, 10, digest)
+        assert "metrics.jsonl is damaged: its records up to step 10 of" in capsys.readouterr().err
+
+
 def test_line_that_was_cut_by_a_kill_is_dropped(log, tmp_path):
     log.write("teacher", 10, {"loss": [1.0, 2.0]})
     log.sync()

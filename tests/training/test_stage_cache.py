@@ -155,3 +155,22 @@ def test_a_damaged_entry_is_trained_again(tmp_path):
     entry.write_bytes(entry.read_bytes()[:-1] + b"\x00")
     again = train(tiny_config("ae", **cache), tmp_path / "again")
     assert_trees_close(again["teacher"], first["teacher"], atol=0)
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b'["h", 3]', b"\xff", b"3"])
+def test_a_damaged_list_of_members_is_not_relied_on(tmp_path, content):
+    cache = StageCache(tmp_path)
+    folder, _ = cache.workbench(["h"], ["h"])
+    (folder / "members.json").write_bytes(content)
+    cache.clear_stored(["h"])
+    assert cache.workbench(["h"], ["h"]) == (folder, ["h"])
+    assert cache.workbench(["h"], ["h"]) == (folder, ["h"])  # whole again
+
+
+def test_a_damaged_entry_says_nothing_of_failures(tmp_path, capsys):
+    cache = StageCache(tmp_path)
+    cache.store_failure("h", "run", {"stage": "teacher", "step": 7, "reason": "loss is nan"})
+    assert cache.failure("h")["step"] == 7
+    (tmp_path / "h" / "record.json").write_text("{")
+    assert StageCache(tmp_path).failure("h") is None
+    assert "h is damaged: moved to" in capsys.readouterr().err
