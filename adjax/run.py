@@ -1,7 +1,6 @@
 """A run: made once, before anything is trained, and read by all that follows."""
 
 import dataclasses
-import functools
 import math
 from pathlib import Path
 
@@ -229,7 +228,7 @@ def _crops(settings: Settings) -> Crops | None:
 def _check_stages(population: Population, scored: int) -> None:
     """Raise `UserError` for a stage that cannot train on such images or devices.
 
-    Nor score `scored` of them at once.
+    So for a method that cannot score `scored` images at once.
     """
     frozen, key = {}, jax.random.key(0)
     shape, devices = population.images.shape, population.execution.data_devices
@@ -256,7 +255,10 @@ def _check_stages(population: Population, scored: int) -> None:
         frozen[stage.name] = state.variables
     # Windows, where there are any, are cut out of images of this size.
     shape = tuple(population.images.table.shape[1:])
-    score = functools.partial(population.method.score, key=key)
+
+    def score(variables, image):
+        return population.method.score(variables, image, key)
+
     _check_memory("evaluation.batch_size", -(-scored // devices), shape, score, (frozen,))
 
 

@@ -196,6 +196,7 @@ def test_checks_import_nothing_heavy(repository):
         ("aesc_uncertainty", {"uncertainty.passes": 1}, "passes=1: must be at least 2"),
         ("aesc_uncertainty", {"uncertainty.aesc": (0.0,) * 6}, "one of the rates must be positive"),
         ("ae_d6_uncertainty", {"uncertainty.ae_d6": (0.0,)}, "one of the rates must be positive"),
+        ("ocsvm", {"ocsvm.nu": 1.0}, "nu=1.0: must be above 0 and below 1"),
         (
             "isolation_forest",
             {"isolation_forest.subsample": 2},

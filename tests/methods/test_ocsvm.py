@@ -10,6 +10,7 @@ from sklearn.svm import OneClassSVM
 from adjax.errors import UserError
 from adjax.methods import lookup
 from adjax.methods.components import features, learn_features
+from adjax.methods.ocsvm.method import fit_machines
 from adjax.settings import read
 
 TRAIN = smooth_images(150)
@@ -134,3 +135,8 @@ def test_published_scripts_normalise_contrast_in_colour_only():
         assert info.changes("cifar10", "classes")[f"{name}.contrast"]
         assert f"{name}.contrast" not in info.changes("mnist", "classes")
     assert lookup("ocsvm_oracle").image_score == "oracle"
+
+
+def test_machine_that_there_is_none_of_is_told():
+    with pytest.raises(UserError, match="nu=1 has no machine for 20 images"):
+        fit_machines(np.random.default_rng(0).random((20, 3), np.float32), 1.0, [None])

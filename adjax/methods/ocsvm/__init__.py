@@ -14,7 +14,8 @@ from adjax.settings import number, several, size
 class OCSVM(Components):
     """The machine."""
 
-    nu: float = number(0.1, "of the code, whose scripts are given it", above=0, at_most=1)
+    # At 1 every image is outside the margin, which then lies nowhere.
+    nu: float = number(0.1, "of the code, whose scripts are given it", above=0, below=1)
     support_vectors: int = size(1024, "the most that there is room for [D]")
 
 

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from sklearn.svm import OneClassSVM
 
+from adjax.errors import UserError
 from adjax.methods.components import (
     check_room,
     feature_shapes,
@@ -129,7 +130,13 @@ def fit_machines(points: np.ndarray, nu: float, gammas: list[float | None]) -> M
     gammas = [scale if gamma is None else gamma for gamma in gammas]
     coefficients, rho = np.zeros((len(gammas), len(points))), []
     for row, gamma in enumerate(gammas):
-        machine = OneClassSVM(kernel="rbf", nu=nu, gamma=gamma).fit(points)
+        machine = OneClassSVM(kernel="rbf", nu=nu, gamma=gamma)
+        try:
+            machine.fit(points)
+        except ValueError as error:  # its solution is not finite: nu is too near to 0 or to 1
+            raise UserError(
+                f"nu={nu:g} has no machine for {len(points)} images: {error}"
+            ) from error
         coefficients[row, machine.support_] = machine.dual_coef_[0]
         rho.append(-float(machine.intercept_[0]))
     used = np.flatnonzero(coefficients.any(0))
