@@ -125,11 +125,13 @@ def report(flags) -> None:
     if reports.is_record(flags.output or ""):
         if len(sweeps) > 1:
             raise UserError(f"--output={flags.output}: a record is of one folder; give one")
-        print(f"record: {reports.write_record(Path(flags.output), *sweeps)}")
+        with paths.writing("--output", flags.output):
+            print(f"record: {reports.write_record(Path(flags.output), *sweeps)}")
         return
     if flags.output:
         defaults = [_defaults_of(sweep, reports.commands(sweep)) for sweep in sweeps]
-        path = reports.write_results(flags.output, sweeps, defaults, command=_command())
+        with paths.writing("--output", flags.output):
+            path = reports.write_results(flags.output, sweeps, defaults, command=_command())
         print(f"results: {path}")
         return
     for path, sweep in zip(directories, sweeps, strict=True):
@@ -159,10 +161,13 @@ def gallery(flags) -> None:
     directory = _workdir(flags)
     if not flags.output:
         raise UserError("--mode=gallery needs --output, e.g. --output=auxiliary.png")
+    if Path(flags.output).suffix != ".png":
+        raise UserError(f"--output={flags.output}: give a PNG, e.g. --output=auxiliary.png")
     _quiet()
     from adjax.gallery import write_gallery
 
-    print(f"gallery: {write_gallery(directory, flags.output)}")
+    with paths.writing("--output", flags.output):
+        print(f"gallery: {write_gallery(directory, flags.output)}")
 
 
 @reads("workdir", "images", "output", "member")
