@@ -324,7 +324,7 @@ def _show_sweep(sweep) -> None:
 
 def _defaults_of(sweep, commands: list[str]):
     """Return a function from a method's name to its config in the config file of a sweep."""
-    words = [word for command in commands for word in shlex.split(command)]
+    words = [word for command in commands for word in _words(command)]
     found = re.search(r"^--?config[=\n](.+?\.py)(:|$)", "\n".join(words), re.MULTILINE)
     if not found or not Path(found[1]).is_file():
         raise UserError(
@@ -333,6 +333,14 @@ def _defaults_of(sweep, commands: list[str]):
         )
     get_config = runpy.run_path(found[1])["get_config"]
     return lambda method: get_config(method).to_dict()
+
+
+def _words(command: str) -> list[str]:
+    """Return the words of a command; of one that no shell wrote what stands between spaces."""
+    try:
+        return shlex.split(command)
+    except ValueError:
+        return command.split()
 
 
 def _say_failed(directories: list[Path]) -> int:
