@@ -163,12 +163,14 @@ def report(flags) -> None:
         if len(sweeps) > 1:
             raise UserError(f"--output={flags.output}: a record is of one folder; give one")
         _writable(flags.output)
-        print(f"record: {reports.write_record(Path(flags.output), *sweeps)}")
+        with paths.writing("--output", flags.output):
+            print(f"record: {reports.write_record(Path(flags.output), *sweeps)}")
         return
     if flags.output:
         _writable(flags.output)
         defaults = [_defaults_of(sweep, reports.commands(sweep)) for sweep in sweeps]
-        path = reports.write_results(flags.output, sweeps, defaults, command=_command())
+        with paths.writing("--output", flags.output):
+            path = reports.write_results(flags.output, sweeps, defaults, command=_command())
         print(f"results: {path}")
         return
     for path, sweep in zip(directories, sweeps, strict=True):
@@ -198,11 +200,14 @@ def gallery(flags) -> None:
     directory = _workdir(flags)
     if not flags.output:
         raise UserError("--mode=gallery needs --output, e.g. --output=auxiliary.png")
+    if Path(flags.output).suffix != ".png":
+        raise UserError(f"--output={flags.output}: give a PNG, e.g. --output=auxiliary.png")
     _quiet()
     _writable(flags.output)
     from adjax.gallery import write_gallery
 
-    print(f"gallery: {write_gallery(directory, flags.output)}")
+    with paths.writing("--output", flags.output):
+        print(f"gallery: {write_gallery(directory, flags.output)}")
 
 
 @reads("workdir", "images", "output", "member")
@@ -378,7 +383,7 @@ def _show_sweep(sweep) -> None:
 
 def _defaults_of(sweep, commands: list[str]):
     """Return a function from a method's name to its config in the config file of a sweep."""
-    words = [word for command in commands for word in shlex.split(command)]
+    words = [word for command in commands for word in _words(command)]
     found = re.search(r"^--?config[=\n](.+?\.py)(:|$)", "\n".join(words), re.MULTILINE)
     if not found or not Path(found[1]).is_file():
         raise UserError(
@@ -392,6 +397,14 @@ def _defaults_of(sweep, commands: list[str]):
         )
     get_config = runpy.run_path(found[1])["get_config"]
     return lambda method: get_config(method).to_dict()
+
+
+def _words(command: str) -> list[str]:
+    """Return the words of a command; of one that no shell wrote what stands between spaces."""
+    try:
+        return shlex.split(command)
+    except ValueError:
+        return command.split()
 
 
 def _say_failed(directories: list[Path]) -> int:

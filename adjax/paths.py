@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
-from adjax.errors import UserError
+from adjax.errors import UserError, disk_full
 
 _PLAIN = re.compile(r"[\w/.,=+@~-]*", re.ASCII)  # of these no library makes anything else
 _OPEN_FOLDERS = Path("/proc/self/fd")  # Linux: a folder that this process has opened, by number
@@ -63,6 +63,17 @@ def check(flag: str, path: str) -> None:
         return  # whoever needs it says so
     except (OSError, ValueError) as error:
         raise UserError(f"{flag}={path}: {getattr(error, 'strerror', None) or error}") from error
+
+
+@contextlib.contextmanager
+def writing(flag: str, path: str) -> Iterator[None]:
+    """Raise `UserError` if a block cannot write to `path`, the value of a flag; full disks pass."""
+    try:
+        yield
+    except OSError as error:
+        if disk_full(error):
+            raise
+        raise UserError(f"cannot write to {flag}={path}: {error.strerror}") from error
 
 
 def is_pattern(path: str | os.PathLike[str]) -> bool:

@@ -108,6 +108,7 @@ class Done(NamedTuple):
             "--output=a\\n[1]: TensorFlow cannot",
         ),
         (["--mode=gallery", "--workdir=x"], "--mode=gallery needs --output"),
+        (["--mode=gallery", "--workdir=x", "--output=a.jpg"], "--output=a.jpg: give a PNG"),
         (["--mode=gallery", CONFIG, "--workdir=x"], "leave --config out"),
         (["--mode=predict", "--workdir=x"], "--mode=predict needs --images"),
         (["--mode=predict", CONFIG, "--workdir=x"], "leave --config out"),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import shutil
 import string
@@ -233,6 +234,17 @@ def test_report_finds_folders_with_commas(odd, capsys):
     sys.stdout.reconfigure(errors="backslashreplace")  # as launch.py does
     cli.report(flags)
     assert capsys.readouterr().out.count("report: ") == 2
+
+
+@pytest.mark.parametrize("name", ["results.md", "record.jsonl"])
+def test_output_that_cannot_be_written_is_told(odd, tmp_path, name):
+    _, folder, *_ = odd
+    (tmp_path / name).mkdir()
+    (tmp_path / "file").touch()
+    for output in (tmp_path / name, tmp_path / "file" / name):
+        flags = SimpleNamespace(mode="report", workdir=str(folder), output=str(output))
+        with pytest.raises(UserError, match=f"cannot write to --output={re.escape(str(output))}: "):
+            cli.report(flags)
 
 
 def test_commas_part_what_is_not_there_as_a_whole(tmp_path, monkeypatch):
