@@ -17,6 +17,7 @@ CIRCUMSTANCES = {
     *("date", "command", "chrono", "digest", "files", "owner", "cached", "stage_cache"),
 }
 _MADE = ("report.html", "index.html")  # pages: they show times and dates
+_UNREAD = {"checkpoints", "tensorboard", ".lock", ".locks", ".damaged", ".training"}
 _PLACE = "FOLDER"
 
 
@@ -24,13 +25,14 @@ def of_folder(folder: Path) -> dict[str, str]:
     """Return a digest of every file of a folder by relative path, circumstances left out.
 
     Checkpoints are there with the arrays of the latest step of a stage. Files that only their
-    writer reads (locks, TensorBoard's, saved models) and pages are left out, or only there.
+    writer reads (locks, TensorBoard's, TFDS's unfinished ones) are left out; saved models and pages
+    are only there.
     """
     content = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = path.relative_to(folder).as_posix()
         parts = name.split("/")
-        if {"checkpoints", "tensorboard", ".lock", ".locks", ".damaged", ".training"} & set(parts):
+        if _UNREAD & set(parts) or any(part.startswith("incomplete.") for part in parts):
             continue
         if "figures" in parts or "saved_model" in parts or path.name in _MADE:
             content[name] = "is there"
