@@ -2,7 +2,8 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: install native native-if-possible demo test test-all lint bench bench-torch bench-pyod torture
+.PHONY: install native native-if-possible demo test test-all lint
+.PHONY: bench bench-torch bench-pyod torture
 
 install: .venv/installed
 
