@@ -3,7 +3,8 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install
 
-.PHONY: install native native-if-possible demo test test-all lint licences bench bench-torch bench-pyod install-aot torture
+.PHONY: install native native-if-possible demo test test-all lint licences
+.PHONY: bench bench-torch bench-pyod install-aot torture
 
 install: .venv/installed
 

@@ -89,10 +89,6 @@ class Bench:
 
         return self.once(f"finished {name}", make)
 
-    def copy(self, name: str) -> Path:
-        """Return a copy of a finished training for a case to spoil."""
-        return shutil.copytree(self.finished(name), self.new_folder() / "run", symlinks=True)
-
     def state_of(self, folder: Path) -> dict[str, str]:
         """Return the state of a folder, see `state`; what cannot be read says so."""
         output = self.new_folder() / "state.json"

@@ -127,7 +127,8 @@ def _mutated_config(bench: Bench, folder: Path, draw: random.Random) -> list[str
     argv = [f"--config={bench.repository}/configs/{_mutated_argument(name, draw)}"]
     argv += [f"--config.{key}={value}" for key, value in _small(bench, leaves).items()]
     for _ in range(draw.choice((1, 1, 1, 2))):
-        argv.append(f"--config.{_mutated_key(leaves, draw)}={_value(leaves, draw)}")
+        key = _mutated_key(leaves, draw)
+        argv.append(f"--config.{key}={_value(leaves, key, draw)}")
     if draw.random() < 0.1:
         argv.append(f"--config.members={draw.choice(_MEMBERS)}")
     if planned:
@@ -142,7 +143,8 @@ def _small(bench: Bench, leaves: dict) -> dict[str, str]:
     changes = {"data.train_split": "train[:300]", "data.test_split": "test[:60]"}
     changes |= {"data.dir": str(bench.repository / "data")}
     if "data.size" in leaves:
-        changes = {"data.dir": str(bench.photographs), "data.size": "32"}
+        changes = {"data.dir": str(bench.photographs)}
+        changes |= {"data.size": "32"} if leaves["data.patch"] <= 32 else {}
     changes |= {key: "4" for key in leaves if key.endswith(".steps")}
     return {key: value for key, value in changes.items() if key in leaves}
 
@@ -182,14 +184,27 @@ def _mutated_key(leaves: dict, draw: random.Random) -> str:
     return key[:place] + key[place + 1 :]
 
 
-def _value(leaves: dict, draw: random.Random) -> str:
-    """Return a value: odd, of another setting, or of this kind but out of place."""
-    if draw.random() < 0.7:
+def _value(leaves: dict, key: str, draw: random.Random) -> str:
+    """Return a value: one that the key might have, an odd one, or that of another key."""
+    own, choice = leaves.get(key), draw.random()
+    if choice < 0.4 and own is not None:
+        return str(_likely(own, leaves, draw))
+    if choice < 0.8:
         return draw.choice(_VALUES)
-    value = draw.choice(list(leaves.values()))
-    if isinstance(value, int | float) and not isinstance(value, bool) and draw.random() < 0.5:
-        value = value * draw.choice((-1, 0.5, 2, 10))
-    return str(value)
+    return str(draw.choice(list(leaves.values())))
+
+
+def _likely(own: object, leaves: dict, draw: random.Random) -> object:
+    """Return a value like a setting's own."""
+    if isinstance(own, bool):
+        return not own
+    if isinstance(own, int):
+        return own + draw.choice((-2, -1, 0, 1, 2)) * draw.choice((1, 1, 8))
+    if isinstance(own, float):
+        return own * draw.choice((0.0, 0.5, 0.9, 1.1, 2.0))
+    if isinstance(own, tuple):
+        return own[: draw.randrange(len(own) + 1)] + own[:1]
+    return draw.choice([value for value in leaves.values() if isinstance(value, str)])
 
 
 def _mutated_flags(bench: Bench, folder: Path, draw: random.Random) -> list[str]:

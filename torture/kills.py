@@ -78,6 +78,7 @@ WAYS = {
     "prepare_data": Way(_prepare_data, "made"),
     "sweep": _training("sweep"),
 }
+_MADE = ("is already prepared", "an export goes into a new folder")
 _WORKER = "one of two workers of a sweep"
 
 
@@ -111,19 +112,19 @@ def _kill(
         came = running.send(number)
         sent += [number] * came
         stopped = judge_stopped(running.wait(), number)
+        if not came or _had_ended(stopped):
+            break
         if stopped.ending == WRONG:
             return Verdict(WRONG, f"{number.name}: {stopped.reason}")
-        if not came:
-            break  # it had ended
-    done = bench.server.run(*argv)
-    if name == "prepare_data" and "is already prepared" in done.stderr:  # it had ended before
-        return _compare(bench, folder / way.made, name)
-    verdict = judge(done)
-    if name == "export" and "an export goes into a new folder" in verdict.reason:
-        verdict = Verdict(RIGHT)
-    if verdict.ending != RIGHT:
+    verdict = judge(bench.server.run(*argv))
+    if verdict.ending != RIGHT and not _had_ended(verdict):
         return Verdict(WRONG, f"the repeated command: {verdict.reason}")
     return _compare(bench, folder / way.made, name)
+
+
+def _had_ended(verdict: Verdict) -> bool:
+    """Return whether a command was refused because an earlier one had made all before its end."""
+    return any(words in verdict.reason for words in _MADE)
 
 
 def _compare(bench: Bench, made: Path, name: str) -> Verdict:

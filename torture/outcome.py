@@ -1,6 +1,7 @@
 """How a case ended, and how that is judged."""
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from torture.process import Done
@@ -21,8 +22,9 @@ _NOTICES = (
     re.compile(r"\w+Decode: |[IWEF]\d{4} |WARNING: All log messages before absl::"),
     re.compile(r"(\x1b\[A)?(Generating|Shuffling) "),  # TFDS, how far it came
 )
-# A flag, a key of the config, a file, or a value in quotes.
-_NAMED = re.compile(r"--\w|config\.\w|\w\.\w|/\w|['\"].*['\"]|the disk|the same command|flag")
+# A flag, a key of the config, a file, or what else is named without quotes.
+_NAMED = re.compile(r"--\w|config\.\w|\w\.\w|/\w|the disk|the same command")
+_QUOTED = re.compile(r"['\"]([^'\"]+)['\"]")
 
 
 class Outcome(NamedTuple):
@@ -78,7 +80,7 @@ def judge(done: Done, difference: str = "") -> Verdict:
     if len(messages) > 1:
         return Verdict(WRONG, f"exit code {done.code} and {len(messages)} messages")
     message = (messages or lines)[-1]
-    if not _NAMED.search(message):
+    if not _names(message, done.argv):
         return Verdict(WRONG, f"names no file, key or value: {message[:300]}")
     return Verdict(CLEAR, message)
 
@@ -92,6 +94,12 @@ def judge_stopped(done: Done, number: int) -> Verdict:
     if verdict.ending == CLEAR:
         return Verdict(WRONG, f"a signal ended it with: {verdict.reason}")
     return verdict
+
+
+def _names(message: str, argv: Sequence[str]) -> bool:
+    """Return whether a message names a flag, a key, a file, or a value that was given."""
+    given = " ".join(argv)
+    return bool(_NAMED.search(message)) or any(q in given for q in _QUOTED.findall(message))
 
 
 def _last_words(text: str) -> str:

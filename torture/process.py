@@ -127,6 +127,8 @@ class Server:
         with self._lock:
             self._count += 1
             outputs = self._folder / f"command{self._count}"
+        for end in (".out", ".err"):
+            outputs.with_suffix(end).touch()
         pid = self.ask(
             {
                 "start": True,

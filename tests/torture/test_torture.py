@@ -39,6 +39,8 @@ TRACEBACK = "Traceback (most recent call last):\n  File ...\nValueError: no\n"
         (done(2), "", WRONG),
         (done(2, "error: config.seed=-1: must not be negative\n"), "", CLEAR),
         (done(2, "error: no\n"), "", WRONG),
+        (done(2, "error: indices must be integers, not 'str'\n"), "", WRONG),
+        (done(2, "error: unexpected argument 'launch.py'\n"), "", CLEAR),
         (done(2, "config.seed=-1: must not be negative\n"), "", WRONG),
         (done(2, "oh\nerror: config.seed=-1: must not be negative\n"), "", WRONG),
         (done(2, "error: a/b: no\nerror: a/b: no\n"), "", WRONG),

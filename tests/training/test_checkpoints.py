@@ -1,7 +1,9 @@
 """Checkpoints come back as they were, or say what is wrong."""
 
 import contextlib
+import itertools
 import shutil
+import time
 
 import jax.numpy as jnp
 import numpy as np
@@ -94,6 +96,16 @@ def test_training_falls_back_to_the_one_before_and_says_so(tmp_path, capsys):
     assert Checkpoints(tmp_path).latest_step() == 10
     shutil.rmtree(tmp_path / "10" / "tree")
     assert Checkpoints(tmp_path).restore(tree(0.0), fall_back=True) is None
+
+
+def test_a_clock_that_jumps_stops_no_save(tmp_path, monkeypatch):
+    now, days = time.time, itertools.cycle((0, 4000, -4000, 1))
+    monkeypatch.setattr(time, "time", lambda: now() + 24 * 3600 * next(days))
+    saved(tmp_path, 10, 20)
+    monkeypatch.undo()
+    restored, record = Checkpoints(tmp_path).restore(tree(0.0))
+    np.testing.assert_array_equal(restored["params"]["w"], np.full((2, 3), 20.0))
+    assert record["step"] == 20
 
 
 def test_checkpoints_without_a_digest_are_read(tmp_path, monkeypatch):
