@@ -59,11 +59,9 @@ def run(flags) -> int:
 
 def leave(code: int) -> NoReturn:
     """Exit with a code, at once if other processes wait."""
-    if "jax" in sys.modules:
-        from adjax import hosts
+    from adjax import hosts
 
-        hosts.leave(code)
-    sys.exit(code)
+    hosts.leave(code)
 
 
 def train(flags) -> int:
@@ -71,9 +69,11 @@ def train(flags) -> int:
     config, directory = _config(flags), _workdir(flags)
     _check(config)
     _quiet()
-    from adjax import experiment, workdir
+    from adjax import workdir
 
     if workdir.finished_results(config, directory) is None:
+        from adjax import experiment
+
         experiment.train_and_evaluate(config, directory, command=_command())
     else:
         _say(f"{directory}: this run is finished")

@@ -2,13 +2,14 @@
 
 import functools
 import os
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import tensorflow_datasets as tfds
-from tensorflow_datasets.core import read_only_builder
 
 from adjax.errors import UserError
+
+if TYPE_CHECKING:  # imported by what reads a set
+    import tensorflow_datasets as tfds
 
 
 class Table(NamedTuple):
@@ -63,7 +64,9 @@ def load_table(name: str, split: str, data_dir: str) -> Table:
     return Table(image, label, tuple(builder.info.features["label"].names))
 
 
-def find_prepared(name: str, data_dir: str | os.PathLike[str]) -> tfds.core.DatasetBuilder | None:
+def find_prepared(
+    name: str, data_dir: str | os.PathLike[str]
+) -> "tfds.core.DatasetBuilder | None":
     """Return a builder for the set's files under `data_dir`, or None if there are none.
 
     Works for names that TFDS does not know, and by files alone: no generation code, no network.
@@ -72,6 +75,9 @@ def find_prepared(name: str, data_dir: str | os.PathLike[str]) -> tfds.core.Data
       UserError: if the name is malformed or the set's metadata are damaged.
 
     """
+    import tensorflow_datasets as tfds
+    from tensorflow_datasets.core import read_only_builder
+
     try:
         return read_only_builder.builder_from_files(name, data_dir=os.fspath(data_dir))
     except tfds.core.DatasetNotFoundError:
@@ -82,8 +88,10 @@ def find_prepared(name: str, data_dir: str | os.PathLike[str]) -> tfds.core.Data
         ) from error
 
 
-def check_image_classification(name: str, features: tfds.features.FeaturesDict) -> None:
+def check_image_classification(name: str, features: "tfds.features.FeaturesDict") -> None:
     """Raise a UserError unless `features` has a uint8 image of fixed size and a class label."""
+    import tensorflow_datasets as tfds
+
     by_name = dict(features) if isinstance(features, tfds.features.FeaturesDict) else {}
     image, label = by_name.get("image"), by_name.get("label")
     if type(image) is not tfds.features.Image or type(label) is not tfds.features.ClassLabel:
@@ -103,8 +111,10 @@ def first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
-def _read(builder: tfds.core.DatasetBuilder, split: str) -> tuple[np.ndarray, np.ndarray]:
+def _read(builder: "tfds.core.DatasetBuilder", split: str) -> tuple[np.ndarray, np.ndarray]:
     """Decode a split in file order: uint8 [N, H, W, C], int32 [N]."""
+    import tensorflow_datasets as tfds
+
     dataset = builder.as_dataset(
         split=split,
         batch_size=-1,
