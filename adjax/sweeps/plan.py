@@ -254,12 +254,18 @@ def _parts(items: Sequence, most: int, workers: int, unit: int = 1) -> list[Sequ
 
 
 _METHODS: dict[str, Method] = {}
+_METHODS_OF_RUNS: dict[str, Method] = {}
 
 
 def method_of(settings: Settings) -> Method:
     """Return the method of a run, one object for runs of one signature: they share programs.
 
-    Dynamic values may differ: they reach a method's functions as arrays.
+    Dynamic values may differ: they reach a method's functions as arrays. A method is built once for
+    runs that differ in nothing but their seed and data.
     """
-    method = build_method(settings)
-    return _METHODS.setdefault(identity.run_signature(settings, method.dynamic), method)
+    own = identity.run_signature(settings, ())
+    if own not in _METHODS_OF_RUNS:
+        method = build_method(settings)
+        signature = identity.run_signature(settings, method.dynamic)
+        _METHODS_OF_RUNS[own] = _METHODS.setdefault(signature, method)
+    return _METHODS_OF_RUNS[own]
