@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
+from adjax.compilation import keep_programs
 from adjax.errors import UserError
 
 
@@ -52,6 +53,8 @@ def config_help(argv: list[str]) -> str:
 
 def run(flags) -> int:
     """Run the verb of --mode, with other processes if the flags say so; return the exit code."""
+    if flags.mode in _COMPILING and (reason := keep_programs(flags.compilation_cache)):
+        print(reason, file=sys.stderr)
     if flags.distributed or flags.coordinator:
         _join(flags)
     return MODES[flags.mode](flags) or 0
@@ -76,6 +79,10 @@ def train(flags) -> int:
 
         experiment.train_and_evaluate(config, directory, command=_command())
     else:
+        from adjax import hosts, reports
+
+        if hosts.is_first():
+            reports.renew_report(directory)
         _say(f"{directory}: this run is finished")
     return _show(directory)
 
@@ -103,11 +110,24 @@ def sweep(flags) -> int:
     for run in everything:
         run.check()
     _quiet()
-    from adjax import reports
-    from adjax.sweeps import plan, store, work
-    from adjax.sweeps.describe import describe_plan
+    from adjax.sweeps import store
 
     shard = store.parse_shard(flags.shard)
+    if not flags.dry_run and all(run.has_results(directory) for run in everything):
+        from adjax import reports
+
+        _say(f"{directory}: this sweep is finished")
+        _show_sweep(reports.read_sweep(directory))
+        return _say_failed([directory / run.name for run in everything])
+    return _do_sweep(flags, everything, directory, shard)
+
+
+def _do_sweep(flags, everything, directory: Path, shard: tuple[int, int]) -> int:
+    """Do what is left of a sweep's runs, or say what that would take."""
+    from adjax import reports
+    from adjax.sweeps import plan, store
+    from adjax.sweeps.describe import describe_plan
+
     engine = _engine(flags)
     everything, absent = plan.split_absent(everything)
     if absent:
@@ -121,7 +141,7 @@ def sweep(flags) -> int:
             return 0
         with store.driving(directory, shard):
             engine.run(tasks, directory, _command())
-    if any(work.has_results(run, directory) for run in everything):
+    if any(run.has_results(directory) for run in everything):
         _show_sweep(reports.read_sweep(directory))
     return _say_failed([directory / run.name for run in runs])
 
@@ -137,10 +157,11 @@ def _engine(flags):
 
 
 def report(flags) -> None:
-    """Report the runs below --workdir again, or with --output write a results page or a record.
+    """Report the runs below --workdir again, or with --output write a file of them.
 
     A record, `--output=FILE.jsonl`, keeps what the tables of a sweep need in one file, and can be
-    given for --workdir as its folder can.
+    given for --workdir as its folder can. `FILE.parquet` or `FILE.csv` is the results as data, a
+    row a member; any other name is a results page.
     """
     directories = list(map(Path, str(_workdir(flags)).split(",")))
     if flags.config is not None:
@@ -155,6 +176,12 @@ def report(flags) -> None:
         if len(sweeps) > 1:
             raise UserError(f"--output={flags.output}: a record is of one folder; give one")
         print(f"record: {reports.write_record(Path(flags.output), *sweeps)}")
+        return
+    if reports.is_table(flags.output or ""):
+        if len(sweeps) > 1:
+            raise UserError(f"--output={flags.output}: a table of data is of one folder; give one")
+        path = reports.write_table(Path(flags.output), sweeps[0].runs, sweeps[0].directory)
+        print(f"table: {path}")
         return
     if flags.output:
         defaults = [_defaults_of(sweep, reports.commands(sweep)) for sweep in sweeps]
@@ -271,6 +298,10 @@ MODES = {
 }
 
 
+# Modes that find programs of earlier processes; what measures compilation does not.
+_COMPILING = ("train", "evaluate", "sweep", "predict", "export")
+
+
 def _join(flags) -> None:
     if flags.mode not in ("train", "evaluate"):
         raise UserError(
@@ -340,7 +371,7 @@ def _quiet() -> None:
 def _show(directory: Path) -> int:
     from adjax import reports
 
-    _say(reports.console_table([reports.read_run(directory)]))
+    _say(reports.console_table([reports.open_run(directory)]))
     _say(f"report: {directory / 'report.html'}")
     return _say_failed([directory])
 
@@ -358,6 +389,9 @@ def _show_sweep(sweep) -> None:
 
     print(reports.console_table(sweep.runs))
     print(f"report: {reports.write_sweep_report(sweep)}")
+    if sweep.runs[0].workdir != sweep.directory:  # else it is the folder of a single run
+        path = reports.write_sweep_table(sweep.directory, sweep.runs, sweep.sources)
+        print(f"table: {path}")
 
 
 def _defaults_of(sweep, commands: list[str]):

@@ -12,7 +12,13 @@ from adjax.training import open_log, train_stage
 
 
 def train_and_evaluate(
-    config, folder: str | Path, *, train: bool = True, command: str = "", method=None
+    config,
+    folder: str | Path,
+    *,
+    train: bool = True,
+    command: str = "",
+    method=None,
+    report: bool = True,
 ) -> dict:
     """Train what `folder` still lacks of the run, evaluate it and write its report.
 
@@ -24,6 +30,7 @@ def train_and_evaluate(
       train: False: evaluate only, and refuse a run whose training is not finished.
       command: that does this again, for the report.
       method: the config's, where it is made already; runs of one method object share programs.
+      report: False: leave the page and its figures to be made when they are asked for.
 
     Returns:
       The results, as written to `results.json`.
@@ -45,7 +52,7 @@ def train_and_evaluate(
     workdir.write_failures(run.folder, _named(run, failed))
     results |= {"stages": stages, "throughput": _throughput(stages, results.pop("score_rate"))}
     results |= circumstances(run.execution) | {"command": command}
-    write(run, results)
+    write(run, results, report)
     return results
 
 
@@ -62,10 +69,10 @@ def train_stages(run: Run) -> tuple[dict[str, Any], list[dict]]:
     return variables, stages
 
 
-def write(run: Run, results: dict) -> None:
-    """Write `results.json`, then the report, whose presence says that the run is finished."""
+def write(run: Run, results: dict, report: bool = True) -> None:
+    """Write `results.json`, whose presence says that the run is finished, then the report."""
     files.write_json(run.folder / "results.json", results)
-    if hosts.is_first():
+    if report and hosts.is_first():
         from adjax import reports  # here: processes that do not report need no figures
 
         reports.write_report(run.folder)

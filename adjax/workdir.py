@@ -40,23 +40,22 @@ def claim(folder: Path, config: dict[str, Any]) -> None:
 
 def finished_results(config, folder: str | Path) -> dict | None:
     """Return the results of this config's run in `folder`, if it is finished."""
-    path, report = (Path(folder) / name for name in ("results.json", "report.html"))
     check(Path(folder), check_config(config))
-    # The report comes last: without it, evaluation starts again (training does not).
-    if not path.exists() or not report.exists():
-        return None
-    if report.stat().st_mtime_ns < path.stat().st_mtime_ns:
-        return None
-    return read_results(Path(folder))
+    # They come last, after what they go with: without them, evaluation starts again.
+    return read_results(Path(folder)) if (Path(folder) / "results.json").exists() else None
 
 
 def read_config(folder: Path) -> ml_collections.ConfigDict:
     """Read the config of the run in a folder."""
+    return ml_collections.ConfigDict(read_stored_config(folder), convert_dict=True)
+
+
+def read_stored_config(folder: Path, text: str | None = None) -> dict[str, Any]:
+    """Read the config of the run in a folder, not to be changed; `text` is its file's, if known."""
     path = folder / "config.json"
-    if not path.exists():
+    if text is None and not path.exists():
         raise UserError(f"{path} does not exist: is --workdir={folder} the folder of a run?")
-    config = adopt.adopt_config(_read_json(path))
-    return ml_collections.ConfigDict(config, convert_dict=True)
+    return adopt.adopt_config(_read_json(path, text))
 
 
 def read_about(folder: Path) -> dict[str, Any]:
@@ -64,15 +63,15 @@ def read_about(folder: Path) -> dict[str, Any]:
     return adopt.about(check_config(read_config(folder)))
 
 
-def read_results(folder: Path) -> dict[str, Any]:
-    """Read the results of the run in a folder.
+def read_results(folder: Path, text: str | None = None) -> dict[str, Any]:
+    """Read the results of the run in a folder; `text` is their file's, if known.
 
     Raises:
       UserError: if they cannot be read, hold a number that is none, or have no members.
 
     """
     path = folder / "results.json"
-    results = _read_json(path)
+    results = _read_json(path, text)
     members = results.get("members")
     if not isinstance(members, list) or not all(isinstance(m, dict) for m in members):
         raise _damaged(path, "it has no list of members")
@@ -112,9 +111,10 @@ def write_failures(folder: Path, failures: list[dict]) -> None:
         path.unlink(missing_ok=True)
 
 
-def _read_json(path: Path) -> dict:
+def _read_json(path: Path, text: str | None = None) -> dict:
     try:
-        value = json.loads(path.read_text(), parse_constant=_no_number)
+        text = path.read_text() if text is None else text
+        value = json.loads(text, parse_constant=_no_number)
     except (OSError, ValueError, RecursionError) as error:
         raise _damaged(path, str(error)) from None
     if not isinstance(value, dict):

@@ -64,9 +64,7 @@ def load_table(name: str, split: str, data_dir: str) -> Table:
     return Table(image, label, tuple(builder.info.features["label"].names))
 
 
-def find_prepared(
-    name: str, data_dir: str | os.PathLike[str]
-) -> "tfds.core.DatasetBuilder | None":
+def find_prepared(name: str, data_dir: str | os.PathLike[str]) -> "tfds.core.DatasetBuilder | None":
     """Return a builder for the set's files under `data_dir`, or None if there are none.
 
     Works for names that TFDS does not know, and by files alone: no generation code, no network.

@@ -1,4 +1,7 @@
-"""A finished run, read back from the files of its folder."""
+"""A finished run, read back from the files of its folder.
+
+Tables need its results and its config; the rest is read when it is asked for, by figures mostly.
+"""
 
 import dataclasses
 import functools
@@ -13,7 +16,7 @@ import numpy as np
 from adjax.config.identity import essential
 from adjax.errors import UserError
 from adjax.reports.words import normal_name, spelled
-from adjax.workdir import read_config, read_results
+from adjax.workdir import read_results, read_stored_config
 
 _FILES = ("results.json", "config.json", "metrics.jsonl", "scores.npz", "examples.npz")
 _RESULT_KEYS = ("method", "dataset", "config_hash", "image_score", "members", "about")
@@ -80,23 +83,58 @@ class Run:
       workdir: the run's folder.
       results: `results.json`; `results["members"]` holds P entries.
       config: `config.json`, the resolved config.
-      metrics: the lines of `metrics.jsonl`; a value of the members is a list of length P.
-      scores: `label` [N], `normal_class` [P], `image_score/<name>` [P, N]; where one class is left
-        out, or the image score was chosen by labels, also `anomalous` and `counted` [P, N], which
-        images are anomalous for a member and which it is tested on.
-      examples: `image` [P, K, H, W, C] in [0, 1], `anomaly_map` [P, K, H, W], `anomalous`,
-        `class_label` and `image_score` [P, K], `reconstruction/<name>` [P, K, H, W, C]; of
-        categories also `class_name` [P, K], the kind of defect, and where there is ground truth
-        `mask` [P, K, H, W].
+      whole: the run of which it has some members only, if it is none itself.
+      rows: which ones.
 
     """
 
     workdir: Path
     results: dict
     config: dict
-    metrics: list[dict]
-    scores: dict[str, np.ndarray]
-    examples: dict[str, np.ndarray]
+    whole: "Run | None" = None
+    rows: tuple[int, ...] = ()
+
+    @functools.cached_property
+    def metrics(self) -> list[dict]:
+        """The lines of `metrics.jsonl`; a value of the members, of all, is a list."""
+        if self.whole is not None:
+            return self.whole.metrics
+        return _parsed(self.workdir / "metrics.jsonl", _parse_lines)
+
+    @functools.cached_property
+    def scores(self) -> dict[str, np.ndarray]:
+        """What `scores.npz` holds.
+
+        `label` [N], `normal_class` [P], `image_score/<name>` [P, N]; where one class is left out,
+        or the image score was chosen by labels, also `anomalous` and `counted` [P, N], which images
+        are anomalous for a member and which it is tested on.
+        """
+        if self.whole is not None:
+            rows = list(self.rows)
+            return {k: v if k == "label" else v[rows] for k, v in self.whole.scores.items()}
+        scores = _parsed(self.workdir / "scores.npz", _parse_arrays)
+        name = f"image_score/{self.results['image_score']}"
+        _require(self, "scores.npz", ("label", "normal_class", name), scores)
+        shape = (len(self.members), scores["label"].size)
+        if scores[name].shape != shape:
+            problem = f"{name} has shape {scores[name].shape}, not {shape}"
+            raise _unusable(self.workdir / "scores.npz", problem)
+        return scores
+
+    @functools.cached_property
+    def examples(self) -> dict[str, np.ndarray]:
+        """What `examples.npz` holds.
+
+        `image` [P, K, H, W, C] in [0, 1], `anomaly_map` [P, K, H, W], `anomalous`, `class_label`
+        and `image_score` [P, K], `reconstruction/<name>` [P, K, H, W, C]; of categories also
+        `class_name` [P, K], the kind of defect, and where there is ground truth `mask`
+        [P, K, H, W].
+        """
+        if self.whole is not None:
+            return {name: array[list(self.rows)] for name, array in self.whole.examples.items()}
+        examples = _parsed(self.workdir / "examples.npz", _parse_arrays)
+        _require(self, "examples.npz", _EXAMPLE_KEYS, examples)
+        return examples
 
     @property
     def members(self) -> list[dict]:
@@ -170,9 +208,7 @@ class Run:
         if rows == list(range(len(self.members))):
             return self
         results = {**self.results, "members": [self.members[row] for row in rows]}
-        scores = {k: v if k == "label" else v[rows] for k, v in self.scores.items()}
-        examples = {name: array[rows] for name, array in self.examples.items()}
-        return dataclasses.replace(self, results=results, scores=scores, examples=examples)
+        return Run(self.workdir, results, self.config, whole=self, rows=tuple(rows))
 
 
 def hyper_parameters(member: dict) -> dict:
@@ -181,20 +217,27 @@ def hyper_parameters(member: dict) -> dict:
 
 
 def read_run(workdir: str | Path) -> Run:
-    """Read a finished run; raises `UserError` that names a missing or damaged file."""
+    """Read all of a finished run; raises `UserError` that names a missing or damaged file."""
     workdir = Path(workdir)
     for name in _FILES:
         if not (workdir / name).is_file():
             raise _unusable(workdir / name, "is missing")
-    run = Run(
-        workdir=workdir,
-        results=read_results(workdir),
-        config=read_config(workdir).to_dict(),
-        metrics=_parsed(workdir / "metrics.jsonl", _parse_lines),
-        scores=_parsed(workdir / "scores.npz", _parse_arrays),
-        examples=_parsed(workdir / "examples.npz", _parse_arrays),
-    )
-    _check(run)
+    run = open_run(workdir)
+    _ = run.metrics, run.scores, run.examples
+    return run
+
+
+def open_run(workdir: Path, results: str | None = None, config: str | None = None) -> Run:
+    """Return a finished run of which the results and the config are read and checked.
+
+    Args:
+      workdir: the run's folder.
+      results: text of `results.json`, where it is known.
+      config: text of `config.json`, likewise.
+
+    """
+    run = Run(workdir, read_results(workdir, results), read_stored_config(workdir, config))
+    check_results(run)
     return run
 
 
@@ -215,18 +258,6 @@ def check_results(run: Run):
             f"{run.workdir / 'results.json'} has several members of one class and seed: "
             "reports cannot tell them apart, give each its own seed or run"
         )
-
-
-def _check(run: Run):
-    """Raise unless the files hold the keys that reports rest on and the members agree."""
-    check_results(run)
-    score = f"image_score/{run.results['image_score']}"
-    _require(run, "scores.npz", ("label", "normal_class", score), run.scores)
-    shape = (len(run.members), run.scores["label"].size)
-    if run.scores[score].shape != shape:
-        problem = f"{score} has shape {run.scores[score].shape}, not {shape}"
-        raise _unusable(run.workdir / "scores.npz", problem)
-    _require(run, "examples.npz", _EXAMPLE_KEYS, run.examples)
 
 
 def _require(run: Run, file: str, keys: Sequence[str], contents: Mapping):

@@ -69,17 +69,14 @@ def _finish(run: PlannedRun, directory: Path, command: str) -> None:
             return
         method = method_of(run.settings)
         with contextlib.suppress(DivergedError):  # recorded in failed.json
-            experiment.train_and_evaluate(run.config, folder, command=command, method=method)
-
-
-def has_results(run: PlannedRun, directory: Path) -> bool:
-    """Return whether a run is finished and some of its members have results."""
-    return workdir.finished_results(run.config, directory / run.name) is not None
+            experiment.train_and_evaluate(
+                run.config, folder, command=command, method=method, report=False
+            )
 
 
 def is_finished(run: PlannedRun, directory: Path) -> bool:
     """Return whether a run needs no more work: it has results, or all its members diverged."""
-    if has_results(run, directory):
+    if run.has_results(directory):
         return True
     members = identity.members_of(run.settings, method_of(run.settings).dynamic)
     return len(workdir.read_failures(directory / run.name)) == len(members)

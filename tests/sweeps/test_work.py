@@ -8,7 +8,7 @@ from adjax import experiment, workdir
 from adjax.config.layout import check
 from adjax.sweeps.inline import InlineEngine
 from adjax.sweeps.plan import method_of
-from adjax.sweeps.work import has_results, is_finished
+from adjax.sweeps.work import is_finished
 from adjax.training import loop
 
 INFINITE = 3e38  # norms of what it moves are
@@ -120,7 +120,7 @@ def test_member_that_diverges_fails_its_run_alone(tmp_path):
     )
     InlineEngine().run(plan_of(runs, tmp_path), tmp_path)
     assert all(is_finished(run, tmp_path) for run in runs)
-    assert [run.name for run in runs if has_results(run, tmp_path)] == ["good", "both"]
+    assert [run.name for run in runs if run.has_results(tmp_path)] == ["good", "both"]
 
     assert not (tmp_path / "good" / "failed.json").exists()
     assert len(results(tmp_path / "good")["members"]) == 1
