@@ -1,9 +1,12 @@
 """Checkpoints, in the only module that knows Orbax."""
 
+import contextlib
+import functools
 import hashlib
 import json
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +14,12 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from adjax import files
+from adjax import files, hosts
 from adjax.errors import UserError
+from adjax.training.member_files import SUFFIX, MemberFile, link, read_members
 
+_MEMBERS = "members"  # the folder of a stage that was taken from the cache
+_RECORD = "record.json"
 _METADATA = 1 << 20  # bytes of a checkpoint beside its arrays, at most
 _DIGEST = "digest"  # key of what a checkpoint holds, in its JSON
 
@@ -24,16 +30,77 @@ class Checkpoints:
     A checkpoint appears under its step's name only when it is complete; the latest two are kept.
     (The best variables of each member are part of the tree: members are best at different steps.)
     Each carries a digest of its arrays and its dict, without which a flipped bit would go unseen.
+    The last one of a stage that was taken from the cache is the members' files there, see `take`.
     """
 
     def __init__(self, directory: Path):
-        """Open or create `directory`."""
+        """Open `directory`, which is created when something is saved."""
+        self._directory = Path(directory).absolute()
+        self._members = self._directory / _MEMBERS
+
+    @functools.cached_property
+    def _manager(self) -> ocp.CheckpointManager:
         options = ocp.CheckpointManagerOptions(max_to_keep=2, cleanup_tmp_directories=True)
-        self._manager = ocp.CheckpointManager(Path(directory).absolute(), options=options)
+        return ocp.CheckpointManager(self._directory, options=options)
 
     def latest_step(self) -> int | None:
         """Return the step of the latest complete checkpoint."""
-        return self._manager.latest_step()
+        if self._has_members():
+            return self._taken()[0]["step"]
+        return self._manager.latest_step() if hosts.agreed(self._directory.exists()) else None
+
+    def take(self, members: Sequence[MemberFile | None], record: dict) -> bool:
+        """Keep the final checkpoint of a stage as the files of its members; False if one is gone.
+
+        Args:
+          members: files of the stage cache; None for a member that has diverged.
+          record: the JSON dict of the checkpoint.
+
+        """
+
+        def fill(folder: Path) -> None:
+            for number, member in enumerate(members):
+                if member is not None:
+                    link(member, folder / f"{number}{SUFFIX}")
+            digests = [member and member.digest for member in members]
+            content = {"record": record, "members": digests}
+            files.write_json(folder / _RECORD, content | {_DIGEST: _digest_of_json(content)})
+
+        with contextlib.suppress(FileNotFoundError):  # another process has set an entry aside
+            files.write_folder(self._members, fill)
+        return self._has_members()
+
+    def _has_members(self) -> bool:
+        return hosts.agreed(self._members.exists())
+
+    def _taken(self) -> tuple[dict, list[MemberFile | None]]:
+        """The record and the files of a stage that was taken; `UserError` if they are damaged."""
+        try:
+            content = json.loads((self._members / _RECORD).read_text())
+            if content.pop(_DIGEST) != _digest_of_json(content):
+                raise ValueError("its content is not what was saved")
+            members = [
+                digest and MemberFile(self._members / f"{number}{SUFFIX}", digest)
+                for number, digest in enumerate(content["members"])
+            ]
+            return content["record"], members
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise self._damaged(error) from error
+
+    def _restore_taken(self, like: Any) -> tuple[Any, dict]:
+        record, members = self._taken()
+        try:
+            tree = read_members(members, like)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise self._damaged(error) from error
+        return jax.tree.map(_put_like, tree, like), record
+
+    def _damaged(self, error: Exception) -> UserError:
+        reason = str(error).partition("\n")[0]
+        return UserError(
+            f"{self._members}: the checkpoint is damaged or of another version of adjax "
+            f"({reason}): delete that folder or train elsewhere"
+        )
 
     def save(self, step: int, tree: Any, record: dict) -> None:
         """Write in the background; buffers of `tree` must not be donated afterwards.
@@ -64,6 +131,16 @@ class Checkpoints:
           UserError: if it is damaged or of another structure.
 
         """
+        if self._has_members():
+            try:
+                return self._restore_taken(like)
+            except UserError as error:
+                if not fall_back:
+                    raise
+                print(f"{error}; it is made again", file=sys.stderr)
+                shutil.rmtree(self._members, ignore_errors=True)
+        if not hosts.agreed(self._directory.exists()):
+            return None
         while (step := self._manager.latest_step()) is not None:
             try:
                 return self._restore(step, like)
@@ -105,7 +182,17 @@ class Checkpoints:
 
     def close(self) -> None:
         """Wait for pending writes."""
-        self._manager.close()
+        if "_manager" in self.__dict__:
+            self._manager.close()
+
+
+def _put_like(leaf: np.ndarray, like: Any) -> jax.Array:
+    """Put a host array onto the devices of `like`."""
+    return jax.make_array_from_callback(leaf.shape, like.sharding, leaf.__getitem__)
+
+
+def _digest_of_json(content: dict) -> str:
+    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def digest(tree: Any, record: dict) -> str | None:

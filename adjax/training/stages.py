@@ -71,7 +71,8 @@ def train_stage(
     if saved["step"] < stage.steps and cache and hosts.agreed(not cache.missing(hashes)):
         log.rewind(names, 0)
         tree, saved = _adopt(population, stage, like, log)
-        work.checkpoints.save(stage.steps, tree, saved)
+        if not work.checkpoints.take(cache.member_files(hashes), saved):
+            work.checkpoints.save(stage.steps, tree, saved)
     step = saved["step"]
     work = dataclasses.replace(work, chrono=Chrono(**saved["chrono"]), record=saved["record"])
 
