@@ -226,10 +226,18 @@ def _trainings(members, index, position, resources, start) -> list[Training]:
 
 
 def estimate_stage(config: ConfigDict, index: int) -> Estimate:
-    """Estimate the needs of one member of a stage."""
+    """Estimate the needs of one member of a stage; those of a signature have the same."""
     alone = _with_members(config, [])
     alone.mesh.update(member=1, data=1)
-    return estimate(make_population(check(alone), method_of(check(config)), Path()), index)
+    settings = check(alone)
+    key = identity.run_signature(settings, ()), index
+    if key not in _ESTIMATES:
+        population = make_population(settings, method_of(check(config)), Path())
+        _ESTIMATES[key] = estimate(population, index)
+    return _ESTIMATES[key]
+
+
+_ESTIMATES: dict[tuple[str, int], Estimate] = {}
 
 
 def members_only(config: ConfigDict, rows: Sequence[int]) -> ConfigDict:

@@ -63,15 +63,15 @@ def _train_claimed(task: Training, cache: StageCache, claimed: list[str]) -> Non
 
 
 def _finish(run: PlannedRun, directory: Path, command: str) -> None:
-    folder = directory / run.name
-    with files.locked(directory / ".locks" / run.name.replace("/", "."), wait=True):
-        if is_finished(run, directory):
-            return
-        method = method_of(run.settings)
-        with contextlib.suppress(DivergedError):  # recorded in failed.json
-            experiment.train_and_evaluate(
-                run.config, folder, command=command, method=method, report=False
-            )
+    folder, lock = directory / run.name, directory / ".locks" / run.name.replace("/", ".")
+    with files.locked(lock, wait=True):
+        if not is_finished(run, directory):
+            method = method_of(run.settings)
+            with contextlib.suppress(DivergedError):  # recorded in failed.json
+                experiment.train_and_evaluate(
+                    run.config, folder, command=command, method=method, report=False
+                )
+        lock.unlink(missing_ok=True)  # who still wants it finds the run finished
 
 
 def is_finished(run: PlannedRun, directory: Path) -> bool:
