@@ -1,6 +1,7 @@
 """Versions, hardware and date of a run or a measurement."""
 
 import datetime
+import functools
 import importlib.metadata
 import os
 import platform
@@ -28,11 +29,14 @@ def circumstances(
         "versions": {
             "adjax": adjax.__version__,
             "python": platform.python_version(),
-            **{name: importlib.metadata.version(name) for name in (*LIBRARIES, *others)},
+            **{name: _version(name) for name in (*LIBRARIES, *others)},
         },
         "hardware": machine() if execution is None else _devices(execution.mesh),
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
+
+
+_version = functools.cache(importlib.metadata.version)
 
 
 def _devices(mesh) -> dict:

@@ -1,8 +1,8 @@
 """What the tables of a sweep were read from, kept in its `results.parquet`.
 
 Beside its rows the file holds the texts of the runs' `results.json` and `config.json`, each with
-the size, time and number of its file. A run whose files are still those is read from there, so that
-the report of ten thousand runs opens one file; any other is read from its folder.
+the size, times and number of its file. A run whose files are still those is read from there, so
+that the report of ten thousand runs opens one file; any other is read from its folder.
 """
 
 import base64
@@ -22,7 +22,7 @@ class Source(NamedTuple):
     """The files of a run that tables rest on.
 
     Attributes:
-      stamp: size, time and number of each.
+      stamp: size, times and number of each.
       results: text of `results.json`; None if it cannot be read.
       config: text of `config.json`.
 
@@ -81,6 +81,6 @@ def read_source(folder: Path, known: Source | None) -> Source:
 
 
 def _stamp(path: Path) -> list[int]:
-    """Return what changes when a file is replaced or written to: size, time and number."""
+    """Return what changes when a file is replaced or written to: size, times and number."""
     status = os.stat(path)
-    return [status.st_size, status.st_mtime_ns, status.st_ino]
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
