@@ -62,9 +62,11 @@ def run(flags) -> int:
 
 def leave(code: int) -> NoReturn:
     """Exit with a code, at once if other processes wait."""
-    from adjax import hosts
+    if "jax" in sys.modules:
+        from adjax import hosts
 
-    hosts.leave(code)
+        hosts.leave(code)
+    sys.exit(code)
 
 
 def train(flags) -> int:
