@@ -20,10 +20,12 @@ flags.DEFINE_string("workdir", None, "Folder of the run; made if need be.")
 flags.DEFINE_enum("mode", "train", list(cli.MODES), "What to do.")
 flags.DEFINE_string("images", None, "predict: a folder of images, or one file.")
 flags.DEFINE_string(
-    "output", None, "predict, export: a folder; gallery: a PNG; report: FILE.jsonl; others: a page."
+    "output",
+    None,
+    "predict, export: a folder; gallery: a PNG; report: FILE.jsonl, .parquet, .csv or a page.",
 )
 flags.DEFINE_integer("member", 0, "predict, export: which one of config.members.", 0)
-flags.DEFINE_list("cases", [], "benchmark: networks of the zoo, metrics, anogan_search; else all.")
+flags.DEFINE_list("cases", [], "benchmark: networks, metrics, anogan_search, sweeps; else all.")
 flags.DEFINE_list("precision", ["float32"], "benchmark: of training, float32 or bfloat16 or both.")
 flags.DEFINE_list("convolution", [], "benchmark: xla or onednn; without it all installed.")
 flags.DEFINE_list("sections", [], "benchmark: speed, load, pipeline, population; else all.")
@@ -35,6 +37,7 @@ flags.DEFINE_string("ray_address", "", "sweep: a running Ray cluster; without it
 flags.DEFINE_integer("cpus_per_task", 1, "sweep: CPUs of a Ray task where there are no GPUs.", 1)
 flags.DEFINE_string("shard", "", "sweep: i/n, do part i of n of the runs (from 0).")
 flags.DEFINE_integer("max_population", 0, "sweep: most members of a program; 0: what fits.", 0)
+flags.DEFINE_string("compilation_cache", "", "Folder of compiled programs, or off; else ~/.cache.")
 flags.DEFINE_bool(
     "accept_changed_data", False, "train, evaluate: go on though the training images changed."
 )

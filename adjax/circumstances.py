@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import functools
 import importlib.metadata
 import os
 import platform
@@ -52,9 +53,14 @@ def versions(libraries: Iterable[str]) -> dict[str, str]:
     for library in libraries:
         for package in _PACKAGES.get(library, (library,)):
             with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-                found[package] = importlib.metadata.version(package)
+                found[package] = _version(package)
                 break
     return found
+
+
+@functools.cache  # the runs of a sweep all ask
+def _version(package: str) -> str:
+    return importlib.metadata.version(package)
 
 
 def _devices(mesh) -> dict:

@@ -10,12 +10,18 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from adjax import paths
+from adjax.compilation import keep_programs
 from adjax.errors import UserError
-from adjax.flags import MODES, PROCESSES, reads
+from adjax.flags import FLAGS_OF, MODES, PROCESSES, reads
+
+# Of modes that find compiled programs of earlier processes; what measures compilation does not.
+_PROGRAMS = "compilation_cache"
 
 
 def run(flags) -> int:
     """Run the verb of --mode, with other processes if the flags say so; return the exit code."""
+    if _PROGRAMS in FLAGS_OF[flags.mode] and (reason := keep_programs(flags.compilation_cache)):
+        print(reason, file=sys.stderr)
     if flags.distributed or flags.coordinator:
         _join(flags)
     return MODES[flags.mode](flags) or 0
@@ -30,7 +36,7 @@ def leave(code: int) -> NoReturn:
     sys.exit(code)
 
 
-@reads("config", "workdir", "accept_changed_data", *PROCESSES)
+@reads("config", "workdir", "accept_changed_data", _PROGRAMS, *PROCESSES)
 def train(flags) -> int:
     """Train, evaluate and report one run."""
     config, directory = _config(flags), _workdir(flags)
@@ -52,11 +58,15 @@ def train(flags) -> int:
             accept_changed_data=flags.accept_changed_data,
         )
     else:
+        from adjax import hosts, reports
+
+        if hosts.is_first():
+            reports.renew_report(directory)
         _say(f"{directory}: this run is finished")
     return _show(directory)
 
 
-@reads("workdir", "accept_changed_data", *PROCESSES)
+@reads("workdir", "accept_changed_data", _PROGRAMS, *PROCESSES)
 def evaluate(flags) -> int:
     """Evaluate and report the trained run in --workdir again."""
     directory = _workdir(flags)
@@ -80,7 +90,7 @@ def evaluate(flags) -> int:
 
 @reads(
     *("config", "workdir", "dry_run", "shard", "max_population"),
-    *("engine", "ray_address", "cpus_per_task"),
+    *("engine", "ray_address", "cpus_per_task", _PROGRAMS),
 )
 def sweep(flags) -> int:
     """Run the sweep that the config file declares, or with --dry_run print what it would take."""
@@ -93,14 +103,26 @@ def sweep(flags) -> int:
     for run in everything:
         run.check()
     _quiet()
-    from adjax import workdir
+    from adjax.sweeps import store
 
-    workdir.require_places(directory, [run.config.stage_cache for run in everything])
-    from adjax import reports
+    shard = store.parse_shard(flags.shard)
+    if not flags.dry_run and all(run.has_results(directory) for run in everything):
+        from adjax import reports
+
+        _writable_folder(directory, "--workdir")
+        _say(f"{directory}: this sweep is finished")
+        _show_sweep(reports.read_sweep(directory))
+        return _say_failed([directory / run.name for run in everything])
+    return _do_sweep(flags, everything, directory, shard)
+
+
+def _do_sweep(flags, everything, directory: Path, shard: tuple[int, int]) -> int:
+    """Do what is left of a sweep's runs, or say what that would take."""
+    from adjax import reports, workdir
     from adjax.sweeps import plan, store, work
     from adjax.sweeps.describe import describe_plan
 
-    shard = store.parse_shard(flags.shard)
+    workdir.require_places(directory, [run.config.stage_cache for run in everything])
     engine = _engine(flags)
     everything, absent = plan.split_absent(everything)
     if absent:
@@ -122,7 +144,7 @@ def sweep(flags) -> int:
             failed = engine.run(tasks, directory, _command())
         failed |= {run.name: broken[run.name] for run in own if run.name in broken}
         failed = work.note_failed(own, failed, directory)
-    if any(work.has_results(run, directory) for run in everything):
+    if any(run.has_results(directory) for run in everything):
         _show_sweep(reports.read_sweep(directory))
     diverged = _say_failed([directory / run.name for run in runs])
     for name, reason in failed.items():
@@ -142,11 +164,12 @@ def _engine(flags):
 
 @reads("workdir", "output")
 def report(flags) -> None:
-    """Report the runs below --workdir again, or with --output write a results page or a record.
+    """Report the runs below --workdir again, or with --output write a file of them.
 
     Several folders are given with commas between them, see `paths.split`. A record,
     `--output=FILE.jsonl`, keeps what the tables of a sweep need in one file, and can be
-    given for --workdir as its folder can.
+    given for --workdir as its folder can. `FILE.parquet` or `FILE.csv` is the results as data, a
+    row a member; any other name is a results page.
     """
     _workdir(flags)
     directories = list(map(Path, paths.split(flags.workdir)))
@@ -165,6 +188,14 @@ def report(flags) -> None:
         _writable(flags.output)
         with paths.writing("--output", flags.output):
             print(f"record: {reports.write_record(Path(flags.output), *sweeps)}")
+        return
+    if reports.is_table(flags.output or ""):
+        if len(sweeps) > 1:
+            raise UserError(f"--output={flags.output}: a table of data is of one folder; give one")
+        _writable(flags.output)
+        with paths.writing("--output", flags.output):
+            path = reports.write_table(Path(flags.output), sweeps[0].runs, sweeps[0].directory)
+        print(f"table: {path}")
         return
     if flags.output:
         _writable(flags.output)
@@ -210,7 +241,7 @@ def gallery(flags) -> None:
         print(f"gallery: {write_gallery(directory, flags.output)}")
 
 
-@reads("workdir", "images", "output", "member")
+@reads("workdir", "images", "output", "member", _PROGRAMS)
 def predict(flags) -> int:
     """Score the photographs of a folder with the detector of the run in --workdir."""
     directory = _workdir(flags)
@@ -239,7 +270,7 @@ def predict(flags) -> int:
     return 1 if done.failed else 0
 
 
-@reads("workdir", "output", "member")
+@reads("workdir", "output", "member", _PROGRAMS)
 def export(flags) -> None:
     """Export the detector of the run in --workdir to files that need no adjax."""
     directory = _workdir(flags)
@@ -361,7 +392,7 @@ def _quiet() -> None:
 def _show(directory: Path) -> int:
     from adjax import reports
 
-    _say(reports.console_table([reports.read_run(directory)]))
+    _say(reports.console_table([reports.open_run(directory)]))
     _say(f"report: {directory / 'report.html'}")
     return _say_failed([directory])
 
@@ -379,6 +410,9 @@ def _show_sweep(sweep) -> None:
 
     print(reports.console_table(sweep.runs, sweep.refused))
     print(f"report: {reports.write_sweep_report(sweep)}")
+    if sweep.runs[0].workdir != sweep.directory:  # else it is the folder of a single run
+        path = reports.write_sweep_table(sweep.directory, sweep.runs, sweep.sources)
+        print(f"table: {path}")
 
 
 def _defaults_of(sweep, commands: list[str]):

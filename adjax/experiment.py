@@ -21,6 +21,7 @@ def train_and_evaluate(
     command: str = "",
     method=None,
     accept_changed_data: bool = False,
+    report: bool = True,
 ) -> dict:
     """Train what `folder` still lacks of the run, evaluate it and write its report.
 
@@ -34,6 +35,7 @@ def train_and_evaluate(
       method: the config's, where it is made already; runs of one method object share programs.
       accept_changed_data: go on though the training images changed since training began; the
         results say so.
+      report: False: leave the page and its figures to be made when they are asked for.
 
     Returns:
       The results, as written to `results.json`.
@@ -47,10 +49,10 @@ def train_and_evaluate(
     workdir.require_places(folder, [config.stage_cache] if train else [])
     run = prepare(config, folder, method, train=train, accept_changed_data=accept_changed_data)
     with workdir.occupied(run.folder) if hosts.is_first() else contextlib.nullcontext():
-        return _train_and_evaluate(run, command)
+        return _train_and_evaluate(run, command, report)
 
 
-def _train_and_evaluate(run: Run, command: str) -> dict:
+def _train_and_evaluate(run: Run, command: str, report: bool) -> dict:
     """Do so with a run whose folder is this process's alone."""
     if run.provenance.remark and hosts.is_first():
         print(run.provenance.remark, file=sys.stderr)
@@ -63,7 +65,7 @@ def _train_and_evaluate(run: Run, command: str) -> dict:
     workdir.write_failures(run.folder, _named(run, failed))
     results |= {"stages": stages, "throughput": _throughput(stages, results.pop("score_rate"))}
     results |= circumstances(run.execution) | {"command": command}
-    write(run, results)
+    write(run, results, report)
     return results
 
 
@@ -80,10 +82,11 @@ def train_stages(run: Run) -> tuple[dict[str, Any], list[dict]]:
     return variables, stages
 
 
-def write(run: Run, results: dict) -> None:
-    """Write `results.json`, then the report, whose presence says that the run is finished."""
+def write(run: Run, results: dict, report: bool = True) -> None:
+    """Write `results.json`, whose presence says that the run is finished, then the report."""
     if hosts.is_first():
         workdir.write_results(run.folder, results)
+    if report and hosts.is_first():
         from adjax import reports  # here: processes that do not report need no figures
 
         reports.write_report(run.folder)

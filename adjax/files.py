@@ -25,7 +25,7 @@ _PART = ".part-"  # begins the names of what is not whole yet
 
 def write_json(path: Path, value) -> None:
     """Write a JSON file that is never seen half-written."""
-    _replace(path, lambda part: part.write_text(json.dumps(value, indent=1) + "\n"))
+    write_file(path, lambda part: part.write_text(json.dumps(value, indent=1) + "\n"))
 
 
 def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
@@ -35,7 +35,7 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
         with part.open("wb") as file:
             np.savez_compressed(file, **arrays)
 
-    _replace(path, write)
+    write_file(path, write)
 
 
 def read_records(path: Path, *, killed: bool = False) -> list[dict]:
@@ -133,7 +133,8 @@ def require_room(directory: Path, size: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(directory))
 
 
-def _replace(path: Path, write: Callable[[Path], None]) -> None:
+def write_file(path: Path, write: Callable[[Path], None]) -> None:
+    """Make a file that is never seen half-written: `write` fills the one that it is given."""
     if not hosts.is_first():
         return
     part = path.with_name(f"{_own()}{path.name}")

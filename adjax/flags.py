@@ -9,7 +9,7 @@ from typing import Any
 from adjax import paths
 from adjax.errors import UserError
 
-_PATHS = ("workdir", "images", "output", "source", "data_dir")
+_PATHS = ("workdir", "images", "output", "source", "data_dir", "compilation_cache")
 PROCESSES = ("distributed", "coordinator", "num_processes", "process_id")
 _ONLY_WITH = {
     "ray_address": "--engine=ray",

@@ -2,6 +2,8 @@
 
 All processes run the same program. Only the first one writes (logs, results, reports), to a folder
 that all of them see; a process that fails exits at once, and JAX's runtime ends the others.
+
+JAX is imported by what needs it: a process that never did is alone, and may only show a result.
 """
 
 import hashlib
@@ -9,9 +11,7 @@ import os
 import sys
 from typing import Any, NoReturn
 
-import jax
 import numpy as np
-from jax.experimental import multihost_utils
 
 from adjax.errors import UserError
 
@@ -36,6 +36,8 @@ def join(coordinator: str = "", processes: int = 0, process: int = -1) -> None:
             raise UserError(
                 "--coordinator needs --num_processes=N and --process_id=i with i from 0 to N - 1"
             )
+    import jax
+
     try:
         arguments = (coordinator, processes, process) if coordinator else ()
         jax.distributed.initialize(*arguments)
@@ -54,11 +56,19 @@ def _fail(kind, error, traceback) -> NoReturn:
 
 def is_first() -> bool:
     """Return whether this process writes; asks no device if it is the only one."""
-    return not jax.distributed.is_initialized() or jax.process_index() == 0
+    return not _joined() or sys.modules["jax"].process_index() == 0
+
+
+def _joined() -> bool:
+    jax = sys.modules.get("jax")
+    return jax is not None and jax.distributed.is_initialized()
 
 
 def agreed(value: bool) -> bool:
     """Return the value of the first process."""
+    import jax
+    from jax.experimental import multihost_utils
+
     if jax.process_count() == 1:
         return value
     return bool(multihost_utils.broadcast_one_to_all(np.array(value)))
@@ -66,6 +76,8 @@ def agreed(value: bool) -> bool:
 
 def check_same(text: str, what: str) -> None:
     """Raise `UserError`, on every process, unless all of them hold the same text."""
+    from jax.experimental import multihost_utils
+
     digest = np.frombuffer(hashlib.sha256(text.encode(errors="surrogateescape")).digest(), np.uint8)
     if (multihost_utils.process_allgather(digest) != digest).any():
         raise UserError(f"the processes were given different {what}")
@@ -73,12 +85,18 @@ def check_same(text: str, what: str) -> None:
 
 def wait_for_all(name: str) -> None:
     """Return when every process has reached this point of the program."""
+    import jax
+    from jax.experimental import multihost_utils
+
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices(name)
 
 
 def fetch(tree: Any) -> Any:
     """Return whole arrays on the host; a collective if devices of other processes hold parts."""
+
+    import jax
+    from jax.experimental import multihost_utils
 
     def whole(x):
         if isinstance(x, jax.Array) and not x.is_fully_addressable:
@@ -90,7 +108,7 @@ def fetch(tree: Any) -> Any:
 
 def leave(code: int) -> NoReturn:
     """Exit; a failed process does not wait for the others, which are waiting for it."""
-    if code and jax.distributed.is_initialized():
+    if code and _joined():
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

@@ -9,14 +9,15 @@ made alone: each host makes only the members and the examples that its devices n
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tensorflow as tf
 
 from adjax.corruptions import TAKES_SOURCE, image_function
-from adjax.corruptions.random import permuted_index, random_bits
 from adjax.corruptions.settings import LEAST_CHANGE
+
+if TYPE_CHECKING:  # what makes images imports it: a finished run that is shown again makes none
+    import tensorflow as tf
 
 # Third number of a seed: the purpose of the draw.
 _ORDER, _AUXILIARY, _CORRUPTION, _CROP, _SOURCE, _SOURCE_CROP = map(np.int64, range(6))
@@ -51,7 +52,7 @@ class Crops:
         """Height and width of a crop."""
         return self.operation[1]["size"]
 
-    def function(self) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    def function(self) -> "Callable[[tf.Tensor, tf.Tensor], tf.Tensor]":
         """Return `(float32 images [N, H, W, C], int32 seeds [N, 3]) -> [N, size, size, C]`."""
         name, parameters = self.operation
         return functools.partial(image_function("crops", name), **parameters)
@@ -86,6 +87,10 @@ def train_batches(
       that part. Raises the exception of reading a row.
 
     """
+    import tensorflow as tf
+
+    from adjax.corruptions.random import permuted_index, random_bits
+
     members, examples = part
     streams = streams[members]
     counts = [len(stream.rows) for stream in streams]
@@ -156,6 +161,8 @@ def train_batches(
 
 def _reader(image, failures: list[Exception]):
     """Return `rows int64 [n] -> uint8 [n, H, W, C]` for a pipeline; errors join `failures`."""
+    import tensorflow as tf
+
     if isinstance(image, np.ndarray):
         table = tf.constant(image)
         return lambda rows: tf.gather(table, rows)
@@ -176,6 +183,8 @@ def _reader(image, failures: list[Exception]):
 
 def _raising(batches: Iterator, failures: list[Exception]) -> Iterator:
     """Yield the same batches; raise the error of reading a row, not TensorFlow's account of it."""
+    import tensorflow as tf
+
     try:
         yield from batches
     except tf.errors.OpError as error:
@@ -197,6 +206,8 @@ def fixed_crops(image: np.ndarray, rows: np.ndarray, crops: Crops | None) -> np.
     image = image / np.float32(255)
     if crops is None:
         return image
+    import tensorflow as tf
+
     seed = np.stack([rows, np.zeros_like(rows), np.full_like(rows, _CROP)], -1)
     return crops.function()(tf.constant(image), tf.constant(seed, tf.int32)).numpy()
 
@@ -210,6 +221,8 @@ def changes(image: np.ndarray, kind: str, operation: Operation) -> bool:
       operation: name and parameters of the image function.
 
     """
+    import tensorflow as tf
+
     name, parameters = operation
     if name in TAKES_SOURCE:
         parameters = parameters | {"source": np.roll(image, 1, axis=0)}

@@ -14,6 +14,8 @@ told at once.
 """
 
 import dataclasses
+import functools
+import marshal
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -33,6 +35,13 @@ class Section:
     def relations(self) -> Iterable[tuple[str, str]]:
         """Yield `(field, advice)` where a value does not go together with others of the section."""
         return ()
+
+    def leaves(self, prefix: str = "") -> Mapping[str, Any]:
+        """Return all settings by dotted keys that begin with `prefix`; made once, not to change."""
+        made = self.__dict__.setdefault("_leaves", {})
+        if prefix not in made:
+            made[prefix] = flat(as_dict(self), prefix)
+        return made[prefix]
 
 
 class Alternatives(Section):
@@ -228,6 +237,22 @@ def read(defaults: Section, values: Mapping[str, Any], key: str) -> Section:
     for name, advice in section.relations():
         raise wrong(f"{prefix}{name}", getattr(section, name), advice)
     return section
+
+
+def read_shared(defaults: Section, values: Mapping[str, Any], key: str) -> Section:
+    """Return what `read` does, one object for equal values: the runs of a sweep share sections."""
+    try:
+        return _read_content(defaults, marshal.dumps(values, _EXACT), key)
+    except ValueError:  # a value that is wrong, or of a type that no setting has: `read` says it
+        return read(defaults, values, key)
+
+
+_EXACT = 2  # format in which equal bytes are equal values of equal types: 1, 1.0 and True differ
+
+
+@functools.lru_cache(maxsize=8192)
+def _read_content(defaults: Section, content: bytes, key: str) -> Section:
+    return read(defaults, marshal.loads(content), key)
 
 
 def read_value(field: dataclasses.Field, value: Any, key: str) -> Any:

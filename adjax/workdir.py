@@ -109,24 +109,26 @@ def occupied(folder: Path) -> Iterator[None]:
 
 def finished_results(config, folder: str | Path) -> dict | None:
     """Return the results of this config's run in `folder`, if it is finished."""
-    names = ("config.json", "results.json", "report.html")
-    own, path, report = (Path(folder) / name for name in names)
+    own, path = Path(folder) / "config.json", Path(folder) / "results.json"
     check(Path(folder), check_config(config))
-    # The report comes last: without it, evaluation starts again (training does not).
-    if not own.exists() or not path.exists() or not report.exists():
-        return None
-    if report.stat().st_mtime_ns < path.stat().st_mtime_ns:
+    # They come last, after what they go with: without them, evaluation starts again. Without its
+    # config, or with a note that it could not be done, nothing says that they are this run's.
+    if not own.exists() or not path.exists() or (Path(folder) / _REFUSAL).exists():
         return None
     return read_results(Path(folder))
 
 
 def read_config(folder: Path) -> ml_collections.ConfigDict:
     """Read the config of the run in a folder."""
+    return ml_collections.ConfigDict(read_stored_config(folder), convert_dict=True)
+
+
+def read_stored_config(folder: Path, text: str | None = None) -> dict[str, Any]:
+    """Read the config of the run in a folder, not to be changed; `text` is its file's, if known."""
     path = folder / "config.json"
-    if not path.exists():
+    if text is None and not path.exists():
         raise UserError(f"{path} does not exist: is --workdir={folder} the folder of a run?")
-    config = adopt.adopt_config(_read_json(path))
-    return ml_collections.ConfigDict(config, convert_dict=True)
+    return adopt.adopt_config(_read_json(path, text))
 
 
 def read_about(folder: Path) -> dict[str, Any]:
@@ -134,15 +136,15 @@ def read_about(folder: Path) -> dict[str, Any]:
     return adopt.about(check_config(read_config(folder)))
 
 
-def read_results(folder: Path) -> dict[str, Any]:
-    """Read the results of the run in a folder.
+def read_results(folder: Path, text: str | None = None) -> dict[str, Any]:
+    """Read the results of the run in a folder; `text` is their file's, if known.
 
     Raises:
       UserError: if they cannot be read, hold a number that is none, or have no members.
 
     """
     path = folder / "results.json"
-    results = _read_json(path)
+    results = _read_json(path, text)
     members = results.get("members")
     if not isinstance(members, list) or not all(isinstance(m, dict) for m in members):
         raise _damaged(path, "it has no list of members")
@@ -181,12 +183,11 @@ def write_results(folder: Path, results: dict[str, Any]) -> None:
     files.write_json(folder / "results.json", sealed(results | {"files": named}))
 
 
-def check_companions(folder: Path, results: dict[str, Any]) -> None:
+def check_companion(folder: Path, results: dict[str, Any], name: str) -> None:
     """Raise `UserError` if a file that goes with a run's results is not the one they name."""
-    for name, digest in results.get("files", {}).items():
-        path = folder / name
-        if path.is_file() and _digest_of(path.read_bytes()) != digest:
-            raise _damaged(path, "its content is not what was written")
+    digest, path = results.get("files", {}).get(name), folder / name
+    if digest is not None and _digest_of(path.read_bytes()) != digest:
+        raise _damaged(path, "its content is not what was written")
 
 
 def recorded_command(folder: Path) -> str | None:
@@ -237,16 +238,18 @@ def write_failures(folder: Path, failures: list[dict]) -> None:
         path.unlink(missing_ok=True)
 
 
-def _read_json(path: Path) -> dict:
+def _read_json(path: Path, text: str | None = None) -> dict:
     try:
-        return unsealed(json.loads(path.read_text(), parse_constant=_no_number))
+        text = path.read_text() if text is None else text
+        return unsealed(json.loads(text, parse_constant=_no_number))
     except (OSError, ValueError, RecursionError) as error:
         raise _damaged(path, str(error)) from None
 
 
 def sealed(value: dict[str, Any]) -> dict[str, Any]:
     """Return a JSON object with a digest of what it holds."""
-    return {**value, _DIGEST: _digest_of(_as_text(value))}
+    stored = json.loads(json.dumps(value))
+    return {**value, _DIGEST: _digest_of(_as_text(stored))}
 
 
 def unsealed(value: dict[str, Any]) -> dict[str, Any]:
@@ -260,8 +263,8 @@ def unsealed(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _as_text(value: dict[str, Any]) -> bytes:
-    """Return one text of a JSON object, whether it was read or is about to be written."""
-    return json.dumps(json.loads(json.dumps(value)), sort_keys=True).encode()
+    """Return one text of a JSON object that was read, or as it will be."""
+    return json.dumps(value, sort_keys=True).encode()
 
 
 def _digest_of(content: bytes) -> str:

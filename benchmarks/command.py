@@ -7,7 +7,12 @@ import sys
 
 from adjax.errors import UserError
 
-SIDES = ("metrics", "anogan_search", "speedrun")  # values of `--cases` that are no networks
+SIDES = (
+    "metrics",
+    "anogan_search",
+    "speedrun",
+    "sweeps",
+)  # values of `--cases` that are no networks
 OF_NETWORKS = ("precision", "convolution", "sections")  # flags for networks only
 
 
@@ -77,6 +82,10 @@ def _of_sides(flags):
         from benchmarks import metrics
 
         return lambda: {"metrics": metrics.measure(flags.repeats)}, metrics.packages()
+    if case == "sweeps":
+        from benchmarks import sweeps
+
+        return lambda: {"sweeps": sweeps.measure()}, ()
     from benchmarks import search
 
     return lambda: {"search": search.measure(flags.repeats)}, ()

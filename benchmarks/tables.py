@@ -319,6 +319,24 @@ def _speedrun(rows: list[Row]) -> Table:
     )
 
 
+def _sweeps(rows: list[Row]) -> Table:
+    return _table(
+        "A sweep beside its training",
+        "what",
+        "case",
+        [
+            ("", "runs", "{:,}".format, "runs"),
+            ("processor", "s", _two, "seconds"),
+            ("processor", "ms a run", _two, "milliseconds_per_run"),
+            ("", "MB", _mega, "bytes"),
+            ("", "files a run", _one, "files"),
+        ],
+        [row | {"milliseconds_per_run": 1e3 * row["seconds_per_run"]} for row in rows],
+        "Seconds are those of all threads; MB are what the process has more of afterwards; files "
+        "are those of the stage cache too.",
+    )
+
+
 # Every section of rows, and the tables made from its rows.
 SECTIONS: dict[str, dict[str, Callable[[list[Row]], Table]]] = {
     "speed": {"speed": _speed, "ssim": _ssim, "model": _model},
@@ -330,5 +348,6 @@ SECTIONS: dict[str, dict[str, Callable[[list[Row]], Table]]] = {
     "metrics": {"metrics": _metrics},
     "search": {"search": _search},
     "speedrun": {"speedrun": _speedrun},
+    "sweeps": {"sweeps": _sweeps},
 }
 NAMES = tuple(name for makers in SECTIONS.values() for name in makers)

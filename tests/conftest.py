@@ -69,6 +69,7 @@ def let_go():
             getattr(value, "cache_clear", lambda: None)()
     if plan := sys.modules.get("adjax.sweeps.plan"):
         plan._METHODS.clear()
+        plan._METHODS_OF_RUNS.clear()
     jax.clear_caches()
     gc.collect()
     with contextlib.suppress(OSError, AttributeError):  # where the C library has it

@@ -105,9 +105,17 @@ def test_report_lost_to_a_kill_is_made_again(run):
     config, folder, _ = run
     page = (folder / "report.html").read_bytes()
     (folder / "report.html").unlink()
+    assert workdir.finished_results(config, folder) is not None
+    reports.renew_report(folder)
+    assert page == (folder / "report.html").read_bytes()
+
+
+def test_evaluation_starts_again_without_results(run):
+    config, folder, results = run
+    (folder / "results.json").unlink()
     assert workdir.finished_results(config, folder) is None
-    experiment.train_and_evaluate(config, folder, train=False, command="the command")
-    assert page[:200] == (folder / "report.html").read_bytes()[:200]
+    again = experiment.train_and_evaluate(config, folder, train=False, report=False)
+    assert again["members"] == results["members"]
     assert workdir.finished_results(config, folder) is not None
 
 

@@ -4,6 +4,8 @@ Before 2026-11-28 every config held the sections of all methods, and `results.js
 the run is called.
 """
 
+import functools
+import marshal
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,6 +32,7 @@ def adopt_config(stored: Mapping[str, Any]) -> dict[str, Any]:
     """Return a stored config with the sections of its own method and task alone.
 
     A setting that is younger than the run has its default, or what the run did without it.
+    Sections may be those of other configs too, and are not to be changed.
 
     Raises:
       UserError: for a method, or a setting of its own, that this version does not have.
@@ -42,16 +45,21 @@ def adopt_config(stored: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("ops", "mesh"):
         adopted[name] = stored.get(name, {})
     for name, defaults in sections.items():
-        values = settings.flat(settings.as_dict(defaults))
         before = {k.partition(".")[2]: v for k, v in _BEFORE.items() if k.startswith(f"{name}.")}
-        given = settings.flat(stored.get(name, before))
-        for key, value in given.items():
-            if key in values:
-                values[key] = value
-            elif f"{name}.{key}" not in _RETIRED:
-                raise UserError(f"config.{name}.{key}: another version of adjax wrote it")
-        adopted[name] = _nested(values)
+        adopted[name] = _adopted(name, defaults, marshal.dumps(stored.get(name, before), 2))
     return adopted
+
+
+@functools.lru_cache(maxsize=4096)
+def _adopted(name: str, defaults: settings.Section, stored: bytes) -> dict[str, Any]:
+    """Return a section with what was stored of it, once for all runs that have the same."""
+    values = dict(defaults.leaves())
+    for key, value in settings.flat(marshal.loads(stored)).items():
+        if key in values:
+            values[key] = value
+        elif f"{name}.{key}" not in _RETIRED:
+            raise UserError(f"config.{name}.{key}: another version of adjax wrote it")
+    return _nested(values)
 
 
 def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:

@@ -33,8 +33,14 @@ def essential(config: Settings | Mapping[str, Any]) -> dict[str, Any]:
     execution = set(EXECUTION)
     if typed.data.name == "folder":  # else nothing says whose images
         execution.remove("data.dir")
-    leaves = json.loads(json.dumps(typed.leaves()))
-    return {k: v for k, v in leaves.items() if not _in_sections(k, execution)}
+    leaves = typed.leaves()
+    left_out = _within(leaves, execution)
+    return {key: _in_json(value) for key, value in leaves.items() if key not in left_out}
+
+
+def _in_json(value: Any) -> Any:
+    """Return a setting's value as JSON gives it back."""
+    return json.loads(json.dumps(value)) if isinstance(value, tuple | list) else value
 
 
 def config_hash(config: Settings) -> str:
@@ -59,7 +65,7 @@ def members_of(config: Settings, dynamic: tuple[str, ...]) -> list[dict[str, Any
     given = config.members or ({},)
     if not isinstance(given, tuple | list) or not all(isinstance(m, Mapping) for m in given):
         raise wrong("members", given, "give a tuple of dicts, ({'seed': 0}, {'seed': 1})")
-    fields = _fields(config)
+    fields = _fields(config) if any(given) else {}
     own = config.leaves()
     members = []
     for number, overrides in enumerate(given):
@@ -104,7 +110,7 @@ def stage_hash(config: Settings, stage, member: dict[str, Any], content: str = "
 
     """
     keys = _stage_keys(config, stage) | ({"data.content": content} if content else {})
-    keys |= {k: v for k, v in member.items() if k == "seed" or _in_sections(k, stage.depends_on)}
+    keys |= _within(member, ("seed", *stage.depends_on))
     text = json.dumps([adjax.__version__, stage.name, stage.depends_on, keys], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
@@ -126,7 +132,7 @@ def run_signature(config: Settings, dynamic: tuple[str, ...]) -> str:
 def _stage_keys(config: Settings, stage) -> dict[str, Any]:
     """All that a stage's result depends on but for the seed, by dotted keys."""
     sections = (*stage.depends_on, *(["crops"] if config.chosen.get("crops") else []))
-    keys = {k: v for k, v in essential(config).items() if _in_sections(k, sections)}
+    keys = _within(essential(config), sections)
     for name in config.data.untrained:
         keys.pop(f"data.{name}", None)
     common = ("precision", "select", "log_every", "checkpoint_every")
@@ -134,8 +140,11 @@ def _stage_keys(config: Settings, stage) -> dict[str, Any]:
 
 
 def _execution(config: Settings) -> dict[str, Any]:
-    return {k: v for k, v in config.leaves().items() if _in_sections(k, EXECUTION)}
+    return _within(config.leaves(), EXECUTION)
 
 
-def _in_sections(key: str, sections: Iterable[str]) -> bool:
-    return any(key == s or key.startswith(f"{s}.") for s in sections)
+def _within(leaves: Mapping[str, Any], sections: Iterable[str]) -> dict[str, Any]:
+    """Return those of the settings, by dotted keys, that are named or lie in sections so named."""
+    names = frozenset(sections)
+    starts = tuple(f"{name}." for name in names)
+    return {k: v for k, v in leaves.items() if k in names or k.startswith(starts)}

@@ -66,12 +66,13 @@ class Settings(types.SimpleNamespace):
     def leaves(self) -> dict[str, Any]:
         """Return all settings by dotted keys, but for the alternatives that are not in use."""
         flat = {"method": self.method, "image_score": self.image_score, "members": self.members}
-        flat |= settings.flat(settings.as_dict(self.common))
+        flat |= self.common.leaves()
         for name in self.all_sections:
-            values = settings.as_dict(getattr(self, name))
+            leaves = getattr(self, name).leaves(f"{name}.")
             if name in self.chosen:
-                values = {k: v for k, v in values.items() if k == self.chosen[name]}
-            flat |= settings.flat(values, f"{name}.")
+                own = f"{name}.{self.chosen[name]}."
+                leaves = {key: value for key, value in leaves.items() if key.startswith(own)}
+            flat |= leaves
         return flat
 
 
@@ -197,13 +198,13 @@ def check(config: ConfigDict | Mapping[str, Any]) -> Settings:
         hint = f"choose the method by the argument, --config=FILE.py:{name}"
         raise wrong("method", name, f"the config has no section {missing[0]}: {hint}")
     typed = {
-        section: settings.read(defaults, values.pop(section), section)
+        section: settings.read_shared(defaults, values.pop(section), section)
         for section, defaults in sections.items()
     }
     image_score, members = values.pop("image_score", info.image_score), values.pop("members", ())
     if not isinstance(image_score, str):
         raise wrong("image_score", image_score, "give a word")
-    common = settings.read(_COMMON[kind], values, "")
+    common = settings.read_shared(_COMMON[kind], values, "")
     chosen = dict(_alternatives(info, kind, typed))
     checked = Settings(
         info=info,

@@ -3,15 +3,16 @@
 import functools
 import os
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import tensorflow_datasets as tfds
-from tensorflow_datasets.core import read_only_builder
 
 from adjax import paths
 from adjax.datasets.digests import new_digest
 from adjax.errors import DataError, UserError, first_line
+
+if TYPE_CHECKING:  # imported by what reads a set
+    import tensorflow_datasets as tfds
 
 _AT_ONCE = 16 << 20  # bytes of images that are decoded at a time
 
@@ -69,7 +70,7 @@ def load_table(name: str, split: str, data_dir: str) -> Table:
     return Table(image, label, tuple(builder.info.features["label"].names))
 
 
-def _check_split(name: str, split: str, known: Mapping[str, tfds.core.SplitInfo]) -> None:
+def _check_split(name: str, split: str, known: Mapping[str, "tfds.core.SplitInfo"]) -> None:
     """Raise a UserError unless a split expression is one of the set's and holds images."""
     sizes = ", ".join(f"{part} of {info.num_examples:,}" for part, info in known.items())
     problem = f"dataset {name!r}: split {split!r}"
@@ -106,7 +107,7 @@ def checksum(name: str, split: str, data_dir: str) -> tuple[str, str]:
 
 def find_prepared(
     name: str, data_dir: str | os.PathLike[str], folder: str | os.PathLike[str] = ""
-) -> tfds.core.DatasetBuilder | None:
+) -> "tfds.core.DatasetBuilder | None":
     """Return a builder for the set's files under `data_dir`, or None if there are none.
 
     Works for names that TFDS does not know, and by files alone: no generation code, no network.
@@ -120,6 +121,9 @@ def find_prepared(
       UserError: if the name is malformed or the set's metadata are damaged.
 
     """
+    import tensorflow_datasets as tfds
+    from tensorflow_datasets.core import read_only_builder
+
     try:
         return read_only_builder.builder_from_files(name, data_dir=os.fspath(folder or data_dir))
     except tfds.core.DatasetNotFoundError:
@@ -130,8 +134,10 @@ def find_prepared(
         ) from error
 
 
-def check_image_classification(name: str, features: tfds.features.FeaturesDict) -> None:
+def check_image_classification(name: str, features: "tfds.features.FeaturesDict") -> None:
     """Raise a UserError unless `features` has a uint8 image of fixed size and a class label."""
+    import tensorflow_datasets as tfds
+
     by_name = dict(features) if isinstance(features, tfds.features.FeaturesDict) else {}
     image, label = by_name.get("image"), by_name.get("label")
     if type(image) is not tfds.features.Image or type(label) is not tfds.features.ClassLabel:
@@ -146,11 +152,13 @@ def check_image_classification(name: str, features: tfds.features.FeaturesDict) 
         )
 
 
-def _read(builder: tfds.core.DatasetBuilder, split: str) -> tuple[np.ndarray, np.ndarray]:
+def _read(builder: "tfds.core.DatasetBuilder", split: str) -> tuple[np.ndarray, np.ndarray]:
     """Decode a split in file order: uint8 [N, H, W, C], int32 [N].
 
     It is decoded some images at a time, so that memory holds the split once.
     """
+    import tensorflow_datasets as tfds
+
     shape, count = builder.info.features["image"].shape, builder.info.splits[split].num_examples
     image, label = np.empty((count, *shape), np.uint8), np.empty(count, np.int32)
     at_once = max(1, _AT_ONCE // int(np.prod(shape)))

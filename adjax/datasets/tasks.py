@@ -165,11 +165,14 @@ class OneClass(Task):
         del held_out
         table = self._test_table()
         own = [self._tested_rows(table, member) for member in members]
-        rows = np.unique(np.concatenate(own))
-        if len(rows) < len(table.label):
-            table = table._replace(image=table.image[rows], label=table.label[rows])
+        if all(len(of_member) == len(table.label) for of_member in own):
+            counted = np.ones((len(own), len(table.label)), bool)
+        else:
+            rows = np.unique(np.concatenate(own))
+            if len(rows) < len(table.label):
+                table = table._replace(image=table.image[rows], label=table.label[rows])
+            counted = np.stack([np.isin(rows, of_member) for of_member in own])
         anomalous = np.stack([self._anomalous(table, m["data.normal_class"]) for m in members])
-        counted = np.stack([np.isin(rows, of_member) for of_member in own])
         for member, kind, of_member in zip(members, anomalous, counted, strict=True):
             normal = ~kind[of_member]
             if normal.all() or not normal.any():

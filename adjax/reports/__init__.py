@@ -3,7 +3,7 @@
 A report reads the files of a run's folder (`results.json`, `config.json`, `metrics.jsonl`,
 `scores.npz`, `examples.npz`), or for tables alone the record of a sweep, and knows no method by
 name: what a run is called stands in its `results.json`, and what papers print in `published.json`
-here. Nothing here computes a metric.
+here. Nothing here computes a metric. The same results as data are `results_table`.
 
 Figures are in `figures`, which alone needs matplotlib; pages load it when they draw. The contact
 sheet of predictions is `contact_sheet`.
@@ -19,14 +19,19 @@ _DOOR = {
     "Sweep": "finished_sweep",
     "commands": "finished_sweep",
     "is_record": "record",
+    "is_table": "results_table",
+    "open_run": "finished_run",
     "read_record": "record",
     "read_run": "finished_run",
     "read_sweep": "finished_sweep",
     "remarks": "finished_sweep",
+    "renew_report": "html_page",
     "write_record": "record",
     "write_report": "html_page",
     "write_results": "results_page",
     "write_sweep_report": "html_page",
+    "write_sweep_table": "results_table",
+    "write_table": "results_table",
 }
 
 

@@ -1,8 +1,11 @@
-"""A finished run, read back from the files of its folder."""
+"""A finished run, read back from the files of its folder.
+
+Tables need its results and its config; the rest is read when it is asked for, by figures mostly.
+"""
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +14,7 @@ import numpy as np
 from adjax.config.identity import essential
 from adjax.errors import UserError
 from adjax.reports.words import normal_name, spelled
-from adjax.workdir import check_companions, read_config, read_metrics, read_results
+from adjax.workdir import check_companion, read_metrics, read_results, read_stored_config
 
 _FILES = ("results.json", "config.json", "metrics.jsonl", "scores.npz", "examples.npz")
 _RESULT_KEYS = ("method", "dataset", "config_hash", "image_score", "members", "about")
@@ -78,23 +81,67 @@ class Run:
       workdir: the run's folder.
       results: `results.json`; `results["members"]` holds P entries.
       config: `config.json`, the resolved config.
-      metrics: the lines of `metrics.jsonl`; a value of the members is a list of length P.
-      scores: `label` [N], `normal_class` [P], `image_score/<name>` [P, N]; where one class is left
-        out, or the image score was chosen by labels, also `anomalous` and `counted` [P, N], which
-        images are anomalous for a member and which it is tested on.
-      examples: `image` [P, K, H, W, C] in [0, 1], `anomaly_map` [P, K, H, W], `anomalous`,
-        `class_label` and `image_score` [P, K], `reconstruction/<name>` [P, K, H, W, C]; of
-        categories also `class_name` [P, K], the kind of defect, and where there is ground truth
-        `mask` [P, K, H, W].
+      whole: the run of which it has some members only, if it is none itself.
+      rows: which ones.
 
     """
 
     workdir: Path
     results: dict
     config: dict
-    metrics: list[dict]
-    scores: dict[str, np.ndarray]
-    examples: dict[str, np.ndarray]
+    whole: "Run | None" = None
+    rows: tuple[int, ...] = ()
+
+    @functools.cached_property
+    def metrics(self) -> list[dict]:
+        """The lines of `metrics.jsonl`; a value of the members, of all, is a list."""
+        if self.whole is not None:
+            return self.whole.metrics
+        return self._companion("metrics.jsonl", lambda _: read_metrics(self.workdir))
+
+    @functools.cached_property
+    def scores(self) -> dict[str, np.ndarray]:
+        """What `scores.npz` holds.
+
+        `label` [N], `normal_class` [P], `image_score/<name>` [P, N]; where one class is left out,
+        or the image score was chosen by labels, also `anomalous` and `counted` [P, N], which images
+        are anomalous for a member and which it is tested on.
+        """
+        if self.whole is not None:
+            rows = list(self.rows)
+            return {k: v if k == "label" else v[rows] for k, v in self.whole.scores.items()}
+        scores = self._companion("scores.npz", _parse_arrays)
+        name = f"image_score/{self.results['image_score']}"
+        _require(self, "scores.npz", ("label", "normal_class", name), scores)
+        shape = (len(self.members), scores["label"].size)
+        if scores[name].shape != shape:
+            problem = f"{name} has shape {scores[name].shape}, not {shape}"
+            raise _unusable(self.workdir / "scores.npz", problem)
+        return scores
+
+    @functools.cached_property
+    def examples(self) -> dict[str, np.ndarray]:
+        """What `examples.npz` holds.
+
+        `image` [P, K, H, W, C] in [0, 1], `anomaly_map` [P, K, H, W], `anomalous`, `class_label`
+        and `image_score` [P, K], `reconstruction/<name>` [P, K, H, W, C]; of categories also
+        `class_name` [P, K], the kind of defect, and where there is ground truth `mask`
+        [P, K, H, W].
+        """
+        if self.whole is not None:
+            return {name: array[list(self.rows)] for name, array in self.whole.examples.items()}
+        examples = self._companion("examples.npz", _parse_arrays)
+        _require(self, "examples.npz", _EXAMPLE_KEYS, examples)
+        return examples
+
+    def _companion(self, name: str, parse: Callable[[Path], Any]) -> Any:
+        """Return what a file that goes with the results holds, if it is the one they name."""
+        path = self.workdir / name
+        if not path.is_file():
+            raise _unusable(path, "is missing")
+        value = _parsed(path, parse)
+        check_companion(self.workdir, self.results, name)
+        return value
 
     @property
     def members(self) -> list[dict]:
@@ -168,9 +215,7 @@ class Run:
         if rows == list(range(len(self.members))):
             return self
         results = {**self.results, "members": [self.members[row] for row in rows]}
-        scores = {k: v if k == "label" else v[rows] for k, v in self.scores.items()}
-        examples = {name: array[rows] for name, array in self.examples.items()}
-        return dataclasses.replace(self, results=results, scores=scores, examples=examples)
+        return Run(self.workdir, results, self.config, whole=self, rows=tuple(rows))
 
 
 def hyper_parameters(member: dict) -> dict:
@@ -179,21 +224,27 @@ def hyper_parameters(member: dict) -> dict:
 
 
 def read_run(workdir: str | Path) -> Run:
-    """Read a finished run; raises `UserError` that names a missing or damaged file."""
+    """Read all of a finished run; raises `UserError` that names a missing or damaged file."""
     workdir = Path(workdir)
     for name in _FILES:
         if not (workdir / name).is_file():
             raise _unusable(workdir / name, "is missing")
-    run = Run(
-        workdir=workdir,
-        results=read_results(workdir),
-        config=read_config(workdir).to_dict(),
-        metrics=read_metrics(workdir),
-        scores=_parsed(workdir / "scores.npz", _parse_arrays),
-        examples=_parsed(workdir / "examples.npz", _parse_arrays),
-    )
-    check_companions(workdir, run.results)
-    _check(run)
+    run = open_run(workdir)
+    _ = run.metrics, run.scores, run.examples
+    return run
+
+
+def open_run(workdir: Path, results: str | None = None, config: str | None = None) -> Run:
+    """Return a finished run of which the results and the config are read and checked.
+
+    Args:
+      workdir: the run's folder.
+      results: text of `results.json`, where it is known.
+      config: text of `config.json`, likewise.
+
+    """
+    run = Run(workdir, read_results(workdir, results), read_stored_config(workdir, config))
+    check_results(run)
     return run
 
 
@@ -216,18 +267,6 @@ def check_results(run: Run):
         )
 
 
-def _check(run: Run):
-    """Raise unless the files hold the keys that reports rest on and the members agree."""
-    check_results(run)
-    score = f"image_score/{run.results['image_score']}"
-    _require(run, "scores.npz", ("label", "normal_class", score), run.scores)
-    shape = (len(run.members), run.scores["label"].size)
-    if run.scores[score].shape != shape:
-        problem = f"{score} has shape {run.scores[score].shape}, not {shape}"
-        raise _unusable(run.workdir / "scores.npz", problem)
-    _require(run, "examples.npz", _EXAMPLE_KEYS, run.examples)
-
-
 def _require(run: Run, file: str, keys: Sequence[str], contents: Mapping):
     for key in keys:
         if key not in contents:
@@ -246,6 +285,8 @@ def _unusable(path: Path, problem: str) -> UserError:
 def _parsed(path: Path, parse):
     try:
         return parse(path)
+    except UserError:
+        raise
     except Exception as error:  # zipfile and NumPy raise whatever they meet in a damaged file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise _unusable(path, f"cannot be read ({reason})") from error

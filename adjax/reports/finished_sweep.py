@@ -1,7 +1,8 @@
 """A sweep, read back from the folders of its runs, and facts on how its numbers came about."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import types
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,11 +10,14 @@ from adjax.config.identity import essential
 from adjax.datasets.catalog import CATEGORIES
 from adjax.errors import UserError
 from adjax.reports.columns import NAMED
-from adjax.reports.finished_run import About, Run, read_run
+from adjax.reports.finished_run import About, Run, open_run
 from adjax.reports.published import ORDER
+from adjax.reports.sources import Source, read_index, read_source
 from adjax.reports.words import count, duration, listing, normal_name, setting_text
 from adjax.settings import flat
 from adjax.workdir import read_about, read_config, read_failures, read_refusal
+
+MOST_OPENED = 500  # runs whose files are opened sooner than their table
 
 # The config of a method, as JSON, that a reader would compare with.
 Defaults = Callable[[str], dict]
@@ -45,6 +49,7 @@ class Sweep(NamedTuple):
       failures: a sentence for each member that diverged; it is in no run's results.
       unfinished: names of the runs that have neither.
       refused: the runs that could not be done.
+      sources: what each run with results was read from, by the name of its folder.
 
     """
 
@@ -53,38 +58,45 @@ class Sweep(NamedTuple):
     failures: list[str]
     unfinished: list[str]
     refused: Sequence[Refused] = ()
+    sources: Mapping[str, Source] = types.MappingProxyType({})
 
 
 def read_sweep(directory: str | Path) -> Sweep:
     """Read all runs below a folder, which may be that of a single run.
+
+    The files of many runs are not opened again if `results.parquet` was made of just these.
 
     Raises:
       UserError: if none of them is finished.
 
     """
     directory = Path(directory)
-    runs, failures, unfinished, refused = [], [], [], []
-    for folder in _run_folders(directory):
-        failed = read_failures(folder)
-        if (folder / "results.json").is_file():
-            runs.append(read_run(folder))
+    runs, failures, unfinished, refused, sources = [], [], [], [], {}
+    folders = list(_run_folders(directory))
+    known = read_index(directory) if len(folders) > MOST_OPENED else {}
+    for name, files in folders:
+        folder = directory / name
+        failed = read_failures(folder) if "failed.json" in files else []
+        if "results.json" in files:
+            source = sources[name] = read_source(folder, known.get(name))
+            runs.append(open_run(folder, source.results, source.config))
         elif reason := read_refusal(folder):
-            refused.append(_refused(folder, directory, reason))
+            refused.append(_refused(folder, name, reason))
         elif not failed:
-            unfinished.append(folder.relative_to(directory).as_posix())
+            unfinished.append(name)
         failures += [(folder, failure) for failure in failed]
     if not runs:
         raise UserError(f"{directory} has no finished run to report: let one finish first")
     names = {m["normal_class"]: m["class_name"] for run in runs for m in run.members}
     sentences = [_failure_in_words(folder, failure, names) for folder, failure in failures]
-    return Sweep(directory, sorted(runs, key=place), sentences, unfinished, refused)
+    return Sweep(directory, sorted(runs, key=place), sentences, unfinished, refused, sources)
 
 
-def _run_folders(directory: Path) -> Iterator[Path]:
-    """Yield the folders of runs in the order of their names; hidden folders are not read."""
+def _run_folders(directory: Path) -> Iterator[tuple[str, list[str]]]:
+    """Yield name and files of the runs' folders in the order of names; hidden ones are not read."""
     for root, folders, files in os.walk(directory):
         if "config.json" in files:
-            yield Path(root)
+            yield Path(os.path.relpath(root, directory)).as_posix(), files
             folders.clear()
         folders[:] = sorted(name for name in folders if not name.startswith("."))
 
@@ -108,10 +120,10 @@ def _failure_in_words(folder: Path, failure: dict, class_names: dict[int, str]) 
     )
 
 
-def _refused(folder: Path, directory: Path, reason: str) -> Refused:
+def _refused(folder: Path, name: str, reason: str) -> Refused:
     data = read_config(folder).data
     class_name = str(data.normal_class) or data.name
-    return Refused(folder.relative_to(directory).as_posix(), data.name, class_name, reason)
+    return Refused(name, data.name, class_name, reason)
 
 
 def title(runs: Sequence[Run]) -> str:

@@ -17,11 +17,13 @@ from adjax.reports.notes import on_images, stages_in_words
 from adjax.reports.rendering import ABSENT, Table, facts_to_html, to_html, write_page
 from adjax.reports.result_tables import results_tables, summary
 from adjax.reports.words import count, normal_name
+from adjax.workdir import require_writable
 
 if TYPE_CHECKING:  # a run's own page needs no sweep
     from adjax.reports.finished_sweep import Sweep
 
-MOST_DETAILED = 12  # runs of a sweep that are shown with figures; the others are linked
+MOST_DETAILED = 12  # runs of a sweep that are shown with figures; the others are listed
+MOST_DRAWN = 300  # runs of a sweep whose curves are drawn
 
 # name -> what a reader who cannot see the figure is told, how to read it
 _FIGURES = {
@@ -79,9 +81,10 @@ def write_report(workdir: str | Path) -> Path:
 
 
 def write_sweep_report(sweep: "Sweep") -> Path:
-    """Write `report.html` over the runs; a run gets its own where that is missing or old.
+    """Write `report.html` over the runs; those it shows get their own where that is missing or old.
 
-    In the folder of a single run it is the run's.
+    The pages of other runs are made when they are asked for. In the folder of a single run it is
+    the run's.
     """
     from adjax.reports.figures import write_figure
     from adjax.reports.finished_sweep import commands, provenance, remarks, title
@@ -90,12 +93,12 @@ def write_sweep_report(sweep: "Sweep") -> Path:
     directory, runs = sweep.directory, sweep.runs
     if runs[0].workdir == directory:
         return write_report(directory)
-    for run in runs:
-        if _is_outdated(run):
-            write_report(run.workdir)
+    for run in runs[:MOST_DETAILED]:
+        renew_report(run.workdir)
+    drawn = {"curves": curves_figure, "roc": roc_figure} if len(runs) <= MOST_DRAWN else {}
     figures = {
         name: write_figure(directory / "figures" / f"{name}.png", draw, runs)
-        for name, draw in {"curves": curves_figure, "roc": roc_figure}.items()
+        for name, draw in drawn.items()
     }
     headings: dict[Path, str] = {}
     for column in make_columns(runs):
@@ -106,7 +109,8 @@ def write_sweep_report(sweep: "Sweep") -> Path:
     linked = list(zip(runs, names, strict=True))
     shown = [_run_in_sweep(run, name, directory) for run, name in linked[:MOST_DETAILED]]
     more = "".join(
-        f"<li>{_link(run, name, directory)}</li>" for run, name in linked[MOST_DETAILED:]
+        f"<li>{_e(name) if is_outdated(run.workdir) else _link(run, name, directory)}</li>"
+        for run, name in linked[MOST_DETAILED:]
     )
     missing = "".join(f"<li>{_e(remark)}</li>" for remark in remarks(sweep))
     body = [
@@ -114,17 +118,34 @@ def write_sweep_report(sweep: "Sweep") -> Path:
         f'<p class="lede">{_e(_sweep_sentence(runs))}</p>\n</header>',
         _section("Results", *map(to_html, results_tables(runs, sweep.refused)), *_on_images(runs)),
         _section("Missing", f"<ul>{missing}</ul>" if missing else ""),
-        _section("All runs", _figures(figures)),
+        _section("All runs", _figures(figures) if drawn else _UNDRAWN),
         _section("Run by run", *shown),
-        _section("More runs", f"<ul>{more}</ul>" if more else ""),
+        _section("More runs", f"{_ON_REQUEST}\n<ul>{more}</ul>" if more else ""),
         _section("Made with", facts_to_html(provenance(sweep)), _to_repeat(commands(sweep))),
     ]
     return write_page(directory / "report.html", "page.html", title(runs), body)
 
 
-def _is_outdated(run: Run) -> bool:
-    report, results = run.workdir / "report.html", run.workdir / "results.json"
-    return not report.is_file() or report.stat().st_mtime < results.stat().st_mtime
+_UNDRAWN = f"<p>Curves are drawn of {MOST_DRAWN} runs at most: report a part of the folder.</p>"
+_ON_REQUEST = "<p>The page of a run is made by <code>--mode=report --workdir=FOLDER</code>.</p>"
+
+
+def is_outdated(workdir: Path) -> bool:
+    """Return whether the page of a finished run is missing, or older than its results."""
+    report, results = workdir / "report.html", workdir / "results.json"
+    return not report.is_file() or report.stat().st_mtime_ns < results.stat().st_mtime_ns
+
+
+def renew_report(workdir: Path) -> None:
+    """Write the page of a finished run if it is missing or older than its results.
+
+    Raises:
+      UserError: if it cannot be written, or is to be made of files that are not what they were.
+
+    """
+    if is_outdated(workdir):
+        require_writable(workdir)
+        write_report(workdir)
 
 
 def _e(text: object) -> str:

@@ -60,6 +60,6 @@ def read_record(path: Path) -> Sweep:
 
 
 def _run(folder: Path, results: dict, config: dict) -> Run:
-    run = Run(folder, results, adopt.adopt_config(config), metrics=[], scores={}, examples={})
+    run = Run(folder, results, adopt.adopt_config(config))
     check_results(run)
     return run

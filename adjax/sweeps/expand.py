@@ -11,6 +11,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from adjax import workdir
 from adjax.config.layout import Settings, check, for_method
 from adjax.errors import UserError
 
@@ -47,6 +48,10 @@ class PlannedRun:
             yield
         except UserError as error:
             raise self.wrong(error) from error
+
+    def has_results(self, directory: Path) -> bool:
+        """Return whether it is finished in the sweep's folder and some members have results."""
+        return workdir.finished_results(self.config, directory / self.name) is not None
 
     def wrong(self, error: Exception | str) -> UserError:
         """Return an error of this run that names it."""

@@ -265,10 +265,18 @@ def _trainings(members, index, position, resources, start) -> list[Training]:
 
 
 def estimate_stage(config: ConfigDict, index: int) -> Estimate:
-    """Estimate the needs of one member of a stage."""
+    """Estimate the needs of one member of a stage; those of a signature have the same."""
     alone = _with_members(config, [])
     alone.mesh.update(member=1, data=1)
-    return estimate(make_population(check(alone), method_of(check(config)), Path()), index)
+    settings = check(alone)
+    key = identity.run_signature(settings, ()), index
+    if key not in _ESTIMATES:
+        population = make_population(settings, method_of(check(config)), Path())
+        _ESTIMATES[key] = estimate(population, index)
+    return _ESTIMATES[key]
+
+
+_ESTIMATES: dict[tuple[str, int], Estimate] = {}
 
 
 def members_only(config: ConfigDict, rows: Sequence[int]) -> ConfigDict:
@@ -293,12 +301,18 @@ def _parts(items: Sequence, most: int, workers: int, unit: int = 1) -> list[Sequ
 
 
 _METHODS: dict[str, Method] = {}
+_METHODS_OF_RUNS: dict[str, Method] = {}
 
 
 def method_of(settings: Settings) -> Method:
     """Return the method of a run, one object for runs of one signature: they share programs.
 
-    Dynamic values may differ: they reach a method's functions as arrays.
+    Dynamic values may differ: they reach a method's functions as arrays. A method is built once for
+    runs that differ in nothing but their seed and data.
     """
-    method = build_method(settings)
-    return _METHODS.setdefault(identity.run_signature(settings, method.dynamic), method)
+    own = identity.run_signature(settings, ())
+    if own not in _METHODS_OF_RUNS:
+        method = build_method(settings)
+        signature = identity.run_signature(settings, method.dynamic)
+        _METHODS_OF_RUNS[own] = _METHODS.setdefault(signature, method)
+    return _METHODS_OF_RUNS[own]

@@ -116,23 +116,21 @@ def _train_claimed(task: Training, cache: StageCache, claimed: list[str]) -> Non
 def _finish(run: PlannedRun, directory: Path, command: str) -> None:
     folder = directory / run.name
     # By digests, so that no name is that of a driver's lock, or too long.
-    lock = hashlib.sha256(os.fsencode(run.name)).hexdigest()[:24]
-    with files.locked(directory / ".locks" / "runs" / lock, wait=True):
-        if is_finished(run, directory):
-            return
-        method = method_of(run.settings)
-        with contextlib.suppress(DivergedError):  # recorded in failed.json
-            experiment.train_and_evaluate(run.config, folder, command=command, method=method)
-
-
-def has_results(run: PlannedRun, directory: Path) -> bool:
-    """Return whether a run is finished and some of its members have results."""
-    return workdir.finished_results(run.config, directory / run.name) is not None
+    own = hashlib.sha256(os.fsencode(run.name)).hexdigest()[:24]
+    lock = directory / ".locks" / "runs" / own
+    with files.locked(lock, wait=True):
+        if not is_finished(run, directory):
+            method = method_of(run.settings)
+            with contextlib.suppress(DivergedError):  # recorded in failed.json
+                experiment.train_and_evaluate(
+                    run.config, folder, command=command, method=method, report=False
+                )
+        lock.unlink(missing_ok=True)  # who still wants it finds the run finished
 
 
 def is_finished(run: PlannedRun, directory: Path) -> bool:
     """Return whether a run needs no more work: it has results, or all its members diverged."""
-    if has_results(run, directory):
+    if run.has_results(directory):
         return True
     members = _members(run.settings, method_of(run.settings))
     return len(workdir.read_failures(directory / run.name)) == len(members)

@@ -1,10 +1,12 @@
 """Checkpoints, in the only module that knows Orbax."""
 
 import contextlib
+import functools
 import hashlib
 import json
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,17 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from adjax import files, paths
+from adjax import files, hosts, paths
 from adjax.errors import UserError
+from adjax.training.member_files import SUFFIX, MemberFile, link, read_members
 
+_MEMBERS = "members"  # the folder of a stage that was taken from the cache
+_RECORD = "record.json"
 _METADATA = 1 << 20  # bytes of a checkpoint beside its arrays, at most
 _LONG = 3600 * 24 * 36500  # seconds
 _DIGEST = "digest"  # key of what a checkpoint holds, in its JSON
+# What is raised by files that are not those of a stage that was taken from the cache.
+_NO_CHECKPOINT = (OSError, ValueError, KeyError, TypeError, AttributeError)
 
 
 class Checkpoints:
@@ -26,22 +33,80 @@ class Checkpoints:
     A checkpoint appears under its step's name only when it is complete; the latest two are kept.
     (The best variables of each member are part of the tree: members are best at different steps.)
     Each carries a digest of its arrays and its dict, without which a flipped bit would go unseen.
+    The last one of a stage that was taken from the cache is the members' files there, see `take`.
     """
 
     def __init__(self, directory: Path):
-        """Open or create `directory`, whose own name must be plain: a stage's."""
+        """Open `directory`, which is made when something is saved; its own name must be plain."""
         self._directory = Path(directory).absolute()
-        self._directory.parent.mkdir(parents=True, exist_ok=True)
+        self._members = self._directory / _MEMBERS
         self._open = contextlib.ExitStack()
+
+    @functools.cached_property
+    def _manager(self) -> ocp.CheckpointManager:
+        self._directory.parent.mkdir(parents=True, exist_ok=True)
         parent = self._open.enter_context(paths.plain(self._directory.parent))
         options = ocp.CheckpointManagerOptions(
             max_to_keep=2, cleanup_tmp_directories=True, async_options=_patient()
         )
-        self._manager = ocp.CheckpointManager(parent / self._directory.name, options=options)
+        return ocp.CheckpointManager(parent / self._directory.name, options=options)
 
     def latest_step(self) -> int | None:
         """Return the step of the latest complete checkpoint."""
-        return self._manager.latest_step()
+        if self._has_members():
+            return self._taken()[0]["step"]
+        return self._manager.latest_step() if hosts.agreed(self._directory.exists()) else None
+
+    def take(self, members: Sequence[MemberFile | None], record: dict) -> bool:
+        """Keep the final checkpoint of a stage as the files of its members; False if one is gone.
+
+        Args:
+          members: files of the stage cache; None for a member that has diverged.
+          record: the JSON dict of the checkpoint.
+
+        """
+
+        def fill(folder: Path) -> None:
+            for number, member in enumerate(members):
+                if member is not None:
+                    link(member, folder / f"{number}{SUFFIX}")
+            digests = [member and member.digest for member in members]
+            content = {"record": record, "members": digests}
+            files.write_json(folder / _RECORD, content | {_DIGEST: _digest_of_json(content)})
+
+        with contextlib.suppress(FileNotFoundError):  # another process has set an entry aside
+            files.write_folder(self._members, fill)
+        return self._has_members()
+
+    def _has_members(self) -> bool:
+        return hosts.agreed(self._members.exists())
+
+    def _taken(self) -> tuple[dict, list[MemberFile | None]]:
+        """The record and the files of a stage that was taken; `UserError` if they are damaged."""
+        try:
+            content = _read_taken(self._directory)
+            members = [
+                digest and MemberFile(self._members / f"{number}{SUFFIX}", digest)
+                for number, digest in enumerate(content["members"])
+            ]
+            return content["record"], members
+        except _NO_CHECKPOINT as error:
+            raise self._damaged(error) from error
+
+    def _restore_taken(self, like: Any) -> tuple[Any, dict]:
+        record, members = self._taken()
+        try:
+            tree = read_members(members, like)
+        except _NO_CHECKPOINT as error:
+            raise self._damaged(error) from error
+        return jax.tree.map(_put_like, tree, like), record
+
+    def _damaged(self, error: Exception) -> UserError:
+        reason = str(error).partition("\n")[0]
+        return UserError(
+            f"{self._members}: the checkpoint is damaged or of another version of adjax "
+            f"({reason}): delete that folder or train elsewhere"
+        )
 
     def save(self, step: int, tree: Any, record: dict) -> None:
         """Write in the background; buffers of `tree` must not be donated afterwards.
@@ -50,10 +115,10 @@ class Checkpoints:
           OSError: at once if the disk has no room for it.
 
         """
-        size = sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
+        size, manager = sum(leaf.nbytes for leaf in jax.tree.leaves(tree)), self._manager
         files.require_room(self._directory, size + _METADATA)
         content = {"record": record, _DIGEST: digest(tree, record)}
-        self._manager.save(
+        manager.save(
             step,
             args=ocp.args.Composite(
                 tree=ocp.args.StandardSave(tree), record=ocp.args.JsonSave(content)
@@ -72,6 +137,16 @@ class Checkpoints:
           UserError: if it is damaged or of another structure.
 
         """
+        if self._has_members():
+            try:
+                return self._restore_taken(like)
+            except UserError as error:
+                if not fall_back:
+                    raise
+                print(f"{error}; it is made again", file=sys.stderr)
+                shutil.rmtree(self._members, ignore_errors=True)
+        if not hosts.agreed(self._directory.exists()):
+            return None
         while (step := self._manager.latest_step()) is not None:
             try:
                 return self._restore(step, like)
@@ -113,7 +188,8 @@ class Checkpoints:
 
     def close(self) -> None:
         """Wait for pending writes."""
-        self._manager.close()
+        if "_manager" in self.__dict__:
+            self._manager.close()
         self._open.close()
 
     def __enter__(self) -> "Checkpoints":
@@ -121,6 +197,29 @@ class Checkpoints:
 
     def __exit__(self, *_) -> None:
         self.close()
+
+
+def latest_step(directory: Path) -> int:
+    """Return the step of the latest checkpoint in a stage's folder, by names; 0 without one.
+
+    No checkpoint is opened: another process may be writing there. A stage that was taken from the
+    cache counts as begun even if its record is damaged, so that nothing else about it is forgotten.
+    """
+    steps = [int(path.name) for path in directory.glob("[0-9]*") if path.name.isdecimal()]
+    if (directory / _MEMBERS).exists():
+        try:
+            steps.append(int(_read_taken(directory)["record"]["step"]))
+        except _NO_CHECKPOINT:
+            steps.append(1)
+    return max(steps, default=0)
+
+
+def _read_taken(directory: Path) -> dict:
+    """Return what the record of a stage that was taken says; raises as `_NO_CHECKPOINT` lists."""
+    content = json.loads((directory / _MEMBERS / _RECORD).read_text())
+    if content.pop(_DIGEST) != _digest_of_json(content):
+        raise ValueError("its content is not what was saved")
+    return content
 
 
 def _patient() -> ocp.AsyncOptions | None:
@@ -131,6 +230,15 @@ def _patient() -> ocp.AsyncOptions | None:
     if jax.process_count() > 1:
         return None
     return ocp.AsyncOptions(timeout_secs=_LONG, create_directories_asynchronously=False)
+
+
+def _put_like(leaf: np.ndarray, like: Any) -> jax.Array:
+    """Put a host array onto the devices of `like`."""
+    return jax.make_array_from_callback(leaf.shape, like.sharding, leaf.__getitem__)
+
+
+def _digest_of_json(content: dict) -> str:
+    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def digest(tree: Any, record: dict) -> str | None:

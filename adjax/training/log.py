@@ -10,8 +10,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-from clu import metric_writers
-from tqdm import tqdm
 
 from adjax import files, hosts, paths
 
@@ -25,6 +23,8 @@ class MetricsLog:
 
     def __init__(self, workdir: Path, member_labels: list[str]):
         """Append to the log in `workdir`."""
+        from clu import metric_writers  # here: TensorFlow comes with it
+
         self._path = Path(workdir) / "metrics.jsonl"
         self._file = self._path.open("a")
         self._digest = _digest_of(self._path.read_bytes())
@@ -179,6 +179,8 @@ class Progress:
         self._bar = None
         self._silent = not hosts.is_first()
         if sys.stderr.isatty() and not self._silent:
+            from tqdm import tqdm
+
             self._bar = tqdm(total=steps, initial=first_step, desc=name, unit=unit)
 
     def show(self, step: int, values: dict) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from adjax.errors import DivergedError, UserError
 from adjax.inputs import Crops, Stream
 from adjax.methods.stage import Method, Stage
-from adjax.training.checkpoints import Checkpoints
+from adjax.training.checkpoints import Checkpoints, latest_step
 from adjax.training.execution import OF_MEMBERS, Execution
 from adjax.training.programs import begin_state, init_state, snapshot
 from adjax.training.stage_cache import StageCache
@@ -126,23 +126,14 @@ def check_finished(method: Method, folder: Path) -> None:
 
 def is_finished(method: Method, folder: Path) -> bool:
     """Return whether every stage of a method has its last checkpoint in `folder`."""
-    return all(_latest_step(folder, stage.name) >= stage.steps for stage in method.stages)
+    return all(
+        latest_step(checkpoints_of(folder, stage.name)) >= stage.steps for stage in method.stages
+    )
 
 
 def has_begun(method: Method, folder: Path) -> bool:
     """Return whether a stage of a method has a checkpoint in `folder`."""
-    return any(_latest_step(folder, stage.name) for stage in method.stages)
-
-
-def _latest_step(folder: Path, stage: str) -> int:
-    """Return the step of a stage's latest checkpoint by its name, 0 without one.
-
-    Nothing is opened: another process may be writing there.
-    """
-    return max(
-        (int(p.name) for p in checkpoints_of(folder, stage).glob("[0-9]*") if p.name.isdecimal()),
-        default=0,
-    )
+    return any(latest_step(checkpoints_of(folder, stage.name)) for stage in method.stages)
 
 
 def checkpoints_of(folder: Path, stage: str) -> Path:

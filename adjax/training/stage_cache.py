@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
-from flax import serialization
 
 from adjax import files, hosts
 from adjax.errors import UserError
 from adjax.training.log import MetricsLog
+from adjax.training.member_files import MemberFile, digest_of, read_members, write_member
 
 _DIGESTS = "digests.json"  # of the files of an entry
+_TREE = "tree.msgpack"
 _MEMBERS = "members.json"  # the members that are trained in a population's folder
 
 
@@ -83,10 +83,11 @@ class StageCache:
                     f"{self._root / name} was trained on other images than those of today: put "
                     "them back, or choose another --config.stage_cache"
                 )
-        rows = [
-            _nan_like(like) if record["failed"] else self._tree(name, like)
-            for name, record in zip(hashes, records, strict=True)
-        ]
+        try:
+            tree = read_members(self.member_files(hashes), like)
+        except ValueError as error:
+            names = ", ".join(hashes)
+            raise UserError(f"{self._root}: {names}: {error}; repeat the command") from error
         failures = [
             {**record["failed"], "member": member}
             for member, record in enumerate(records)
@@ -94,7 +95,12 @@ class StageCache:
         ]
         first = next((r for r in records if not r["failed"]), records[0])
         record = {**first, "record": first["record"] | ({"failed": failures} if failures else {})}
-        return jax.tree.map(lambda *leaves: np.stack(leaves), *rows), record
+        return tree, record
+
+    def member_files(self, hashes: Sequence[str]) -> list[MemberFile | None]:
+        """Return the files of members that have entries; None for one that has diverged."""
+        folders = [self._root / name for name in hashes]
+        return [_member_file(folder) for folder in folders]
 
     def failure(self, name: str) -> dict | None:
         """Return stage, step and reason if the member of this hash is known to diverge."""
@@ -154,7 +160,7 @@ class StageCache:
             def write(folder: Path, member=member, entry=entry, lines=lines) -> None:
                 if not entry["failed"]:
                     row = jax.tree.map(lambda leaf: leaf[member], tree)
-                    (folder / "tree.msgpack").write_bytes(serialization.to_bytes(row))
+                    write_member(folder / _TREE, row)
                 (folder / "record.json").write_text(json.dumps(entry))
                 (folder / "metrics.jsonl").write_text("".join(lines))
                 (folder / _DIGESTS).write_text(json.dumps(_digests(folder)))
@@ -234,9 +240,6 @@ class StageCache:
                         for lock in locks:
                             lock.unlink(missing_ok=True)
 
-    def _tree(self, name: str, like: Any) -> Any:
-        return serialization.from_bytes(like, (self._root / name / "tree.msgpack").read_bytes())
-
     def _lock(self, name: str) -> Path:
         return self._root / ".locks" / name
 
@@ -252,10 +255,17 @@ def _read_members(path: Path) -> list[str]:
 def _digests(folder: Path) -> dict[str, str]:
     """Return a digest of each file of an entry but the list of them."""
     return {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.iterdir())
-        if path.name != _DIGESTS
+        path.name: digest_of(path) for path in sorted(folder.iterdir()) if path.name != _DIGESTS
     }
+
+
+def _member_file(folder: Path) -> MemberFile | None:
+    path = folder / _TREE
+    if not path.exists():
+        return None
+    listed = folder / _DIGESTS  # earlier versions kept none
+    digest = json.loads(listed.read_text())[_TREE] if listed.exists() else digest_of(path)
+    return MemberFile(path, digest)
 
 
 def _is_whole(folder: Path) -> bool:
@@ -264,19 +274,9 @@ def _is_whole(folder: Path) -> bool:
         if (folder / _DIGESTS).exists():
             return json.loads((folder / _DIGESTS).read_text()) == _digests(folder)
         record = json.loads((folder / "record.json").read_text())
-        return bool(record["failed"]) or (folder / "tree.msgpack").stat().st_size > 0
+        return bool(record["failed"]) or (folder / _TREE).stat().st_size > 0
     except (OSError, ValueError, KeyError, TypeError):
         return False
-
-
-def _nan_like(like: Any) -> Any:
-    """Return one member of a tree, its floating-point leaves NaN and the others zero."""
-    return jax.tree.map(
-        lambda x: np.full(
-            x.shape[1:], np.nan if np.issubdtype(x.dtype, np.floating) else 0, x.dtype
-        ),
-        like,
-    )
 
 
 def _of_member(line: dict, member: int) -> dict:

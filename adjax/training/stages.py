@@ -72,7 +72,7 @@ def train_stage(
     if saved["step"] < stage.steps and cache and hosts.agreed(not cache.missing(hashes)):
         log.rewind(names, 0)
         tree, saved = _adopt(population, stage, like, log)
-        work.save(stage.steps, tree, saved)
+        work.take(cache.member_files(hashes), tree, saved)
     step = saved["step"]
     work = dataclasses.replace(work, chrono=Chrono(**saved["chrono"]), record=saved["record"])
 

@@ -1,12 +1,14 @@
 """The training of one stage, as its loop or its fit receives it."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 from adjax.methods.stage import Fit, Stage
 from adjax.training.checkpoints import Checkpoints
 from adjax.training.chrono import Chrono
 from adjax.training.log import MetricsLog
+from adjax.training.member_files import MemberFile
 from adjax.training.population import Population
 
 
@@ -64,3 +66,16 @@ class StageWork:
         self.log.sync()
         saved = self.saved_as(step) if saved is None else saved
         self.checkpoints.save(step, tree, saved | {"log": self.log.digest()})
+
+    def take(self, members: Sequence[MemberFile | None], tree: Any, saved: dict) -> None:
+        """Keep the files of members as the checkpoint of the last step, once the log is on disk.
+
+        Args:
+          members: files of the stage cache, see `Checkpoints.take`.
+          tree: what they hold, to be saved if one of them is gone.
+          saved: the JSON dict to store.
+
+        """
+        self.log.sync()
+        if not self.checkpoints.take(members, saved | {"log": self.log.digest()}):
+            self.save(self.stage.steps, tree, saved)

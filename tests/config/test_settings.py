@@ -2,7 +2,9 @@
 
 import dataclasses
 import math
+import random
 
+import numpy as np
 import pytest
 
 from adjax.errors import UserError
@@ -19,6 +21,7 @@ from adjax.settings import (
     number,
     rate,
     read,
+    read_shared,
     several,
     size,
     weight,
@@ -149,3 +152,26 @@ def test_what_would_not_train_is_refused(values, says):
 
 def test_one_term_is_enough():
     assert read(Loss(), {"near": 0, "far": 1e-6}, "loss") == Loss(near=0.0, far=1e-6)
+
+
+def test_shared_sections_are_those_that_reading_gives():
+    """Equal values give one object; values that are only equal in Python's eyes do not."""
+    defaults, draw = Outer(), random.Random(0)
+    choices = [0, 1, 2, 1.0, 2.0, -0.0, 0.0, True, False, "1", (1, 2), [1, 2], (1.0,), None]
+    choices += [np.float64(1.0), np.int64(2), float("nan"), {"rate": 0}, {"rate": 0.0}, {}]
+    names = [field.name for field in dataclasses.fields(Outer)] + ["unknown"]
+    for _ in range(2000):
+        values = {draw.choice(names): draw.choice(choices) for _ in range(draw.randrange(3))}
+        found = [outcome(function, defaults, values) for function in (read, read_shared)]
+        assert found[0] == found[1], values
+        if isinstance(found[0], Outer):
+            assert repr(found[0]) == repr(found[1])  # 1 and 1.0, 0.0 and -0.0 differ
+            assert read_shared(defaults, dict(values), "outer") is found[1]
+            assert found[1].leaves("a.") == flat(as_dict(found[0]), "a.")
+
+
+def outcome(function, defaults, values):
+    try:
+        return function(defaults, values, "outer")
+    except UserError as error:
+        return str(error)

@@ -146,12 +146,28 @@ def test_a_sweep_page_renews_old_reports_only(write_workdir, tmp_path):
     assert [page.read_text() == "kept" for page in pages] == [False, True]
 
 
-def test_a_large_sweep_shows_some_runs_and_links_the_others(write_workdir, tmp_path, monkeypatch):
+def test_a_large_sweep_shows_some_runs_and_lists_the_others(write_workdir, tmp_path, monkeypatch):
     monkeypatch.setattr("adjax.reports.html_page.MOST_DETAILED", 1)
-    for method in ("ae", "sdn"):
+    for method in ("ae", "sdn", "oe_sdn"):
         write_workdir(method, method)
+    write_report(tmp_path / "oe_sdn")
     page = write_sweep_report(read_sweep(tmp_path)).read_text()
     outline = _Outline(page)
-    assert [link["href"] for link in outline.all("a")] == ["ae/report.html", "sdn/report.html"]
-    assert "<h2>More runs</h2>" in page
+    # The page of `sdn` was not asked for.
+    assert [link["href"] for link in outline.all("a")] == ["ae/report.html", "oe_sdn/report.html"]
+    assert not (tmp_path / "sdn" / "report.html").exists()
+    more = page.partition("<h2>More runs</h2>")[2]
+    assert "<code>--mode=report --workdir=FOLDER</code>" in more
+    assert "<li>SDN, class 3, seed 0</li>" in more
     assert len(outline.all("img")) == 2 + 2
+
+
+def test_curves_of_very_many_runs_are_not_drawn(write_workdir, tmp_path, monkeypatch):
+    monkeypatch.setattr("adjax.reports.html_page.MOST_DETAILED", 0)
+    monkeypatch.setattr("adjax.reports.html_page.MOST_DRAWN", 1)
+    for method in ("ae", "sdn"):
+        write_workdir(method, method)
+        (tmp_path / method / "scores.npz").write_bytes(b"not read")
+    page = write_sweep_report(read_sweep(tmp_path)).read_text()
+    assert "Curves are drawn of" in page
+    assert not _Outline(page).all("img")

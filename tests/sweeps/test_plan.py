@@ -5,6 +5,7 @@ from sweep_helpers import TINY, plan_of, planned, write
 
 from adjax.config.identity import members_of
 from adjax.errors import UserError
+from adjax.sweeps import plan
 from adjax.sweeps.describe import describe_plan
 from adjax.sweeps.expand import expand, with_cache
 from adjax.sweeps.plan import Training, check_runs, estimate_stage, method_of, shard_of
@@ -252,3 +253,25 @@ def test_tiny_config_has_the_keys_it_sets():
     config = mnist.get_config("oe_sdn,smoke")
     config.update_from_flattened_dict(TINY)
     assert config.mesh.member == 1
+
+
+def test_a_method_is_built_once_for_runs_that_share_it(tmp_path, monkeypatch):
+    built, build = [], plan.build_method
+    monkeypatch.setattr(plan, "build_method", lambda own: built.append(own) or build(own))
+    monkeypatch.setattr(plan, "_METHODS", {})
+    monkeypatch.setattr(plan, "_METHODS_OF_RUNS", {})
+    runs = planned(tmp_path, table(range(10)))
+    plan_of(runs, tmp_path)
+    assert len(built) == 3
+    others = [("fast", {"teacher.learning_rate": 0.01}), ("slow", {"teacher.learning_rate": 0.1})]
+    methods = [method_of(run.settings) for run in planned(tmp_path, others)]
+    assert len(built) == 5
+    assert methods[0] is methods[1] is method_of(runs[-1].settings)  # dynamic values differ alone
+
+
+def test_runs_share_the_sections_in_which_they_are_equal(tmp_path):
+    a, b = planned(tmp_path, [("a", {"seed": 1}), ("b", {"seed": 2, "teacher.steps": 9})])
+    assert a.settings.student is b.settings.student
+    assert a.settings.data is b.settings.data
+    assert (a.settings.teacher.steps, b.settings.teacher.steps) == (8, 9)
+    assert (a.settings.seed, b.settings.seed) == (1, 2)

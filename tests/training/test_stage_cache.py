@@ -1,5 +1,9 @@
 """Stages in the cache are those that training would give."""
 
+import errno
+import os
+import shutil
+
 import numpy as np
 import pytest
 from training_helpers import ONE_DEVICE, assert_trees_close, member, tiny_config, train
@@ -174,3 +178,70 @@ def test_a_damaged_entry_says_nothing_of_failures(tmp_path, capsys):
     (tmp_path / "h" / "record.json").write_text("{")
     assert StageCache(tmp_path).failure("h") is None
     assert "h is damaged: moved to" in capsys.readouterr().err
+
+
+def taken(folder):
+    """A run that took its teacher from a cache: config, run, entry's file and the run's."""
+    config = tiny_config("ae", **{"stage_cache": str(folder / "stages"), **ONE_DEVICE})
+    train(config, folder / "first")
+    train(config, folder / "run")
+    (entry,) = (folder / "stages").glob("*/tree.msgpack")
+    return config, folder / "run", entry, folder / "run/checkpoints/teacher/members/0.msgpack"
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_run_keeps_what_it_took_whatever_becomes_of_the_cache(tmp_path, monkeypatch, links):
+    if not links:
+
+        def refuse(*_):
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+        monkeypatch.setattr(os, "link", refuse)
+    config, run, entry, own = taken(tmp_path)
+    assert own.samefile(entry) == links
+    files = [path for path in (run / "checkpoints").rglob("*") if path.is_file()]
+    assert sorted(path.name for path in files) == ["0.msgpack", "record.json"]
+    first = train(config, tmp_path / "first")
+    shutil.rmtree(tmp_path / "stages")
+    monkeypatch.setattr(loop, "stage_batches", None)  # no training from here on
+    assert_trees_close(train(config, run)["teacher"], first["teacher"], atol=0)
+
+
+def test_a_cache_keeps_what_a_run_took_whatever_becomes_of_the_run(tmp_path, monkeypatch):
+    config, run, entry, _ = taken(tmp_path)
+    content = entry.read_bytes()
+    shutil.rmtree(run)
+    assert entry.read_bytes() == content
+    monkeypatch.setattr(loop, "stage_batches", None)
+    train(config, tmp_path / "second")
+
+
+@pytest.mark.parametrize("damage", ["flipped", "truncated", "missing", "record"])
+def test_damage_to_what_a_run_took_is_told_and_made_good(tmp_path, capsys, damage):
+    config, run, entry, own = taken(tmp_path)
+    first = train(config, tmp_path / "first")
+    path = own if damage != "record" else own.with_name("record.json")
+    content = bytearray(path.read_bytes())
+    path.unlink()  # what the cache has stays as it is
+    if damage in ("flipped", "record"):
+        content[len(content) // 2] ^= 4
+    if damage != "missing":
+        path.write_bytes(content[: len(content) // 2] if damage == "truncated" else content)
+    again = train(config, run)
+    told = capsys.readouterr().err
+    assert f"{own.parent}: the checkpoint is damaged" in told
+    assert str(entry.parent) not in told
+    assert_trees_close(again["teacher"], first["teacher"], atol=0)
+
+
+def test_damage_to_a_file_that_both_have_is_told_by_both(tmp_path, capsys):
+    config, run, entry, own = taken(tmp_path)
+    first = train(config, tmp_path / "first")
+    assert own.samefile(entry)
+    with own.open("r+b") as file:
+        file.write(b"\xff\xff")
+    again = train(config, run)
+    told = capsys.readouterr().err
+    assert f"{own.parent}: the checkpoint is damaged" in told
+    assert f"{entry.parent} is damaged: moved to" in told
+    assert_trees_close(again["teacher"], first["teacher"], atol=0)
