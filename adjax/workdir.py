@@ -241,7 +241,7 @@ def write_failures(folder: Path, failures: list[dict]) -> None:
 def _read_json(path: Path, text: str | None = None) -> dict:
     try:
         text = path.read_text() if text is None else text
-        return unsealed(json.loads(text, parse_constant=_no_number))
+        return unsealed(_DECODER.decode(text))
     except (OSError, ValueError, RecursionError) as error:
         raise _damaged(path, str(error)) from None
 
@@ -273,6 +273,9 @@ def _digest_of(content: bytes) -> str:
 
 def _no_number(name: str):
     raise ValueError(f"{name} is no number")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_number)
 
 
 def _damaged(path: Path, reason: str) -> UserError:

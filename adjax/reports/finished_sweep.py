@@ -94,9 +94,10 @@ def read_sweep(directory: str | Path) -> Sweep:
 
 def _run_folders(directory: Path) -> Iterator[tuple[str, list[str]]]:
     """Yield name and files of the runs' folders in the order of names; hidden ones are not read."""
+    above = len(os.path.join(directory, ""))
     for root, folders, files in os.walk(directory):
         if "config.json" in files:
-            yield Path(os.path.relpath(root, directory)).as_posix(), files
+            yield root[above:].replace(os.sep, "/") or ".", files
             folders.clear()
         folders[:] = sorted(name for name in folders if not name.startswith("."))
 
