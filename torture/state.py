@@ -16,7 +16,8 @@ CIRCUMSTANCES = {
     *("input_wait_fraction", "train_images_per_second", "score_images_per_second"),
     *("date", "command", "chrono", "digest", "files", "owner", "cached", "stage_cache"),
 }
-_MADE = ("report.html", "index.html")  # pages: they show times and dates
+# Pages and tables of data: they show times and dates.
+_MADE = ("report.html", "index.html", "results.parquet")
 _UNREAD = {"checkpoints", "tensorboard", ".lock", ".locks", ".damaged", ".training"}
 _PLACE = "FOLDER"
 
@@ -75,7 +76,14 @@ def _content(path: Path, folder: Path) -> Any:
 
 
 def _checkpoint(stage: Path) -> bytes:
-    """Return the step and all arrays of a stage's latest checkpoint."""
+    """Return the step and all arrays of a stage's latest checkpoint.
+
+    Of a stage that was taken from the cache, whose step is the last one, the files of its members.
+    """
+    if (taken := stage / "members").exists():
+        return b"".join(
+            path.name.encode() + path.read_bytes() for path in sorted(taken.glob("*.msgpack"))
+        )
     import jax
     import numpy as np
     import orbax.checkpoint as ocp

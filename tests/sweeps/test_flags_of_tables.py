@@ -6,7 +6,7 @@ import pytest
 from absl import flags
 from ml_collections import config_flags
 
-from adjax.cli import explain_flag_error
+from adjax.flags import explain_flag_error
 from adjax.sweeps.expand import expand
 
 # `ml_collections` loads config files by it.
