@@ -54,9 +54,19 @@ def test_good_results_are_read(tmp_path):
 
 def test_run_without_its_config_is_evaluated_again(tmp_path):
     config = mnist.get_config("ae,smoke")
-    for name in ("results.json", "report.html"):
-        (tmp_path / name).write_text(json.dumps(GOOD))
+    (tmp_path / "results.json").write_text(json.dumps(GOOD))
     assert workdir.finished_results(config, tmp_path) is None  # so that its config is written
+    workdir.claim(tmp_path, identity.as_json(config))
+    assert workdir.finished_results(config, tmp_path) == GOOD
+    (tmp_path / "config.json").write_text("{")
+    assert "choose another folder" in told(workdir.finished_results, config, tmp_path)
+
+
+def test_a_run_that_was_refused_is_not_finished(tmp_path):
+    config = mnist.get_config("ae,smoke")
+    (tmp_path / "results.json").write_text(json.dumps(GOOD))  # whose config was lost
+    workdir.write_refusal(tmp_path, identity.as_json(config), "an image is damaged")
+    assert workdir.finished_results(config, tmp_path) is None
     workdir.claim(tmp_path, identity.as_json(config))
     assert workdir.finished_results(config, tmp_path) == GOOD
 
@@ -153,13 +163,12 @@ def test_another_number_is_told(tmp_path):
 
 
 def test_another_log_than_the_results_name_is_told(tmp_path):
-    results = workdir.read_results(written(tmp_path))
-    workdir.check_companions(tmp_path, results)
-    (tmp_path / "metrics.jsonl").write_text("other")
-    assert "take it as it is by --mode=evaluate" in told(
-        workdir.check_companions, tmp_path, results
-    )
-    workdir.check_companions(tmp_path, GOOD)  # as earlier versions wrote them
+    results, name = workdir.read_results(written(tmp_path)), "metrics.jsonl"
+    workdir.check_companion(tmp_path, results, name)
+    (tmp_path / name).write_text("other")
+    line = told(workdir.check_companion, tmp_path, results, name)
+    assert "take it as it is by --mode=evaluate" in line
+    workdir.check_companion(tmp_path, GOOD, name)  # as earlier versions wrote them
 
 
 def test_a_run_belongs_to_one_process_at_a_time(tmp_path):

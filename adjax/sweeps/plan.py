@@ -201,10 +201,10 @@ def _wanted(run: PlannedRun, directory: Path | None = None) -> _Wanted:
 def _is_outdated(run: PlannedRun, directory: Path) -> bool:
     """Return whether a run is finished, and its images are others now."""
     folder = directory / run.name
-    if workdir.finished_results(run.config, folder) is None:
-        return False
     content = provenance.content_of(run.settings, method_of(run.settings), folder)
-    return content not in ("", create_task(run.settings.data).contents().digest)
+    if not content or workdir.finished_results(run.config, folder) is None:
+        return False
+    return content != create_task(run.settings.data).contents().digest
 
 
 class _Member(NamedTuple):

@@ -3,8 +3,9 @@ import json
 import numpy as np
 import pytest
 
+from adjax import workdir as folders
 from adjax.errors import UserError
-from adjax.reports import read_run
+from adjax.reports import console_table, open_run, read_run, write_report
 
 FILES = ("results.json", "config.json", "metrics.jsonl", "scores.npz", "examples.npz")
 
@@ -83,3 +84,19 @@ def test_scores_of_another_run_are_refused(write_workdir):
     (one / "scores.npz").write_bytes((two / "scores.npz").read_bytes())
     with pytest.raises(UserError, match=r"scores\.npz image_score/d has shape \(2, 60\)"):
         read_run(one)
+
+
+@pytest.mark.parametrize("name", folders.COMPANIONS)
+def test_what_goes_with_results_is_compared_where_it_is_read(write_workdir, name):
+    folder = write_workdir()
+    whole, other = (folder / name).read_bytes(), write_workdir("b", members=((4, 0), (5, 0)))
+    results = json.loads((folder / "results.json").read_text())
+    folders.write_results(folder, results)
+    run = open_run(folder)
+    assert run.of_members([0]).metrics
+    (folder / name).write_bytes((other / name).read_bytes())
+    assert console_table([open_run(folder)]) == console_table([run])  # tables read results only
+    with pytest.raises(UserError, match=rf"{name} \(its content is not what was written\)"):
+        write_report(folder)
+    (folder / name).write_bytes(whole)
+    assert write_report(folder).is_file()

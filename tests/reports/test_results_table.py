@@ -1,7 +1,9 @@
 """The results of a sweep as data: a row a member, the same numbers in Parquet and in CSV."""
 
 import csv
+import errno
 import json
+import os
 
 import pyarrow.parquet
 import pytest
@@ -101,3 +103,27 @@ def test_values_of_several_types_are_written_as_text(write_workdir, tmp_path):
     kept = rows(tmp_path / "a.parquet")
     assert [row["class_name"] for row in kept] == ["?", "b,\n'", "π"]
     assert [row["odd"] for row in kept] == ["1", "a", None]
+
+
+def test_no_text_in_csv_is_a_formula(write_workdir, tmp_path):
+    folder = write_workdir("sweep/=1+1", "ae")
+    members = json.loads((folder / "results.json").read_text())["members"]
+    change(folder, members=[members[0] | {"class_name": "@cat", "below": -1.5}])
+    found = reports.read_sweep(tmp_path / "sweep")
+    with write_table(tmp_path / "a.csv", found.runs, found.directory).open(newline="") as file:
+        (line,) = csv.DictReader(file)
+    assert (line["run"], line["class_name"], line["below"]) == ("'=1+1", "'@cat", "-1.5")
+
+
+def test_a_table_that_cannot_be_written_leaves_the_old_one(sweep, monkeypatch):
+    path = write_sweep_table(sweep.directory, sweep.runs, sweep.sources)
+    before = sorted(sweep.directory.iterdir()), path.read_bytes()
+
+    def full(_, part, **_options):
+        part.write_bytes(b"PAR1")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(pyarrow.parquet, "write_table", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_sweep_table(sweep.directory, sweep.runs, sweep.sources)
+    assert (sorted(sweep.directory.iterdir()), path.read_bytes()) == before

@@ -6,11 +6,18 @@ import shutil
 
 import numpy as np
 import pytest
-from training_helpers import ONE_DEVICE, assert_trees_close, member, tiny_config, train
+from training_helpers import (
+    ONE_DEVICE,
+    assert_trees_close,
+    member,
+    method_of,
+    tiny_config,
+    train,
+)
 
 from adjax.datasets import tasks
 from adjax.errors import UserError
-from adjax.training import loop
+from adjax.training import has_begun, is_finished, loop
 from adjax.training.stage_cache import StageCache
 
 
@@ -245,3 +252,17 @@ def test_damage_to_a_file_that_both_have_is_told_by_both(tmp_path, capsys):
     assert f"{own.parent}: the checkpoint is damaged" in told
     assert f"{entry.parent} is damaged: moved to" in told
     assert_trees_close(again["teacher"], first["teacher"], atol=0)
+
+
+def test_a_stage_that_was_taken_has_begun_and_knows_its_log(tmp_path, capsys):
+    config, run, _, own = taken(tmp_path)
+    method = method_of(config)
+    assert has_begun(method, run)
+    assert is_finished(method, run)
+    log = run / "metrics.jsonl"
+    log.write_text(log.read_text().replace("0.", "1.", 1))
+    train(config, run)
+    assert f"{log} is damaged: its records up to step" in capsys.readouterr().err
+    own.with_name("record.json").write_text("{")
+    assert has_begun(method, run)  # so that what data.json says of it still counts
+    assert not is_finished(method, run)
