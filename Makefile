@@ -65,9 +65,8 @@ bench-pyod: .venv/torch .venv/pyod
 # The compilers for GPUs and TPUs, of which no device need be here: for benchmarks.targets.
 install-aot: .venv/aot/installed
 
-.venv/aot/installed: .venv/installed
-	$(PIP) --no-deps --target .venv/aot \
-		jax-cuda12-plugin==0.10.2 jax-cuda12-pjrt==0.10.2 libtpu==0.0.42.1
+.venv/aot/installed: .venv/installed benchmarks/aot.txt
+	$(PIP) --require-hashes --no-deps --target .venv/aot -r benchmarks/aot.txt
 	touch $@
 
 # What is compared with comes without hashes, at versions that fit what is installed.

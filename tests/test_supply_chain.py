@@ -49,7 +49,7 @@ def test_makefile_takes_nothing_without_a_hash(repository):
     text = (repository / "Makefile").read_text()
     before, _, optional = text.partition("# What is compared with comes without hashes")
     installs = re.findall(r"\$\(PIP\) (.*)", before)
-    assert len(installs) == 5
+    assert len(installs) == 6
     for arguments in installs:
         assert "--no-deps" in arguments
         local = re.search(r"(-e \.|\./native)$", arguments)
