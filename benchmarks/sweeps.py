@@ -36,11 +36,11 @@ class Meter:
 
     def __call__(self, case: str, runs: int, do: Callable[[], Any]) -> Any:
         """Measure what `do` costs for so many runs, add the row, and return its result."""
-        before, start = _resident(), time.process_time()
+        start = time.process_time()
         result = do()
         seconds = time.process_time() - start
-        row = {"case": case, "runs": runs, "seconds": seconds, "bytes": _resident() - before}
-        self.rows.append(row | {"seconds_per_run": seconds / runs})
+        row = {"case": case, "runs": runs, "seconds": seconds, "seconds_per_run": seconds / runs}
+        self.rows.append(row)
         return result
 
 
@@ -140,9 +140,3 @@ def _read(meter: Meter, folder: Path, count: int) -> None:
     meter("write results.parquet", count, lambda: write(folder, sweep.runs, sweep.sources))
     meter("read results by results.parquet", count, lambda: reports.read_sweep(folder))
     meter("make their tables", count, lambda: reports.console_table(sweep.runs))
-
-
-def _resident() -> int:
-    """Bytes of memory that this process has."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -328,12 +328,10 @@ def _sweeps(rows: list[Row]) -> Table:
             ("", "runs", "{:,}".format, "runs"),
             ("processor", "s", _two, "seconds"),
             ("processor", "ms a run", _two, "milliseconds_per_run"),
-            ("", "MB", _mega, "bytes"),
             ("", "files a run", _one, "files"),
         ],
         [row | {"milliseconds_per_run": 1e3 * row["seconds_per_run"]} for row in rows],
-        "Seconds are those of all threads; MB are what the process has more of afterwards; files "
-        "are those of the stage cache too.",
+        "Seconds are those of all threads; files are those of the stage cache too.",
     )
 
 

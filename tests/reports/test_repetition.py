@@ -90,3 +90,14 @@ def test_results_as_data_need_pyarrow_alone(imported, write_workdir, tmp_path):
         said, found = imported("--mode=report", *arguments)
         assert (said, found) == (f"table: {path}\n", packages)
         assert path.is_file()
+
+
+def test_data_are_of_one_folder(repository, write_workdir, tmp_path):
+    folders = ",".join(str(write_workdir(name, "ae")) for name in ("a", "b"))
+    command = [sys.executable, "launch.py", "--mode=report", f"--workdir={folders}"]
+    command.append(f"--output={tmp_path / 'table.csv'}")
+    done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
+    path = tmp_path / "table.csv"
+    assert done.stderr == f"error: --output={path}: a table of data is of one folder; give one\n"
+    assert done.returncode == 2
+    assert not path.exists()
