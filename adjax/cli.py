@@ -21,7 +21,7 @@ _PROGRAMS = "compilation_cache"
 def run(flags) -> int:
     """Run the verb of --mode, with other processes if the flags say so; return the exit code."""
     if _PROGRAMS in FLAGS_OF[flags.mode] and (reason := keep_programs(flags.compilation_cache)):
-        print(reason, file=sys.stderr)
+        print(paths.on_one_line(reason), file=sys.stderr)
     if flags.distributed or flags.coordinator:
         _join(flags)
     return MODES[flags.mode](flags) or 0

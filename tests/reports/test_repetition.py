@@ -44,6 +44,7 @@ def test_a_finished_run_needs_nothing_heavy(imported, write_workdir):
     folder = write_workdir("ae", "ae")
     reports.write_report(folder)
     command = ["--config=configs/mnist.py:ae", "--config.teacher.steps=1200"]
+    command += ["--config.data.dir=nowhere"]  # its data set is not read either
     said, packages = imported(*command, f"--workdir={folder}")
     assert f"{folder}: this run is finished" in said
     assert "image AUROC" in said
@@ -64,6 +65,7 @@ def test_a_finished_sweep_needs_nothing_that_trains(imported, write_workdir, tmp
         reports.write_report(folder)
     command = ["--mode=sweep", "--config=configs/mnist.py:table1,methods=ae,classes=3+8"]
     command += ["--config.teacher.steps=1200", f"--workdir={tmp_path / 'sweep'}"]
+    command += ["--config.data.dir=nowhere"]
     said, packages = imported(*command)
     assert "this sweep is finished" in said
     assert packages <= {"matplotlib", "sklearn", "scipy", "pyarrow"}
