@@ -5,6 +5,7 @@ XLA's versions, options, devices). What it does not ask for is the processor, so
 machine has a folder of its own.
 """
 
+import glob
 import hashlib
 import os
 import platform
@@ -57,7 +58,10 @@ def _of_user(environment) -> Path:
 
 
 def _unwritable(folder: Path) -> str:
-    """Return why nothing can be written into a folder that may still have to be made, or ''."""
+    """Return why programs cannot be kept in a folder, which may still have to be made, or ''."""
+    if glob.escape(path := str(folder.absolute())) != path:
+        # JAX would not find what it has to remove there.
+        return "has one of * ? [ in its name, by which JAX takes it for a pattern"
     existing = next(p for p in (folder, *folder.absolute().parents) if os.path.lexists(p))
     if not existing.is_dir():
         return f"cannot be made: {existing} is no folder"

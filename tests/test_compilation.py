@@ -42,6 +42,13 @@ def test_who_has_set_jax_s_own_variable_keeps_it():
     assert environment == {DIRECTORY: "mine"}
 
 
+@pytest.mark.parametrize("name", ["a*", "b?", "[c]"])
+def test_a_folder_that_jax_takes_for_a_pattern_is_not_used(tmp_path, name):
+    environment = {"HOME": str(tmp_path / name)}
+    assert "by which JAX takes it for a pattern; give" in keep_programs("", environment)
+    assert DIRECTORY not in environment
+
+
 def test_off_is_off():
     environment = {DIRECTORY: "mine"}
     assert keep_programs("off", environment) is None
