@@ -116,7 +116,7 @@ class Done(NamedTuple):
         (["--mode=export", "--workdir=x"], "--mode=export needs --output"),
         (
             ["--mode=predict", "--workdir=x", "--accept_changed_data"],
-            "--mode=predict takes no --accept_changed_data: it is for train and evaluate",
+            "does not read --accept_changed_data, which is for train, evaluate: leave it out",
         ),
         (["--mode=check_data"], "--mode=check_data needs --config"),
         (["--mode=check_data", CONFIG], "is for folders of images, not for mnist"),

@@ -175,4 +175,5 @@ def _write_parquet(path: Path, columns: Mapping[str, list], metadata: dict[bytes
 
     table = pyarrow.table({name: pyarrow.array(values) for name, values in columns.items()})
     table = table.replace_schema_metadata(metadata)
-    pyarrow.parquet.write_table(table, path, compression="zstd")
+    with path.open("wb") as file:  # of a path, pyarrow takes text only
+        pyarrow.parquet.write_table(table, file, compression="zstd")

@@ -56,7 +56,9 @@ def read_index(directory: Path) -> dict[str, Source]:
     import pyarrow.parquet
 
     try:
-        digest, size, small = pyarrow.parquet.read_schema(path).metadata[_KEY].split(b" ")
+        with path.open("rb") as file:  # of a path, pyarrow takes text only
+            schema = pyarrow.parquet.read_schema(file)
+        digest, size, small = schema.metadata[_KEY].split(b" ")
         text = pyarrow.decompress(base64.b64decode(small), int(size), codec="zstd", asbytes=True)
     except (OSError, ValueError, KeyError, TypeError, pyarrow.ArrowException):
         return {}

@@ -119,8 +119,8 @@ def test_a_table_that_cannot_be_written_leaves_the_old_one(sweep, monkeypatch):
     path = write_sweep_table(sweep.directory, sweep.runs, sweep.sources)
     before = sorted(sweep.directory.iterdir()), path.read_bytes()
 
-    def full(_, part, **_options):
-        part.write_bytes(b"PAR1")
+    def full(_, file, **_options):
+        file.write(b"PAR1")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(pyarrow.parquet, "write_table", full)

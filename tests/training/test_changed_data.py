@@ -15,7 +15,7 @@ from adjax.detect.detector import load_detector
 from adjax.errors import UserError
 from adjax.training import loop
 from adjax.training.restored import restored_variables
-from configs import folder as folder_config
+from configs import mnist
 
 ACCEPT = {"accept_changed_data": True}
 
@@ -199,7 +199,7 @@ def test_changed_data_are_accepted_on_request_only(monkeypatch, tmp_path):
     )
     monkeypatch.setattr(cli, "_show", lambda _: 0)
     monkeypatch.setattr(workdir, "read_config", lambda _: None)
-    config = folder_config.get_config("aesc_residual,smoke")
+    config = mnist.get_config("ae,smoke")
     for accept in (False, True):
         given = {"workdir": str(tmp_path / "run"), "accept_changed_data": accept}
         cli.train(types.SimpleNamespace(config=config, **given))
