@@ -62,7 +62,7 @@ def test_what_a_killed_process_was_writing_is_removed(tmp_path, kind, number):
         try:
             with contextlib.suppress(KeyboardInterrupt):
                 if kind == "file":
-                    files._replace(tmp_path / "x", lambda part: _killed(part, number))
+                    files.write_file(tmp_path / "x", lambda part: _killed(part, number))
                 else:
                     files.write_folder(tmp_path / "x", lambda part: _killed(part / "a", number))
         finally:
