@@ -15,7 +15,9 @@ from adjax.errors import UserError
 def explain_flag_error(error: Exception, argv: list[str]) -> str:
     """Return one line that names the flag or key and what to do, whichever library raised."""
     text = str(error).strip()
-    if isinstance(error, AttributeError):  # a key that the config does not have
+    if isinstance(error, TypeError) or "does not support indexing" in text:  # below a value
+        return f"{_below_a_value(argv)}: the config has no such key"
+    if isinstance(error, AttributeError | KeyError):  # a key that the config does not have
         key = re.search(r"\w+", text)[0]
         flag = next((a for a in argv if re.match(rf"--?config\.(\w+\.)*{key}\b", a)), key)
         hint = re.search(r'Did you mean "(\w+)"', text)
@@ -29,6 +31,19 @@ def explain_flag_error(error: Exception, argv: list[str]) -> str:
     if first.startswith("Unknown command line flag 'config."):
         return f"{first}: give --config=FILE too"
     return first.removeprefix("flag ")
+
+
+def _below_a_value(argv: list[str]) -> str:
+    """Return the first flag whose key lies below a value of the config, not of a section."""
+    path, _, argument = next(a for a in argv if re.match(r"--?config=", a)).partition(":")
+    config = runpy.run_path(path.partition("=")[2])["get_config"](argument).to_dict()
+    for flag in argv:
+        section = config
+        for name in re.sub(r"^--?config\.|=.*$", "", flag, flags=re.DOTALL).split(".")[:-1]:
+            section = section.get(name, {})
+            if not isinstance(section, Mapping):
+                return flag
+    return "--config"
 
 
 def config_help(argv: list[str]) -> str:

@@ -75,6 +75,17 @@ class Done(NamedTuple):
         (["--config=configs/mnist.py:vgg"], "'vgg' is none of ae, sdn, oe_sdn, "),
         (["--config=configs/mnist.py:ae,huge"], "'huge' is none of light, faithful, smoke"),
         ([CONFIG, "--config.teacher.stps=3"], "no such key; is it 'steps'?"),
+        (
+            [CONFIG, "--config.techer.steps=3"],
+            "--config.techer.steps=3: the config has no such key",
+        ),
+        ([CONFIG, "--config.techer.steps=3"], "no such key; is it 'teacher'?"),
+        ([CONFIG, "--config.nothing.x=3"], "--config.nothing.x=3: the config has no such key"),
+        (
+            [CONFIG, "--config.teacher.steps=3", "--config.precision.more=a.b"],
+            "--config.precision.more=a.b: the config has no such key",
+        ),
+        ([CONFIG, "--config.seed.more=3"], "--config.seed.more=3: the config has no such key"),
         ([CONFIG, "--config.seed=x"], "--config.seed=x: invalid literal for int()"),
         ([CONFIG, "--config.teacher=3"], "--config.teacher=3: Failed to parse"),
         (["--mode=prepare_data"], "--mode=prepare_data needs --dataset"),
