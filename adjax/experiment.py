@@ -63,8 +63,7 @@ def _train_and_evaluate(run: Run, command: str) -> dict:
     workdir.write_failures(run.folder, _named(run, failed))
     results |= {"stages": stages, "throughput": _throughput(stages, results.pop("score_rate"))}
     results |= circumstances(run.execution) | {"command": command}
-    write(run, results)
-    return results
+    return write(run, results)
 
 
 def train_stages(run: Run) -> tuple[dict[str, Any], list[dict]]:
@@ -80,14 +79,18 @@ def train_stages(run: Run) -> tuple[dict[str, Any], list[dict]]:
     return variables, stages
 
 
-def write(run: Run, results: dict) -> None:
-    """Write `results.json`, then the report, whose presence says that the run is finished."""
+def write(run: Run, results: dict) -> dict:
+    """Write `results.json`, then the report, whose presence says that the run is finished.
+
+    Returns the results as they were written.
+    """
     if hosts.is_first():
-        workdir.write_results(run.folder, results)
+        results = workdir.write_results(run.folder, results)
         from adjax import reports  # here: processes that do not report need no figures
 
         reports.write_report(run.folder)
     hosts.wait_for_all("report")
+    return results
 
 
 def _named(run: Run, failed) -> list[dict]:
