@@ -65,8 +65,7 @@ def _train_and_evaluate(run: Run, command: str, report: bool) -> dict:
     workdir.write_failures(run.folder, _named(run, failed))
     results |= {"stages": stages, "throughput": _throughput(stages, results.pop("score_rate"))}
     results |= circumstances(run.execution) | {"command": command}
-    write(run, results, report)
-    return results
+    return write(run, results, report)
 
 
 def train_stages(run: Run) -> tuple[dict[str, Any], list[dict]]:
@@ -82,15 +81,19 @@ def train_stages(run: Run) -> tuple[dict[str, Any], list[dict]]:
     return variables, stages
 
 
-def write(run: Run, results: dict, report: bool = True) -> None:
-    """Write `results.json`, whose presence says that the run is finished, then the report."""
+def write(run: Run, results: dict, report: bool = True) -> dict:
+    """Write `results.json`, whose presence says that the run is finished, then the report.
+
+    Returns the results as they were written.
+    """
     if hosts.is_first():
-        workdir.write_results(run.folder, results)
+        results = workdir.write_results(run.folder, results)
     if report and hosts.is_first():
         from adjax import reports  # here: processes that do not report need no figures
 
         reports.write_report(run.folder)
     hosts.wait_for_all("report")
+    return results
 
 
 def _named(run: Run, failed) -> list[dict]:

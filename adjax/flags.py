@@ -3,7 +3,7 @@
 import itertools
 import re
 import runpy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from adjax import paths
@@ -35,7 +35,9 @@ def reads(*flags: str):
 def explain_flag_error(error: Exception, argv: list[str]) -> str:
     """Return one line that names the flag or key and what to do, whichever library raised."""
     text = str(error).strip()
-    if isinstance(error, AttributeError):  # a key that the config does not have
+    if isinstance(error, TypeError) or "does not support indexing" in text:  # below a value
+        return f"{_below_a_value(argv)}: the config has no such key"
+    if isinstance(error, AttributeError | KeyError):  # a key that the config does not have
         key = re.search(r"\w+", text)[0]
         flag = next((a for a in argv if re.match(rf"--?config\.(\w+\.)*{key}\b", a)), key)
         hint = re.search(r'Did you mean "(\w+)"', text)
@@ -54,6 +56,19 @@ def explain_flag_error(error: Exception, argv: list[str]) -> str:
     flag, _, reason = first.removeprefix("flag ").partition(": ")
     advice = next((words for start, words in _OF_TYPES.items() if start in reason), reason)
     return f"{flag}: {advice}" if reason else flag
+
+
+def _below_a_value(argv: list[str]) -> str:
+    """Return the first flag whose key lies below a value of the config, not of a section."""
+    path, _, argument = next(a for a in argv if re.match(r"--?config=", a)).partition(":")
+    config = runpy.run_path(path.partition("=")[2])["get_config"](argument).to_dict()
+    for flag in argv:
+        section = config
+        for name in re.sub(r"^--?config\.|=.*$", "", flag, flags=re.DOTALL).split(".")[:-1]:
+            section = section.get(name, {})
+            if not isinstance(section, Mapping):
+                return flag
+    return "--config"
 
 
 # What the libraries of flags say of a value of another type, and what we do.

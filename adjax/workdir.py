@@ -177,10 +177,12 @@ def write_data(folder: Path, record: Record | None) -> None:
         files.write_json(folder / "data.json", sealed(record.as_json()))
 
 
-def write_results(folder: Path, results: dict[str, Any]) -> None:
-    """Write the results of the run in a folder, with digests of the files that go with them."""
+def write_results(folder: Path, results: dict[str, Any]) -> dict[str, Any]:
+    """Write the results of the run in a folder; return them with digests of what goes with them."""
     named = {name: _digest_of((folder / name).read_bytes()) for name in COMPANIONS}
-    files.write_json(folder / "results.json", sealed(results | {"files": named}))
+    results = results | {"files": named}
+    files.write_json(folder / "results.json", sealed(results))
+    return results
 
 
 def check_companion(folder: Path, results: dict[str, Any], name: str) -> None:

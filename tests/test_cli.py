@@ -89,6 +89,17 @@ class Done(NamedTuple):
         (["--repeats=1.5"], "--repeats=1.5: give a whole number"),
         (["--mode=evaluate", "--config.seed=3"], "config from --workdir: leave --config.seed out"),
         (["--mode=prepare_data", "--config.seed=3"], "does not read --config.seed, which is for"),
+        (
+            [CONFIG, "--config.techer.steps=3"],
+            "--config.techer.steps=3: the config has no such key",
+        ),
+        ([CONFIG, "--config.techer.steps=3"], "no such key; is it 'teacher'?"),
+        ([CONFIG, "--config.nothing.x=3"], "--config.nothing.x=3: the config has no such key"),
+        (
+            [CONFIG, "--config.teacher.steps=3", "--config.precision.more=a.b"],
+            "--config.precision.more=a.b: the config has no such key",
+        ),
+        ([CONFIG, "--config.seed.more=3"], "--config.seed.more=3: the config has no such key"),
         (["--mode=prepare_data"], "--mode=prepare_data needs --dataset"),
         (["--mode=evaluate"], "--mode=evaluate needs --workdir"),
         (["--mode=report"], "--mode=report needs --workdir"),

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
-from adjax import experiment, results
+from adjax import experiment, results, workdir
 from adjax.datasets import category
 from adjax.datasets.industrial import resize_image
 from adjax.detect.detector import load_detector
@@ -94,7 +94,7 @@ def run(tmp_path, method):
     def get(config):
         directory = tmp_path / "run"
         results = experiment.train_and_evaluate(config, directory, method=method(config, directory))
-        assert json.loads((directory / "results.json").read_text()) == results
+        assert workdir.read_results(directory) == results
         assert (directory / "report.html").exists()
         return results["members"][0]
 

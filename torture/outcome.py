@@ -20,7 +20,7 @@ _NOTICES = (
     re.compile(r"(diverged|note|warning): "),
     # What libraries in C say of damaged data beside what they raise: libtiff, TensorFlow.
     re.compile(r"\w+Decode: |[IWEF]\d{4} |WARNING: All log messages before absl::"),
-    re.compile(r"(\x1b\[A)?(Generating|Shuffling) "),  # TFDS, how far it came
+    re.compile(r"(Generating|Shuffling) "),  # TFDS, how far it came
 )
 # A flag, a key of the config, a file, or what else is named without quotes.
 _NAMED = re.compile(r"--\w|config\.\w|\w\.\w|/\w|the disk|the same command")
@@ -70,7 +70,8 @@ def judge(done: Done, difference: str = "") -> Verdict:
         return Verdict(WRONG, f"ended by signal {-done.code}")
     if done.code == 0:
         return Verdict(WRONG, difference) if difference else Verdict(RIGHT)
-    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    stderr = done.stderr.replace("\x1b[A", "")  # of bars that go up a line
+    lines = [line for line in stderr.splitlines() if line.strip()]
     messages = [line for line in lines if _MESSAGE.match(line)]
     others = [line for line in lines if line not in messages and not _is_notice(line)]
     if others:

@@ -55,7 +55,7 @@ def test_record_of_a_member_is_that_of_a_run_alone(swept, tmp_path):
 
     pages = {"figures", "report.html"}  # of a sweep's runs they are made when they are asked for
     assert kinds(folder / run.name) == kinds(tmp_path / "alone") - pages
-    assert member.keys() == alone.keys() | {"digest", "files"}
+    assert member.keys() == alone.keys() | {"digest"}
     for mine, its in zip(member["members"], alone["members"], strict=True):
         assert mine.keys() == its.keys()
         assert mine["image_auroc"] == pytest.approx(its["image_auroc"], abs=ROUNDING)
