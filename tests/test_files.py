@@ -55,9 +55,7 @@ def test_folder_that_cannot_be_filled_is_not_there(tmp_path):
 
 @pytest.mark.parametrize("kind", ["file", "folder"])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-@pytest.mark.filterwarnings(
-    r"ignore:os\.fork\(\) was called"
-)  # JAX's, which the child leaves alone
+@pytest.mark.filterwarnings(r"ignore:os\.fork\(\) was called")  # by JAX
 def test_what_a_killed_process_was_writing_is_removed(tmp_path, kind, number):
     process = os.fork()
     if not process:
