@@ -310,8 +310,11 @@ class NsaLike(Section):
     mixed: bool = flag(False, "keep greater gradients of the image, as NSA does for textures")
 
     def relations(self):
-        """Ranges must not be empty."""
+        """Ranges must not be empty, and some grey level be no background."""
         yield from ordered(self, "size", "factor")
+        greatest = max(self.background, 255 - self.background)
+        if self.contrast > greatest:
+            yield "contrast", f"no grey level is so far from background: give at most {greatest}"
 
 
 @dataclasses.dataclass(frozen=True)

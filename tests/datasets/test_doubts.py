@@ -80,7 +80,8 @@ def test_verb_says_them_before_training(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(cli, "_show", lambda _: 0)
     config = new_config("folder", "aesc_residual")
     config.data.update(dir=str(photographs(tmp_path / "two", [(12, 12)] * 2)), normal_class="")
-    flags = type("Flags", (), {"mode": "train", "config": config, "workdir": str(tmp_path / "run")})
+    given = {"mode": "train", "config": config, "workdir": str(tmp_path / "run")}
+    flags = type("Flags", (), given | {"accept_changed_data": False})
     assert cli.train(flags) == 0
     (printed,) = said
     assert printed.startswith("note: of 2 normal images 1 is held out, and ")
