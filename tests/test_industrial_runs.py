@@ -138,7 +138,7 @@ def test_results_hold_what_the_contract_names(measured):
     names = {path.name for path in directory.iterdir()}
     assert names == {
         *("config.json", "metrics.jsonl", "results.json", "scores.npz", "examples.npz"),
-        *("data.json", "checkpoints", "tensorboard", "figures", "report.html"),
+        *("data.json", ".lock", "checkpoints", "tensorboard", "figures", "report.html"),
     }
     figures = {path.stem for path in (directory / "figures").iterdir()}
     assert {"examples", "histograms", "roc", "thresholds", "losses"} <= figures
