@@ -76,31 +76,45 @@ def _content(path: Path, folder: Path) -> Any:
 
 
 def _checkpoint(stage: Path) -> bytes:
-    """Return the step and all arrays of a stage's latest checkpoint.
-
-    Of a stage that was taken from the cache, whose step is the last one, the files of its members.
-    """
-    if (taken := stage / "members").exists():
-        return b"".join(
-            path.name.encode() + path.read_bytes() for path in sorted(taken.glob("*.msgpack"))
-        )
+    """Return the step and all arrays of a stage's latest checkpoint, in whichever form it is."""
     import jax
     import numpy as np
+
+    taken = stage / "members"
+    step, tree = _taken(taken) if taken.exists() else _saved(stage)
+    leaves = {
+        tuple(str(getattr(key, "key", getattr(key, "idx", key))) for key in path): leaf
+        for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]
+    }
+    parts = [
+        f"{path} {leaf.dtype} {leaf.shape}".encode() + np.asarray(leaf).tobytes()
+        for path, leaf in sorted(leaves.items())
+    ]
+    return str(step).encode() + b"".join(parts)
+
+
+def _saved(stage: Path) -> tuple[int | None, Any]:
+    """Return step and arrays of a checkpoint that training saved; None without one."""
     import orbax.checkpoint as ocp
 
     with ocp.CheckpointManager(stage.absolute()) as manager:
         step = manager.latest_step()
         if step is None:
-            return b"none"
+            return None, {}
         args = ocp.args.Composite(tree=ocp.args.StandardRestore())
-        tree = manager.restore(step, args=args).tree
-    leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
-    parts = [
-        f"{jax.tree_util.keystr(path)} {leaf.dtype} {leaf.shape}".encode()
-        + np.asarray(leaf).tobytes()
-        for path, leaf in leaves
-    ]
-    return str(step).encode() + b"".join(parts)
+        return step, manager.restore(step, args=args).tree
+
+
+def _taken(folder: Path) -> tuple[int, Any]:
+    """Return step and arrays of a checkpoint that was taken from the stage cache."""
+    import jax
+    import numpy as np
+    from flax import serialization
+
+    step = json.loads((folder / "record.json").read_text())["record"]["step"]
+    files = sorted(folder.glob("*.msgpack"), key=lambda path: int(path.stem))
+    members = [serialization.msgpack_restore(path.read_bytes()) for path in files]
+    return step, jax.tree.map(lambda *leaves: np.stack(leaves), *members)
 
 
 def _digest(content: bytes) -> str:

@@ -19,6 +19,7 @@ from adjax.datasets import tasks
 from adjax.errors import UserError
 from adjax.training import has_begun, is_finished, loop
 from adjax.training.stage_cache import StageCache
+from torture import state
 
 
 def test_entries_of_a_population_serve_its_members_alone(tmp_path, monkeypatch):
@@ -266,3 +267,11 @@ def test_a_stage_that_was_taken_has_begun_and_knows_its_log(tmp_path, capsys):
     own.with_name("record.json").write_text("{")
     assert has_begun(method, run)  # so that what data.json says of it still counts
     assert not is_finished(method, run)
+
+
+def test_a_stage_that_was_taken_is_the_one_that_was_trained_for_the_campaign_too(tmp_path):
+    _, run, _, own = taken(tmp_path)
+    names = [folder / "checkpoints/teacher" for folder in (tmp_path / "first", run)]
+    states = [state.of_folder(path.parent.parent)["checkpoints/teacher"] for path in names]
+    assert own.is_relative_to(names[1])
+    assert states[0] == states[1]
