@@ -107,8 +107,12 @@ def fetch(tree: Any) -> Any:
 
 
 def leave(code: int) -> NoReturn:
-    """Exit; a failed process does not wait for the others, which are waiting for it."""
-    if code and _joined():
+    """Exit; a failed process waits for nothing.
+
+    Not for the other processes of a run, which are waiting for it, and not for threads that still
+    save what a full disk does not take: they would find the interpreter shut down.
+    """
+    if code:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
