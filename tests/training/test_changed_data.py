@@ -8,12 +8,11 @@ import jax
 import numpy as np
 import pytest
 from PIL import Image
-from training_helpers import Interrupted, industrial_config, method_of
+from training_helpers import industrial_config, interrupted, method_of
 
 from adjax import cli, experiment, reports, workdir
 from adjax.detect.detector import load_detector
 from adjax.errors import UserError
-from adjax.training import loop
 from adjax.training.restored import restored_variables
 from configs import mnist
 
@@ -46,18 +45,8 @@ def run(config, folder, **values):
 
 def interrupt(config, folder, at=6):
     """Train until a step is about to begin; the checkpoint of step 4 is kept."""
-    batches = loop.stage_batches
-
-    def failing(population, stage, steps):
-        for number, batch in enumerate(batches(population, stage, steps), steps.start):
-            if number == at:
-                raise Interrupted
-            yield batch
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "stage_batches", failing)
-        with pytest.raises(Interrupted):
-            run(config, folder)
+    with interrupted(at):
+        run(config, folder)
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """Small real runs for the tests of training."""
 
+import contextlib
 import json
 
 import jax
@@ -81,20 +82,27 @@ class Interrupted(Exception):
     """Stands for a crash between two steps."""
 
 
-def train_interrupted(config, workdir, stage):
-    """Train until the seventh step of a stage is about to begin, and no further."""
+@contextlib.contextmanager
+def interrupted(at=6, stage=None):
+    """Interrupt what trains in a block, when step `at` of a stage, or of any, is over."""
     batches = loop.stage_batches
 
     def failing(population, current, steps):
         for number, batch in enumerate(batches(population, current, steps), steps.start):
-            if current.name == stage and number == 6:
+            if stage in (None, current.name) and number == at:
                 raise Interrupted
             yield batch
 
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(loop, "stage_batches", failing)
         with pytest.raises(Interrupted):
-            train(config, workdir)
+            yield
+
+
+def train_interrupted(config, workdir, stage):
+    """Train until the seventh step of a stage is about to begin, and no further."""
+    with interrupted(stage=stage):
+        train(config, workdir)
 
 
 def assert_trees_close(a, b, atol):
