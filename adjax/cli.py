@@ -1,11 +1,12 @@
 """The verbs behind `launch.py`; each imports what it needs, so that a wrong flag fails at once."""
 
+import contextlib
 import os
 import re
 import runpy
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -28,7 +29,7 @@ def run(flags) -> int:
 
 
 def leave(code: int) -> NoReturn:
-    """Exit with a code, at once if other processes wait."""
+    """Exit with a code, where JAX is at work as `hosts.leave` does."""
     if "jax" in sys.modules:
         from adjax import hosts
 
@@ -185,22 +186,19 @@ def report(flags) -> None:
     if reports.is_record(flags.output or ""):
         if len(sweeps) > 1:
             raise UserError(f"--output={flags.output}: a record is of one folder; give one")
-        _writable(flags.output)
-        with paths.writing("--output", flags.output):
+        with _writing(flags.output):
             print(f"record: {reports.write_record(Path(flags.output), *sweeps)}")
         return
     if reports.is_table(flags.output or ""):
         if len(sweeps) > 1:
             raise UserError(f"--output={flags.output}: a table of data is of one folder; give one")
-        _writable(flags.output)
-        with paths.writing("--output", flags.output):
+        with _writing(flags.output):
             path = reports.write_table(Path(flags.output), sweeps[0].runs, sweeps[0].directory)
         print(f"table: {path}")
         return
     if flags.output:
-        _writable(flags.output)
         defaults = [_defaults_of(sweep, reports.commands(sweep)) for sweep in sweeps]
-        with paths.writing("--output", flags.output):
+        with _writing(flags.output):
             path = reports.write_results(flags.output, sweeps, defaults, command=_command())
         print(f"results: {path}")
         return
@@ -234,10 +232,9 @@ def gallery(flags) -> None:
     if Path(flags.output).suffix != ".png":
         raise UserError(f"--output={flags.output}: give a PNG, e.g. --output=auxiliary.png")
     _quiet()
-    _writable(flags.output)
-    from adjax.gallery import write_gallery
+    with _writing(flags.output):
+        from adjax.gallery import write_gallery
 
-    with paths.writing("--output", flags.output):
         print(f"gallery: {write_gallery(directory, flags.output)}")
 
 
@@ -349,11 +346,14 @@ def _workdir(flags) -> Path:
     return Path(flags.workdir)
 
 
-def _writable(path: str) -> None:
-    """Raise `UserError` if the file of --output cannot be written."""
+@contextlib.contextmanager
+def _writing(path: str) -> Iterator[None]:
+    """Raise `UserError` if the file of --output cannot be written, before a block or in it."""
     from adjax import workdir
 
     workdir.require_writable_file(path, "--output")
+    with paths.writing("--output", path):
+        yield
 
 
 def _writable_folder(path: str | Path, flag: str) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import errno
 import fcntl
 import glob
+import hashlib
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +23,7 @@ from adjax import hosts
 from adjax.errors import UserError
 
 _PART = ".part-"  # begins the names of what is not whole yet
+DIGEST = "digest"  # key of the digest of a sealed JSON object
 
 
 def write_json(path: Path, value) -> None:
@@ -36,6 +39,32 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
             np.savez_compressed(file, **arrays)
 
     write_file(path, write)
+
+
+def sealed(value: dict[str, Any]) -> dict[str, Any]:
+    """Return a JSON object with a digest of what it holds."""
+    stored = json.loads(json.dumps(value))
+    return {**value, DIGEST: digest_of(_as_text(stored))}
+
+
+def unsealed(value: dict[str, Any]) -> dict[str, Any]:
+    """Return a JSON object without its digest; raises `ValueError` if that is of another one."""
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")
+    content = {key: held for key, held in value.items() if key != DIGEST}
+    if value.get(DIGEST) not in (None, digest_of(_as_text(content))):
+        raise ValueError("its content is not what was written")
+    return content
+
+
+def _as_text(value: dict[str, Any]) -> bytes:
+    """Return one text of a JSON object that was read, or as it will be."""
+    return json.dumps(value, sort_keys=True).encode()
+
+
+def digest_of(content: bytes) -> str:
+    """Return 32 hexadecimal digits that name some bytes."""
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 def read_records(path: Path, *, killed: bool = False) -> list[dict]:

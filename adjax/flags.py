@@ -85,10 +85,10 @@ def config_help(argv: list[str]) -> str:
 
     Empty unless `argv` asks for help and names a config file that has `ARGUMENTS`.
     """
-    paths = [a.split("=", 1)[1] for a in argv if re.match(r"--?config=", a)]
-    if not paths or not {"--help", "-help", "-h"} & set(argv):
+    given = [a.split("=", 1)[1] for a in argv if re.match(r"--?config=", a)]
+    if not given or not {"--help", "-help", "-h"} & set(argv):
         return ""
-    path = paths[0].partition(":")[0]
+    path = given[0].partition(":")[0]
     try:
         module = runpy.run_path(path)
     except OSError as error:

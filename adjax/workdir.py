@@ -6,7 +6,6 @@ what earlier versions wrote has none and is read as it is.
 
 import contextlib
 import errno
-import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -24,7 +23,6 @@ from adjax.errors import UserError
 _REFUSAL = "refused.json"
 # The files that go with `results.json`, which names what they held.
 COMPANIONS = ("metrics.jsonl", "scores.npz", "examples.npz")
-_DIGEST = "digest"
 _LOCK = ".lock"  # of who trains or evaluates the run
 
 
@@ -77,7 +75,7 @@ def claim(folder: Path, config: dict[str, Any]) -> None:
     """Make `folder` that of a config's run; raises `UserError` if it cannot be written to."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        files.write_json(folder / "config.json", sealed(config))
+        files.write_json(folder / "config.json", files.sealed(config))
         (folder / _REFUSAL).unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"cannot write to --workdir={folder}: {error.strerror}") from error
@@ -174,21 +172,21 @@ def read_data(folder: Path) -> Record | None:
 def write_data(folder: Path, record: Record | None) -> None:
     """Write `data.json`, if there is something to record."""
     if record is not None:
-        files.write_json(folder / "data.json", sealed(record.as_json()))
+        files.write_json(folder / "data.json", files.sealed(record.as_json()))
 
 
 def write_results(folder: Path, results: dict[str, Any]) -> dict[str, Any]:
     """Write the results of the run in a folder; return them with digests of what goes with them."""
-    named = {name: _digest_of((folder / name).read_bytes()) for name in COMPANIONS}
+    named = {name: files.digest_of((folder / name).read_bytes()) for name in COMPANIONS}
     results = results | {"files": named}
-    files.write_json(folder / "results.json", sealed(results))
+    files.write_json(folder / "results.json", files.sealed(results))
     return results
 
 
 def check_companion(folder: Path, results: dict[str, Any], name: str) -> None:
     """Raise `UserError` if a file that goes with a run's results is not the one they name."""
     digest, path = results.get("files", {}).get(name), folder / name
-    if digest is not None and _digest_of(path.read_bytes()) != digest:
+    if digest is not None and files.digest_of(path.read_bytes()) != digest:
         raise _damaged(path, "its content is not what was written")
 
 
@@ -220,7 +218,7 @@ def write_refusal(folder: Path, config: dict[str, Any], reason: str) -> None:
     What a run there has already is kept; `claim` removes the note.
     """
     claim(folder, config)
-    files.write_json(folder / _REFUSAL, sealed({"reason": reason}))
+    files.write_json(folder / _REFUSAL, files.sealed({"reason": reason}))
 
 
 def read_refusal(folder: Path) -> str:
@@ -235,7 +233,7 @@ def write_failures(folder: Path, failures: list[dict]) -> None:
     """Write `failed.json`, or remove it if there are none."""
     path = folder / "failed.json"
     if failures:
-        files.write_json(path, sealed({"failed": failures}))
+        files.write_json(path, files.sealed({"failed": failures}))
     else:
         path.unlink(missing_ok=True)
 
@@ -243,34 +241,9 @@ def write_failures(folder: Path, failures: list[dict]) -> None:
 def _read_json(path: Path, text: str | None = None) -> dict:
     try:
         text = path.read_text() if text is None else text
-        return unsealed(_DECODER.decode(text))
+        return files.unsealed(_DECODER.decode(text))
     except (OSError, ValueError, RecursionError) as error:
         raise _damaged(path, str(error)) from None
-
-
-def sealed(value: dict[str, Any]) -> dict[str, Any]:
-    """Return a JSON object with a digest of what it holds."""
-    stored = json.loads(json.dumps(value))
-    return {**value, _DIGEST: _digest_of(_as_text(stored))}
-
-
-def unsealed(value: dict[str, Any]) -> dict[str, Any]:
-    """Return a JSON object without its digest; raises `ValueError` if that is of another one."""
-    if not isinstance(value, dict):
-        raise ValueError("not a JSON object")
-    content = {key: held for key, held in value.items() if key != _DIGEST}
-    if value.get(_DIGEST) not in (None, _digest_of(_as_text(content))):
-        raise ValueError("its content is not what was written")
-    return content
-
-
-def _as_text(value: dict[str, Any]) -> bytes:
-    """Return one text of a JSON object that was read, or as it will be."""
-    return json.dumps(value, sort_keys=True).encode()
-
-
-def _digest_of(content: bytes) -> str:
-    return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 def _no_number(name: str):

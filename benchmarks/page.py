@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from adjax.circumstances import circumstances
-from adjax.errors import UserError
 from adjax.reports.rendering import to_markdown, to_text
-from adjax.reports.results_page import fill, has_place, markers
+from adjax.reports.results_page import fill, require_places
 from benchmarks.cases import PRECISIONS, ZOO
 from benchmarks.tables import NAMES, tables
 
@@ -49,16 +48,7 @@ def measure(
 
 def check(path: str | Path) -> None:
     """Raise `UserError` unless `path` is a page with a pair of markers for every table."""
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"--output={path}: there is no such page")
-    text = path.read_text()
-    for name in NAMES:
-        if not has_place(text, _KIND, name):
-            raise UserError(
-                f"--output={path}: it has no place for the table {name}; add the lines "
-                + " and ".join(markers(_KIND, name))
-            )
+    require_places(path, _KIND, {name: f"the table {name}" for name in NAMES})
 
 
 def write(path: str | Path, sections: dict[str, dict]) -> None:

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from adjax.circumstances import circumstances
-from adjax.errors import UserError
 from adjax.reports.rendering import Table, to_markdown, to_text
-from adjax.reports.results_page import fill, has_place, markers
+from adjax.reports.results_page import fill, require_places
 from torture.campaign import KINDS, tally
 from torture.outcome import CLEAR, RIGHT, WRONG, Outcome
 
@@ -16,12 +15,7 @@ _COLUMNS = ("tried", RIGHT, CLEAR, WRONG)
 
 def check(path: str | Path) -> None:
     """Raise `UserError` unless `path` is a page with a place for the table."""
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"--output={path}: there is no such page")
-    if not has_place(path.read_text(), _KIND, _NAME):
-        lines = " and ".join(markers(_KIND, _NAME))
-        raise UserError(f"--output={path}: it has no place for the figures; add the lines {lines}")
+    require_places(path, _KIND, {_NAME: "the figures"})
 
 
 def table(outcomes: Sequence[Outcome], skipped: Sequence[str] = ()) -> Table:

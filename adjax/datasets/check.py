@@ -1,6 +1,5 @@
 """Check of a data set, file by file, before anything is trained on it."""
 
-import hashlib
 import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -10,6 +9,7 @@ from typing import NamedTuple
 
 from adjax.datasets import memory
 from adjax.datasets.audit import Separation, audit, describe
+from adjax.datasets.digests import digests_of
 from adjax.datasets.doubts import check_held_out, doubts, split_of
 from adjax.datasets.images import EXTENSIONS, ImageFacts, inspect_image
 from adjax.datasets.industrial import item_mask
@@ -74,7 +74,7 @@ def check_data(index: Index, data: CategoryData | None = None) -> Report:
         problems = [problem for problem in wrong if problem]
     problems += [Problem("unreadable", fact) for fact in facts.values() if isinstance(fact, str)]
     facts = {path: fact for path, fact in facts.items() if not isinstance(fact, str)}
-    digests = {path: hashlib.sha256(path.read_bytes()).digest() for path in facts}
+    digests = dict(zip(facts, digests_of(facts), strict=True))
     notes = list(_notes_of(index, facts))
     entries = (*_missing_masks(index), *_duplicates(index, digests), *_unused(index))
     for entry in (*entries, *(_of_training(index, data) if data else ())):

@@ -161,6 +161,15 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
         yield image
 
 
+@contextlib.contextmanager
+def _header(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
+    """Open a file of which the header is read, its pixels neither checked nor decoded."""
+    path = os.fspath(path)
+    _check_file(path)
+    with _refusals(path), Image.open(path, formats=_FORMATS) as image:
+        yield image
+
+
 def _verify_strips(tags: Mapping, content: bytes) -> None:
     """Inflate all strips or tiles of a TIFF: its decoder stops short of their checksums."""
     kinds = _STRIPS if _STRIPS[0] in tags else _TILES
@@ -180,9 +189,7 @@ def read_size(path: str | os.PathLike[str]) -> tuple[int, int]:
       UserError: naming the file, if it has no such header.
 
     """
-    path = os.fspath(path)
-    _check_file(path)
-    with _refusals(path), Image.open(path, formats=_FORMATS) as image:
+    with _header(path) as image:
         if image.format == "TIFF":  # where Pillow turns the size already
             return image.size[::-1]
         known = image.format != "PNG" or _has_text(path)  # else Pillow decodes a PNG to know
@@ -197,9 +204,7 @@ def count_pixels(path: str | os.PathLike[str]) -> int:
       UserError: naming the file, if it has no such header.
 
     """
-    path = os.fspath(path)
-    _check_file(path)
-    with _refusals(path), Image.open(path, formats=_FORMATS) as image:
+    with _header(path) as image:
         return image.width * image.height
 
 
@@ -236,9 +241,7 @@ def is_deep(path: str | os.PathLike[str]) -> bool:
       UserError: naming the file, if it has no such header.
 
     """
-    path = os.fspath(path)
-    _check_file(path)
-    with _refusals(path), Image.open(path, formats=_FORMATS) as image:
+    with _header(path) as image:
         return image.mode in _DEEP_GREY or _is_deep_colour(image)
 
 

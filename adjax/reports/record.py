@@ -7,11 +7,11 @@ Tables are the same as those of the folders; figures and pages need the folders 
 import json
 from pathlib import Path
 
+from adjax import files
 from adjax.config import adopt
 from adjax.errors import UserError
 from adjax.reports.finished_run import Run, check_results
 from adjax.reports.finished_sweep import Refused, Sweep, place
-from adjax.workdir import sealed, unsealed
 
 
 def is_record(path: str | Path) -> bool:
@@ -35,7 +35,7 @@ def write_record(path: Path, sweep: Sweep) -> Path:
         name = run.workdir.relative_to(sweep.directory).as_posix()
         lines.append({"run": name, "results": run.results, "config": run.config})
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = "".join(json.dumps(sealed(line)) + "\n" for line in lines)
+    text = "".join(json.dumps(files.sealed(line)) + "\n" for line in lines)
     path.write_text(text, encoding="utf-8")
     return path
 
@@ -44,7 +44,7 @@ def read_record(path: Path) -> Sweep:
     """Read a sweep from its record; raises `UserError` that names the file if it is damaged."""
     try:
         text = path.read_text(encoding="utf-8")
-        head, *lines = (unsealed(json.loads(line)) for line in text.splitlines())
+        head, *lines = (files.unsealed(json.loads(line)) for line in text.splitlines())
         if len(lines) != head.get("runs", len(lines)):
             raise ValueError(f"{len(lines)} of {head['runs']} runs are there")
         directory = Path(head["sweep"])

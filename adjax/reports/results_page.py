@@ -11,7 +11,7 @@ The page of results has a place a sweep, made from the results of its runs.
 import os
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -51,6 +51,25 @@ def place(kind: str, name: str, text: str) -> str:
 def has_place(page: str, kind: str, name: str) -> bool:
     """Return whether a page has this place."""
     return _pattern(kind, name).search(page) is not None
+
+
+def require_places(path: str | Path, kind: str, names: Mapping[str, str]) -> None:
+    """Raise `UserError` unless the page of --output has places of a kind.
+
+    Args:
+      path: the page.
+      kind: of the places.
+      names: their names, and what a message calls what they are for.
+
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"--output={path}: there is no such page")
+    text = path.read_text()
+    for name, what in names.items():
+        if not has_place(text, kind, name):
+            lines = " and ".join(markers(kind, name))
+            raise UserError(f"--output={path}: it has no place for {what}; add the lines {lines}")
 
 
 def fill(page: str, kind: str, name: str, text: str) -> str:

@@ -8,10 +8,11 @@ that the report of ten thousand runs opens one file; any other is read from its 
 import base64
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
+
+from adjax.datasets.digests import stamp
 
 TABLE = "results.parquet"
 _KEY = b"adjax"  # of the file's metadata
@@ -74,15 +75,10 @@ def read_source(folder: Path, known: Source | None) -> Source:
     """Read the files of a run that tables rest on, unless they are those that are known."""
     paths = [folder / "results.json", folder / "config.json"]
     try:
-        stamp = [_stamp(path) for path in paths]  # before reading: what comes later is another
-        if known is not None and known.stamp == stamp:
+        # Before reading: what comes later is another.
+        stamps = [list(stamp(path)) for path in paths]
+        if known is not None and known.stamp == stamps:
             return known
-        return Source(stamp, *(path.read_text() for path in paths))
+        return Source(stamps, *(path.read_text() for path in paths))
     except (OSError, ValueError):
         return Source([], None, None)  # who reads them says what is wrong
-
-
-def _stamp(path: Path) -> list[int]:
-    """Return what changes when a file is replaced or written to: size, times and number."""
-    status = os.stat(path)
-    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]

@@ -72,7 +72,7 @@ class Checkpoints:
                     link(member, folder / f"{number}{SUFFIX}")
             digests = [member and member.digest for member in members]
             content = {"record": record, "members": digests}
-            files.write_json(folder / _RECORD, content | {_DIGEST: _digest_of_json(content)})
+            files.write_json(folder / _RECORD, files.sealed(content))
 
         with contextlib.suppress(FileNotFoundError):  # another process has set an entry aside
             files.write_folder(self._members, fill)
@@ -217,9 +217,9 @@ def latest_step(directory: Path) -> int:
 def _read_taken(directory: Path) -> dict:
     """Return what the record of a stage that was taken says; raises as `_NO_CHECKPOINT` lists."""
     content = json.loads((directory / _MEMBERS / _RECORD).read_text())
-    if content.pop(_DIGEST) != _digest_of_json(content):
-        raise ValueError("its content is not what was saved")
-    return content
+    if content.get(files.DIGEST) is None:
+        raise ValueError("it has no digest")
+    return files.unsealed(content)
 
 
 def _patient() -> ocp.AsyncOptions | None:
@@ -235,10 +235,6 @@ def _patient() -> ocp.AsyncOptions | None:
 def _put_like(leaf: np.ndarray, like: Any) -> jax.Array:
     """Put a host array onto the devices of `like`."""
     return jax.make_array_from_callback(leaf.shape, like.sharding, leaf.__getitem__)
-
-
-def _digest_of_json(content: dict) -> str:
-    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def digest(tree: Any, record: dict) -> str | None:

@@ -6,8 +6,8 @@ import pytest
 
 from adjax import reports
 from adjax.errors import UserError
+from adjax.files import unsealed
 from adjax.reports.finished_sweep import provenance
-from adjax.workdir import unsealed
 
 
 @pytest.fixture
