@@ -11,7 +11,7 @@ from torture.bench import Bench
 from torture.clock import DAYS
 from torture.outcome import RIGHT, WRONG, Outcome, Verdict, judge
 
-NAME, TITLE, SHARE = "clocks", "clocks that jump", 4
+NAME, TITLE, SHARE = "clocks", "clocks that jump", 2
 _WAYS = ("train", "train a detector", "evaluate", "sweep", "report")
 
 

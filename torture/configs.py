@@ -10,7 +10,7 @@ from adjax.settings import flat
 from torture.bench import Bench
 from torture.outcome import WRONG, Outcome, Verdict, judge
 
-NAME, TITLE, SHARE = "configs", "configs and flags mutated", 28
+NAME, TITLE, SHARE = "configs", "configs and flags mutated", 26
 MEMORY = 8 << 30  # bytes of a command's data: what asks for more would take the machine with it
 
 # Tables, which --dry_run plans without training, and single runs, which are trained if they may be.

@@ -11,7 +11,7 @@ from torture import kills, state
 from torture.bench import Bench
 from torture.outcome import CLEAR, RIGHT, WRONG, Outcome, Verdict, judge
 
-NAME, TITLE, SHARE = "disk", "disks full, or not to be written to", 6
+NAME, TITLE, SHARE = "disk", "disks full, or not to be written to", 4
 _WAYS = ("train", "train a detector", "evaluate", "predict", "export", "prepare_data", "sweep")
 _ROOM = "64m"
 

@@ -15,7 +15,7 @@ from torture.bench import Bench
 from torture.damage import damage
 from torture.outcome import CLEAR, RIGHT, WRONG, Outcome, Verdict, judge
 
-NAME, TITLE, SHARE = "images", "images damaged", 8
+NAME, TITLE, SHARE = "images", "images damaged", 4
 FOLDER = 10  # damaged images a prediction
 _FORMATS = {
     "png": {},

@@ -13,7 +13,7 @@ from torture.bench import Bench
 from torture.outcome import RIGHT, WRONG, Outcome, Verdict, judge, judge_stopped
 from torture.process import Running
 
-NAME, TITLE, SHARE = "kills", "commands killed, then repeated", 30
+NAME, TITLE, SHARE = "kills", "commands killed, then repeated", 28
 # SIGKILL takes half: it alone gives no warning.
 _SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 

@@ -9,7 +9,7 @@ from torture import kills
 from torture.bench import Bench
 from torture.outcome import CLEAR, RIGHT, WRONG, Outcome, Verdict, judge
 
-NAME, TITLE, SHARE = "rivals", "two commands on one folder", 4
+NAME, TITLE, SHARE = "rivals", "two commands on one folder", 2
 _WAYS = ("sweep", "train", "train a detector", "evaluate")
 
 

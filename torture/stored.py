@@ -15,7 +15,7 @@ from torture.damage import DAMAGES, damage
 from torture.outcome import CLEAR, LOG, RIGHT, WRONG, Outcome, Verdict, judge
 from torture.process import Done
 
-NAME, TITLE, SHARE = "stored", "stored files damaged", 20
+NAME, TITLE, SHARE = "stored", "stored files damaged", 34
 
 # The files of a run, by what they are; a case chooses a kind of file first.
 _OF_RUNS = {
