@@ -10,7 +10,7 @@ import sys
 from absl import app, flags
 from ml_collections import config_flags
 
-from adjax import cli, paths
+from adjax import cli, paths, unraisable
 from adjax.errors import DivergedError, UserError, disk_full
 from adjax.flags import check_flags, config_help, explain_flag_error
 
@@ -85,6 +85,7 @@ def compare() -> int:
 
 def main(argv: list[str]) -> int:
     """Run the verb; returns the exit code."""
+    unraisable.install()
     app.define_help_flags()
     sys.stdout.reconfigure(errors="backslashreplace")  # names of files may be no text
     try:

@@ -33,6 +33,10 @@ def first_line(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
+# C++ libraries only give the words of the system, TFDS gives its own.
+_FULL = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), "Not enough disk space")
+
+
 def disk_full(error: BaseException | None) -> bool:
     """Return whether an exception, or one behind it, says that the disk or the quota is full."""
     seen = set()
@@ -40,7 +44,7 @@ def disk_full(error: BaseException | None) -> bool:
         seen.add(id(error))
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return True
-        if any(os.strerror(code) in str(error) for code in (errno.ENOSPC, errno.EDQUOT)):
-            return True  # C++ libraries only give the words
+        if any(words in str(error) for words in _FULL):
+            return True
         error = error.__cause__ or error.__context__
     return False

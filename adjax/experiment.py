@@ -25,7 +25,8 @@ def train_and_evaluate(
 ) -> dict:
     """Train what `folder` still lacks of the run, evaluate it and write its report.
 
-    Members that diverge are listed in `failed.json`; the results are those of the others.
+    Members that diverge are listed in `failed.json` and in the results, whose numbers are those of
+    the others.
 
     Args:
       config: of the run, see `configs/`.
@@ -63,6 +64,8 @@ def _train_and_evaluate(run: Run, command: str, report: bool) -> dict:
         workdir.write_failures(run.folder, _named(run, error.failed))
         raise
     workdir.write_failures(run.folder, _named(run, failed))
+    if failed:
+        results[workdir.FAILED] = _named(run, failed)
     results |= {"stages": stages, "throughput": _throughput(stages, results.pop("score_rate"))}
     results |= circumstances(run.execution) | {"command": command}
     return write(run, results, report)

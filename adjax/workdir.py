@@ -21,6 +21,7 @@ from adjax.datasets.contents import Record
 from adjax.errors import UserError
 
 _REFUSAL = "refused.json"
+FAILED = "failed"  # the key, in results and in failed.json, of members that diverged
 # The files that go with `results.json`, which names what they held.
 COMPANIONS = ("metrics.jsonl", "scores.npz", "examples.npz")
 _LOCK = ".lock"  # of who trains or evaluates the run
@@ -199,12 +200,24 @@ def recorded_command(folder: Path) -> str | None:
     return None
 
 
-def read_failures(folder: Path) -> list[dict]:
-    """Read the list of members that diverged."""
+def read_failures(folder: Path, results: dict[str, Any] | None = None) -> list[dict]:
+    """Read the list of members that diverged.
+
+    Results tell it too: `failed.json` may be gone, and it is all there is where no member is left.
+
+    Args:
+      folder: of the run.
+      results: of the run, where they are read already.
+
+    """
     path = folder / "failed.json"
+    if results is None and (folder / "results.json").exists():
+        results = read_results(folder)
+    if results and FAILED in results:
+        return results[FAILED]
     if not path.exists():
         return []
-    failures = _read_json(path).get("failed")
+    failures = _read_json(path).get(FAILED)
     if not isinstance(failures, list) or not all(
         isinstance(failure, dict) and {"member", "stage"} & failure.keys() for failure in failures
     ):
@@ -233,7 +246,7 @@ def write_failures(folder: Path, failures: list[dict]) -> None:
     """Write `failed.json`, or remove it if there are none."""
     path = folder / "failed.json"
     if failures:
-        files.write_json(path, files.sealed({"failed": failures}))
+        files.write_json(path, files.sealed({FAILED: failures}))
     else:
         path.unlink(missing_ok=True)
 

@@ -151,7 +151,7 @@ def test_wrong_flags(launch, arguments, says):
         (["--config.distance.window=4"], "config.distance.window=4: use an odd number"),
         (["--config.method=gan"], "config.method='gan': choose one of ae, sdn, oe_sdn, "),
         (["--config.method=vae"], "choose the method by the argument, --config=FILE.py:vae"),
-        (["--config.data.normal_class=12"], "normal_class 12 is not a class"),
+        (["--config.data.normal_class=12"], "config.data.normal_class=12 is not a class"),
         (["--config.data.name=nothing"], "dataset 'nothing' is not prepared in 'data'"),
         (["--config.data.test_split=test[:1]"], "no images of normal_class 3"),
         (["--config.image_score=max"], "config.image_score='max': choose one of d, mse, mae"),
@@ -235,7 +235,7 @@ def test_folder_that_cannot_be_made(launch, tmp_path):
         (["--max_population=-1"], "max_population"),
         (
             ["--config.data.normal_class=12"],
-            "run 'ae' of the sweep: normal_class 12 is not a class",
+            "run 'ae' of the sweep: config.data.normal_class=12 is not a class",
         ),
         (["--config=configs/mnist.py:ae,smoke"], "its sweep has no runs for the argument"),
     ],

@@ -9,6 +9,7 @@ from torture.process import Done
 RIGHT, CLEAR, WRONG = "right", "clear error", "wrong"
 
 _MESSAGE = re.compile(r"(error: |training stopped: |interrupted; )\S")
+_NOT_DONE = "not done: "  # begins what a sweep says of each run that failed
 # What a run says, and goes on, if its log is not what it wrote.
 LOG = r"metrics\.jsonl is damaged: its records .*; the run goes on"
 # Lines that may stand before the message: how far a command came, and what it noticed on its way.
@@ -18,6 +19,7 @@ _NOTICES = (
     re.compile(rf"\S.*{LOG}"),
     re.compile(r"\S.* is damaged: moved to .*, to be trained again"),
     re.compile(r"(diverged|note|warning): "),
+    re.compile(r"\[\d+/\d+\] failed: "),  # of a sweep, whose runs that need it are then not done
     # What libraries in C say of damaged data beside what they raise: libtiff, TensorFlow.
     re.compile(r"\w+Decode: |[IWEF]\d{4} |WARNING: All log messages before absl::"),
     re.compile(r"(Generating|Shuffling) "),  # TFDS, how far it came
@@ -73,14 +75,15 @@ def judge(done: Done, difference: str = "") -> Verdict:
     stderr = done.stderr.replace("\x1b[A", "")  # of bars that go up a line
     lines = [line for line in stderr.splitlines() if line.strip()]
     messages = [line for line in lines if _MESSAGE.match(line)]
-    others = [line for line in lines if line not in messages and not _is_notice(line)]
+    not_done = [line for line in lines if line.startswith(_NOT_DONE)]
+    others = [line for line in lines if line not in messages + not_done and not _is_notice(line)]
     if others:
         return Verdict(WRONG, f"exit code {done.code} and more than a message: {others[0][:300]}")
-    if not messages and not any(line.startswith("diverged: ") for line in lines):
+    if not messages + not_done and not any(line.startswith("diverged: ") for line in lines):
         return Verdict(WRONG, f"exit code {done.code} without a message")
     if len(messages) > 1:
         return Verdict(WRONG, f"exit code {done.code} and {len(messages)} messages")
-    message = (messages or lines)[-1]
+    message = (messages or not_done or lines)[-1]
     if not _names(message, done.argv):
         return Verdict(WRONG, f"names no file, key or value: {message[:300]}")
     return Verdict(CLEAR, message)

@@ -110,15 +110,15 @@ def _shown(done: Done, run: Path) -> str:
 def _differs(bench: Bench, run: Path, name: str, done: Done, without: tuple[str, ...] = ()) -> str:
     """Return how a run differs from the undisturbed one, apart from files that begin so.
 
-    A log that was told to be damaged is not compared either.
+    A log that was told to be damaged is not compared either, nor the curves that it had.
     """
-    log = "metrics.jsonl" if re.search(LOG, done.stderr) else "no file"
+    of_log = ("metrics.jsonl", "losses.png") if re.search(LOG, done.stderr) else ()
 
     def left(content: dict[str, str]) -> dict[str, str]:
         return {
             name: held
             for name, held in content.items()
-            if not name.startswith(without) and not name.endswith(log)
+            if not name.startswith(without) and not name.endswith(of_log)
         }
 
     return state.difference(left(bench.state_of(run)), left(bench.reference(name)))

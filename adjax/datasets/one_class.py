@@ -126,6 +126,6 @@ def resolve_class(table: Table, value: int | str) -> int:
     if isinstance(value, int | np.integer) and 0 <= value < len(names):
         return int(value)
     raise UserError(
-        f"normal_class {value!r} is not a class: give 0 to {len(names) - 1} or one of "
+        f"config.data.normal_class={value!r} is not a class: give 0 to {len(names) - 1} or one of "
         f"{', '.join(names)}"
     )

@@ -16,7 +16,7 @@ from adjax import paths
 from adjax.datasets.catalog import INDUSTRIAL
 from adjax.datasets.sources import CIFAR10_CLASSES, Source, read_source
 from adjax.datasets.tables import check_image_classification, find_prepared
-from adjax.errors import UserError, first_line
+from adjax.errors import UserError, disk_full, first_line
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*(/[\w.-]+)?", re.ASCII)
 _NEW_SET_VERSION = "1.0.0"
@@ -176,6 +176,8 @@ def _store(
             **about,
         )
     except OSError as error:
+        if disk_full(error):
+            raise
         raise UserError(f"cannot write dataset {name!r}: {error}") from error
 
 

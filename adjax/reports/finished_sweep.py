@@ -76,14 +76,16 @@ def read_sweep(directory: str | Path) -> Sweep:
     known = read_index(directory) if len(folders) > MOST_OPENED else {}
     for name, files in folders:
         folder = directory / name
-        failed = read_failures(folder) if "failed.json" in files else []
         if "results.json" in files:
             source = sources[name] = read_source(folder, known.get(name))
             runs.append(open_run(folder, source.results, source.config))
-        elif reason := read_refusal(folder):
-            refused.append(_refused(folder, name, reason))
-        elif not failed:
-            unfinished.append(name)
+            failed = read_failures(folder, source.results)
+        else:
+            failed = read_failures(folder)
+            if reason := read_refusal(folder):
+                refused.append(_refused(folder, name, reason))
+            elif not failed:
+                unfinished.append(name)
         failures += [(folder, failure) for failure in failed]
     if not runs:
         raise UserError(f"{directory} has no finished run to report: let one finish first")

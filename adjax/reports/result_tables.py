@@ -1,34 +1,31 @@
 """Result tables: our numbers beside the published ones, and sentences on what stands behind them.
 
 Rows are normal classes and columns methods, as in Table 1 of Chung et al. Several variants of a
-method make a table of their own, whose rows they are, as in Table 3. Categories have one table of
-all metrics: metrics are its columns, categories and methods its rows.
+method make a table of their own, whose rows they are, as in Table 3. Tables of categories are in
+`category_tables`.
 """
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from adjax.datasets.catalog import CATEGORIES
 from adjax.evaluation.metrics import METRICS
 from adjax.reports import notes
+from adjax.reports.category_tables import category_tables
 from adjax.reports.columns import Column, averaged_sets, classes_of, make_columns, mean_names
 from adjax.reports.finished_run import Run
 from adjax.reports.finished_sweep import Refused
 from adjax.reports.published import (
-    GROUPS,
     number_of_classes,
     variant_average,
     variants_table,
 )
 from adjax.reports.rendering import ABSENT, Table
-from adjax.reports.words import listing, normal_name, number, spelled
-
-Metrics = dict[str, bool]  # those measured, and whether any of the methods has published values
+from adjax.reports.words import number, spelled
 
 
 def results_tables(runs: Sequence[Run], refused: Sequence[Refused] = ()) -> list[Table]:
-    """Return the tables of each data set and metric; where there are categories one of all.
+    """Return the tables of each data set and metric; where there are categories those of all.
 
     Categories of which no run could be done, but some were `refused`, have rows without numbers.
     """
@@ -37,7 +34,7 @@ def results_tables(runs: Sequence[Run], refused: Sequence[Refused] = ()) -> list
         columns = make_columns([run for run in runs if (run.dataset, run.about.noun) == kind])
         if columns[0].run.about.has_categories:
             missing = {run.class_name for run in refused if run.dataset == kind[0]}
-            tables += _categories_table(columns, missing)
+            tables += category_tables(columns, missing)
         else:
             tables += [table for metric in METRICS for table in _classes_tables(columns, metric)]
     return tables
@@ -149,99 +146,3 @@ def _variants_table(columns: Sequence[Column], metric: str) -> Table:
             *notes.on_runs(columns, [metric]),
         ),
     )
-
-
-def _categories_table(columns: Sequence[Column], missing: set[str]) -> Iterator[Table]:
-    """Yield one table of all that was measured, if anything was.
-
-    A row a category of one method, a row a method of one category; of several both, the methods
-    under each category.
-    """
-    columns = [column for column in columns if classes_of([column], *METRICS)]
-    if not columns:
-        return
-    metrics, groups = {}, []
-    for metric in METRICS:
-        if classes_of(columns, metric):
-            printed = (
-                column.published_mean([name], metric)
-                for column in columns
-                for name in classes_of([column], metric)
-            )
-            metrics[metric] = any(value is not None for value in printed)
-            name, _, kind = METRICS[metric].partition(" (")
-            paper = ("paper",) if metrics[metric] else ()
-            groups.append((name, (kind.rstrip(")") or "ours", *paper)))
-    everyone = classes_of(columns, *metrics)
-    sets = {tuple(part): part for metric in metrics for part in averaged_sets(columns, metric)}
-    sets = sorted(sets.values(), key=len)  # textures before objects and all
-    run = columns[0].run
-    titles = {run.dataset: run.about.dataset}  # one category may have the name of its data set
-    marked = notes.confounded(columns)
-    shown = _with_missing(everyone, missing, run.dataset)
-    labels = [titles.get(name, name) + notes.MARK * (name in marked) for name in shown]
-    caption, corner = run.about.dataset, "category"
-    if len(columns) == 1:
-        caption += f", {columns[0].heading}"
-    elif len(shown) == 1:
-        if everyone != [run.dataset]:
-            caption += f", {normal_name(everyone, run.about.noun, titles)}"
-        corner, labels = "method", [""]
-    yield Table(
-        caption=caption,
-        corner=corner,
-        groups=tuple(groups),
-        rows=tuple(_rows(columns, labels, [[name] for name in shown], metrics)),
-        means=tuple(_rows(columns, _mean_labels(sets, everyone, run.dataset), sets, metrics)),
-        notes=(
-            *notes.on_means(columns, sets, metrics),
-            *notes.on_doubts(columns, titles),
-            *notes.on_confounders(columns, titles),
-            *notes.on_pixels(columns, everyone, titles, metrics),
-            *notes.on_runs(columns, list(metrics)),
-        ),
-    )
-
-
-def _with_missing(measured: list[str], missing: set[str], dataset: str) -> list[str]:
-    """Return categories in the order of the data set, those that are none of its own last."""
-    known = CATEGORIES.get(dataset, ())
-    names = [*measured, *sorted(missing - set(measured))]
-    return sorted(names, key=lambda name: known.index(name) if name in known else len(known))
-
-
-def _rows(
-    columns: Sequence[Column],
-    labels: Sequence[str],
-    sets: Sequence[Sequence[str]],
-    metrics: Metrics,
-) -> Iterator[tuple[str, ...]]:
-    """Yield rows of means over sets of categories; several methods under the label of their set."""
-    for label, classes in zip(labels, sets, strict=True):
-        if label and len(columns) > 1:
-            yield (label,)
-        for column in columns:
-            cells = []
-            for metric, is_published in metrics.items():
-                cells.append(column.mean(classes, metric))
-                if is_published:
-                    cells.append(number(column.published_mean(classes, metric)))
-            yield (label if len(columns) == 1 else column.heading, *cells)
-
-
-def _mean_labels(sets: list[list[str]], everyone: list[str], dataset: str) -> list[str]:
-    """Labels `mean of textures`, `mean of 3 objects`, `mean of 4`, `mean of all 15`."""
-    labels = [_mean_label(set(part), set(everyone), dataset) for part in sets]
-    return [
-        f"mean of {listing(part)}" if labels.count(label) > 1 else label
-        for label, part in zip(labels, sets, strict=True)
-    ]
-
-
-def _mean_label(part: set[str], everyone: set[str], dataset: str) -> str:
-    for name, group in GROUPS.get(dataset, {}).items():
-        if part == set(group):
-            return f"mean of {name}"
-        if part == everyone & set(group) != everyone:
-            return f"mean of {len(part)} {name}"
-    return f"mean of {'all ' * (len(part) == number_of_classes(dataset))}{len(part)}"

@@ -126,6 +126,8 @@ def test_resolve_class(value, label):
 
 @pytest.mark.parametrize("value", [4, -1, "bird", 1.0, None])
 def test_resolve_class_refuses(value):
-    message = f"normal_class {value!r} is not a class: give 0 to 3 or one of cat, dog, eel, 7"
+    message = (
+        f"config.data.normal_class={value!r} is not a class: give 0 to 3 or one of cat, dog, eel, 7"
+    )
     with pytest.raises(UserError, match=message):
         resolve_class(TABLE, value)

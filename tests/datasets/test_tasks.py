@@ -273,5 +273,5 @@ def test_both_kinds_must_be_tested(test_split, normal_class, says):
 def test_class_that_does_not_exist():
     task = classes()
     for name in (10, "ten"):
-        with pytest.raises(UserError, match=f"normal_class {name!r} is not a class: give 0 to 9"):
+        with pytest.raises(UserError, match=f"normal_class={name!r} is not a class: give 0 to 9"):
             task.split(task.training_table(), member(name))

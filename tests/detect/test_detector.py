@@ -133,3 +133,8 @@ def test_member_that_diverged_is_refused(tmp_path):
         load_detector(tmp_path, 0)
     expected = results["members"][0]["image_threshold"]["threshold"]
     assert load_detector(tmp_path, 1).image_threshold == expected
+    (tmp_path / "failed.json").unlink()
+    (tmp_path / "results.json").write_text(json.dumps(results | {"failed": [{"member": 0}]}))
+    with pytest.raises(UserError, match="member 0 diverged"):
+        load_detector(tmp_path, 0)
+    assert load_detector(tmp_path, 1).image_threshold == expected

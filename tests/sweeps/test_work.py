@@ -138,6 +138,8 @@ def test_member_that_diverges_fails_its_run_alone(tmp_path):
     (worse,) = workdir.read_failures(tmp_path / "worse")
     assert (worse["stage"], worse["step"], worse["seed"]) == ("teacher", 1, 0)
     (half,) = workdir.read_failures(tmp_path / "both")
+    (tmp_path / "both" / "failed.json").unlink()
+    assert workdir.read_failures(tmp_path / "both") == [half]  # its results tell it, too
     assert (half["stage"], half["member"]) == ("teacher", 1)
 
     both = results(tmp_path / "both")

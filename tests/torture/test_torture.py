@@ -45,6 +45,12 @@ TRACEBACK = "Traceback (most recent call last):\n  File ...\nValueError: no\n"
         (done(2, "oh\nerror: config.seed=-1: must not be negative\n"), "", WRONG),
         (done(2, "error: a/b: no\nerror: a/b: no\n"), "", WRONG),
         (done(3, "diverged: runs/x: class 3 seed 0, stage teacher\n"), "", CLEAR),
+        (
+            done(1, "[1/6] failed: a/b: no\nnot done: ae: a/b: no\nnot done: sdn: a/b: no\n"),
+            "",
+            CLEAR,
+        ),
+        (done(1, "[1/6] failed: a/b: no\n"), "", WRONG),
     ],
 )
 def test_endings(how, difference, ending):

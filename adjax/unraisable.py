@@ -1,0 +1,34 @@
+"""What is raised where nobody can catch it: in finalisers and callbacks."""
+
+import _thread
+import sys
+import threading
+
+_SOON = 0.05  # seconds: by then the callback that an interrupt fell into has returned
+
+
+def install() -> None:
+    """Deal, for as long as the program runs, with what Python would print and then ignore.
+
+    An interrupt (Ctrl-C) is raised wherever the main thread is at work. Where that is a callback of
+    the garbage collector (JAX has one) or a finaliser it would be lost, so it is raised again.
+
+    Orbax closes its event loop at the first array that it cannot read. TensorStore, which reads the
+    others, then has nobody to tell: its complaints are dropped, as the failure itself is told.
+    """
+    sys.unraisablehook = _handle
+
+
+def _handle(unraisable) -> None:
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        # Not from here: it would be raised, and ignored, in this function.
+        timer = threading.Timer(_SOON, _thread.interrupt_main)
+        timer.daemon = True
+        timer.start()
+    elif not _comes_too_late(unraisable):
+        sys.__unraisablehook__(unraisable)
+
+
+def _comes_too_late(unraisable) -> bool:
+    closed = str(unraisable.exc_value) == "Event loop is closed"
+    return closed and unraisable.exc_type is RuntimeError and unraisable.object is None
