@@ -79,7 +79,7 @@ def read_sweep(directory: str | Path) -> Sweep:
         if "results.json" in files:
             source = sources[name] = read_source(folder, known.get(name))
             runs.append(open_run(folder, source.results, source.config))
-            failed = read_failures(folder, source.results)
+            failed = read_failures(folder, runs[-1].results)
         else:
             failed = read_failures(folder)
             if reason := read_refusal(folder):

@@ -103,6 +103,17 @@ def test_settings_that_are_not_the_defaults(write_workdir, tmp_path):
     assert changed_settings(runs[:1], lambda _: runs[0].config) == "the defaults"
 
 
+def test_members_that_diverged_are_known_by_results_alone(folder):
+    run = folder / "sdn/class3/seed0"
+    diverge(run)
+    (sentence,) = read_sweep(folder).failures
+    failed = json.loads((run / "failed.json").read_text())
+    (run / "failed.json").unlink()
+    assert read_sweep(folder).failures == []
+    change(run, **failed)
+    assert read_sweep(folder).failures == [sentence]
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"), [(0.4, "0 s"), (99, "99 s"), (100, "2 min"), (19_440, "5.4 h")]
 )
