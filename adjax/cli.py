@@ -192,7 +192,7 @@ def search(flags) -> int:
     else:
         task.check_rungs()
         plan.check_runs([space.first()], directory)
-        with _engine(flags) as engine, store.driving(directory):
+        with _engine(flags) as engine, store.driving(directory, search=True):
             search(task, engine, directory, _command())
     _show_sweep(reports.read_sweep(directory))
     return 0

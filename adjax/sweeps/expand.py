@@ -187,7 +187,9 @@ class Space:
 
     def trial(self, number: int, values: Mapping[str, Any]) -> PlannedRun:
         """Return the run of a trial, `NAME/0007`; raises `UserError` if values do not fit."""
-        name = f"{self.name}/{number:04}"
+        return self._run(f"{self.name}/{number:04}", values)
+
+    def _run(self, name: str, values: Mapping[str, Any]) -> PlannedRun:
         config = self.config.copy_and_resolve_references()
         try:
             config.update_from_flattened_dict(values)
@@ -211,11 +213,11 @@ class Space:
         """
         for key, distribution in self.drawn.items():
             for value in distribution.values:
-                self.trial(0, self._first() | {key: value})
+                self._run(self.name, self._first() | {key: value})
 
     def first(self) -> PlannedRun:
-        """Return the run of the first value of each distribution."""
-        return self.trial(0, self._first())
+        """Return a run of the first value of each distribution, which is no trial."""
+        return self._run(self.name, self._first())
 
     def _first(self) -> dict[str, Any]:
         return {key: distribution.values[0] for key, distribution in self.drawn.items()}

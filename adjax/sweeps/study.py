@@ -16,8 +16,6 @@ from typing import Any
 from adjax.errors import UserError, first_line
 from adjax.grid import Distribution
 
-SAMPLERS = ("tpe", "random")
-SCHEDULERS = ("asha", "median", "none")
 RUNNING, FINISHED, STOPPED, FAILED = "running", "finished", "stopped", "failed"
 _JOURNAL = "trials.journal"
 _REASON = "reason"  # key of why a trial failed
@@ -28,10 +26,10 @@ class Design:
     """How a search goes about it.
 
     Attributes:
-      sampler: one of `SAMPLERS`: tree-structured Parzen estimators, or independent draws.
+      sampler: "tpe", tree-structured Parzen estimators, or "random".
       seed: of the sampler.
-      scheduler: one of `SCHEDULERS`: of all trials that reached a rung the best go on (successive
-        halving), a trial below the median of those finished stops, or none stops.
+      scheduler: "asha": of all trials that reached a rung the best go on (successive halving);
+        "median": a trial that is worse than the median of those that finished stops; "none".
       rungs: how often a trial is judged, the last time when it is finished.
       reduction_factor: of a rung's trials one in so many goes on; each rung is as many times longer
         than the one before.
