@@ -110,7 +110,8 @@ class _Search:
 
     def go_on(self) -> None:
         """Do one batch after another."""
-        count, at_once = self.task.trials, self.task.at_once
+        at_once = self.task.at_once
+        count = max(self.task.trials, len(self.study.trials()))
         self.write()
         for first in range(0, count, at_once):
             stop = min(first + at_once, count)
@@ -175,7 +176,7 @@ class _Search:
         plan = rung.plan(runs, self.directory, self.engine.resources)
         if failed := self.engine.run(plan, self.directory, self.command):
             name, reason = next(iter(failed.items()))
-            raise UserError(f"trial {name}: {reason}; what is done is kept")
+            raise UserError(f"{name}: {reason}; what is done is kept: repeat the command")
 
     def report(self, number: int, rung: Rung) -> None:
         """Report what a trial came to."""

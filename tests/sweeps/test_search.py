@@ -178,11 +178,23 @@ class Killed(BaseException):
     """Ends a search as a kill would, but for what the kernel does."""
 
 
-@pytest.mark.parametrize("place", ["batches", "report", "judge", "perform", "write"])
-def test_search_that_was_interrupted_ends_as_if_it_had_not_been(searched, tmp_path, place):
+@pytest.mark.parametrize(
+    ("owner", "name", "most"),
+    [
+        (loop.Loop, "write", 9),
+        (Study, "report", 6),
+        (Study, "judge", 2),
+        (work, "_train_claimed", 2),
+        (workdir, "write_search", 3),
+    ],
+    ids=["log", "report", "judge", "train", "write"],
+)
+def test_search_that_was_interrupted_ends_as_if_it_had_not_been(
+    searched, tmp_path, owner, name, most
+):
     """Again and again, at random moments of one kind; all is as in the whole search."""
     whole, _, found = searched
-    folder, draws, killed = tmp_path / "cut", random.Random(place), 0
+    folder, draws, killed = tmp_path / "cut", random.Random(name), 0
     folder.mkdir()
 
     def after(function, count):
@@ -196,17 +208,9 @@ def test_search_that_was_interrupted_ends_as_if_it_had_not_been(searched, tmp_pa
 
         return counted
 
-    owners = {
-        "batches": (loop.Loop, "write"),
-        "report": (Study, "report"),
-        "judge": (Study, "judge"),
-        "perform": (work, "_train_claimed"),
-        "write": (workdir, "write_search"),
-    }
-    owner, name = owners[place]
     for _ in range(60):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(owner, name, after(getattr(owner, name), draws.randint(2, 9)))
+            patch.setattr(owner, name, after(getattr(owner, name), draws.randint(1, most)))
             try:
                 again = search(task_of(folder), folder)
                 break
