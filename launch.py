@@ -25,18 +25,35 @@ flags.DEFINE_string(
     "predict, export: a folder; gallery: a PNG; report: FILE.jsonl, .parquet, .csv or a page.",
 )
 flags.DEFINE_integer("member", 0, "predict, export: which one of config.members.", 0)
-flags.DEFINE_list("cases", [], "benchmark: networks, metrics, anogan_search, sweeps; else all.")
+flags.DEFINE_list(
+    "cases", [], "benchmark: networks, metrics, anogan_search, sweeps, search; else all."
+)
 flags.DEFINE_list("precision", ["float32"], "benchmark: of training, float32 or bfloat16 or both.")
 flags.DEFINE_list("convolution", [], "benchmark: xla or onednn; without it all installed.")
 flags.DEFINE_list("sections", [], "benchmark: speed, load, pipeline, population; else all.")
 flags.DEFINE_enum("against", None, ["torch", "pyod"], "benchmark: what is compared with.")
 flags.DEFINE_integer("repeats", 7, "benchmark: blocks of each program.", 1)
 flags.DEFINE_bool("dry_run", False, "sweep: say what would be done, and its cost.")
-flags.DEFINE_enum("engine", "inline", ["inline", "ray"], "sweep: what executes it.")
-flags.DEFINE_string("ray_address", "", "sweep: a running Ray cluster; without it one is started.")
-flags.DEFINE_integer("cpus_per_task", 1, "sweep: CPUs of a Ray task where there are no GPUs.", 1)
+flags.DEFINE_enum("engine", "inline", ["inline", "ray"], "sweep, search: what executes it.")
+flags.DEFINE_string("ray_address", "", "sweep, search: a running Ray cluster, else one is started.")
+flags.DEFINE_integer("cpus_per_task", 1, "sweep, search: CPUs of a Ray task without a GPU.", 1)
 flags.DEFINE_string("shard", "", "sweep: i/n, do part i of n of the runs (from 0).")
 flags.DEFINE_integer("max_population", 0, "sweep: most members of a program; 0: what fits.", 0)
+flags.DEFINE_integer("trials", 64, "search: how many there will be.", 1)
+flags.DEFINE_integer("trials_at_once", 16, "search: drawn together, to be trained together.", 1)
+flags.DEFINE_enum("sampler", "tpe", ["tpe", "random"], "search: what draws values.")
+flags.DEFINE_integer("sampler_seed", 0, "search: of what draws values.", 0)
+flags.DEFINE_enum(
+    "scheduler", "asha", ["asha", "median", "none"], "search: what stops trials at rungs."
+)
+flags.DEFINE_integer("rungs", 3, "search: how often a trial is judged, last when finished.", 1)
+flags.DEFINE_integer("reduction_factor", 2, "search: one in so many goes on from a rung.", 2)
+flags.DEFINE_enum(
+    "objective",
+    "validation_loss",
+    ["validation_loss", "oracle_image_auroc"],
+    "search: of held-out normal images; oracle: of labels of test images.",
+)
 flags.DEFINE_string("compilation_cache", "", "Folder of compiled programs, or off; else ~/.cache.")
 flags.DEFINE_bool(
     "accept_changed_data", False, "train, evaluate: go on though the training images changed."

@@ -153,6 +153,51 @@ def _do_sweep(flags, everything, directory: Path, shard: tuple[int, int]) -> int
     return 1 if failed else diverged
 
 
+@reads(
+    *("config", "workdir", "trials", "trials_at_once", "sampler", "sampler_seed"),
+    *("scheduler", "rungs", "reduction_factor", "objective"),
+    *("max_population", "engine", "ray_address", "cpus_per_task", _PROGRAMS),
+)
+def search(flags) -> int:
+    """Search the values that the sweep of the config file draws from distributions."""
+    config, directory = _config(flags), _workdir(flags)
+    path, _, argument = _raw_config(flags).partition(":")
+    from adjax.sweeps.expand import space_of
+
+    space = space_of(path, argument, config, _overridden(flags)).with_cache(directory)
+    space.check()
+    if flags.objective != "validation_loss" and flags.scheduler != "none":
+        raise UserError(
+            f"--objective={flags.objective} is known of finished trials only: give "
+            "--scheduler=none too"
+        )
+    _quiet()
+    from adjax import reports, workdir
+    from adjax.sweeps import plan, store
+    from adjax.sweeps.search import Task, search
+    from adjax.sweeps.study import Design
+
+    design = Design(
+        flags.sampler,
+        flags.sampler_seed,
+        flags.scheduler,
+        1 if flags.scheduler == "none" else flags.rungs,
+        flags.reduction_factor,
+        maximize=flags.objective != "validation_loss",
+    )
+    task = Task(space, design, flags.objective, flags.trials, flags.trials_at_once)
+    workdir.require_places(directory, [space.config.stage_cache])
+    if task.check(directory):
+        _say(f"{directory}: this search is finished")
+    else:
+        task.check_rungs()
+        plan.check_runs([space.first()], directory)
+        with _engine(flags) as engine, store.driving(directory, search=True):
+            search(task, engine, directory, _command())
+    _show_sweep(reports.read_sweep(directory))
+    return 0
+
+
 def _engine(flags):
     if flags.engine == "ray":
         from adjax.sweeps.on_ray import RayEngine
@@ -193,7 +238,7 @@ def report(flags) -> None:
         if len(sweeps) > 1:
             raise UserError(f"--output={flags.output}: a table of data is of one folder; give one")
         with _writing(flags.output):
-            path = reports.write_table(Path(flags.output), sweeps[0].runs, sweeps[0].directory)
+            path = reports.write_table(Path(flags.output), sweeps[0])
         print(f"table: {path}")
         return
     if flags.output:
@@ -408,11 +453,10 @@ def _say(text: str) -> None:
 def _show_sweep(sweep) -> None:
     from adjax import reports
 
-    print(reports.console_table(sweep.runs, sweep.refused))
+    print(reports.console_sweep(sweep))
     print(f"report: {reports.write_sweep_report(sweep)}")
     if sweep.runs[0].workdir != sweep.directory:  # else it is the folder of a single run
-        path = reports.write_sweep_table(sweep.directory, sweep.runs, sweep.sources)
-        print(f"table: {path}")
+        print(f"table: {reports.write_sweep_table(sweep)}")
 
 
 def _defaults_of(sweep, commands: list[str]):

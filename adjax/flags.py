@@ -14,6 +14,8 @@ PROCESSES = ("distributed", "coordinator", "num_processes", "process_id")
 _ONLY_WITH = {
     "ray_address": "--engine=ray",
     "cpus_per_task": "--engine=ray",
+    "rungs": "--scheduler=asha or median",
+    "reduction_factor": "--scheduler=asha or median",
     "num_processes": "--coordinator",
     "process_id": "--coordinator",
 }
@@ -108,7 +110,11 @@ def check_flags(flags) -> None:
         # Several processes are refused with more to say, see `_join`.
         if name not in FLAGS_OF[flags.mode] and name not in ("distributed", "coordinator"):
             raise UserError(_not_read(flags.mode, name))
-    met = {"--engine=ray": flags.engine == "ray", "--coordinator": bool(flags.coordinator)}
+    met = {
+        "--engine=ray": flags.engine == "ray",
+        "--scheduler=asha or median": flags.scheduler != "none",
+        "--coordinator": bool(flags.coordinator),
+    }
     for name in given:
         if name in _ONLY_WITH and not met[_ONLY_WITH[name]]:
             raise UserError(f"--{name} goes with {_ONLY_WITH[name]}: give both or neither")

@@ -7,11 +7,17 @@
         for values in grid.product(grid.axis("data.normal_class", range(10)), lambdas):
             add(grid.name(values), values)
 
-A point is a dict of dotted config keys; an axis is a list of points.
+A point is a dict of dotted config keys; an axis is a list of points. A value of a point may be a
+distribution, of which `--mode=search` draws:
+
+    def sweep(add, argument):
+        add("trials", {"teacher.learning_rate": grid.loguniform(1e-4, 1e-2)})
 """
 
+import dataclasses
 import hashlib
 import itertools
+import math
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -42,6 +48,67 @@ def zipped(*axes: Iterable[Point]) -> list[Point]:
 
     """
     return [_merged(points) for points in zip(*axes, strict=True)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Distribution:
+    """What a search draws the value of a key from; made by the functions below.
+
+    Attributes:
+      kind: the name of the function that made it.
+      values: the bounds, both included, or of a choice the values.
+
+    """
+
+    kind: str
+    values: tuple[Any, ...]
+
+    def __str__(self) -> str:
+        """`loguniform(0.0001, 0.01)`."""
+        return f"{self.kind}({', '.join(map(repr, self.values))})"
+
+
+def uniform(low: float, high: float) -> Distribution:
+    """Return the uniform distribution of numbers from `low` to `high`."""
+    return _between("uniform", float(low), float(high))
+
+
+def loguniform(low: float, high: float) -> Distribution:
+    """Return the distribution of numbers from `low` to `high` whose logarithm is uniform.
+
+    Raises:
+      ValueError: if `low` is not positive.
+
+    """
+    if not low > 0:
+        raise ValueError(f"loguniform({low!r}, {high!r}): the lower bound must be positive")
+    return _between("loguniform", float(low), float(high))
+
+
+def integers(low: int, high: int) -> Distribution:
+    """Return the uniform distribution of whole numbers from `low` to `high`."""
+    if not isinstance(low, int) or not isinstance(high, int):
+        raise ValueError(f"integers({low!r}, {high!r}): the bounds must be whole numbers")
+    return _between("integers", low, high)
+
+
+def choice(values: Iterable[Any]) -> Distribution:
+    """Return the distribution of these values, each as likely as another.
+
+    Raises:
+      ValueError: if there are fewer than two, or one twice.
+
+    """
+    values = tuple(values)
+    if len(values) < 2 or any(value in values[:place] for place, value in enumerate(values)):
+        raise ValueError(f"choice({values!r}): give two values or more, each once")
+    return Distribution("choice", values)
+
+
+def _between(kind: str, low: float, high: float) -> Distribution:
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise ValueError(f"{kind}({low!r}, {high!r}): give a lower and a higher number")
+    return Distribution(kind, (low, high))
 
 
 class Name(str):

@@ -22,6 +22,7 @@ from adjax.errors import UserError
 
 _REFUSAL = "refused.json"
 FAILED = "failed"  # the key, in results and in failed.json, of members that diverged
+_SEARCH = "search.json"
 # The files that go with `results.json`, which names what they held.
 COMPANIONS = ("metrics.jsonl", "scores.npz", "examples.npz")
 _LOCK = ".lock"  # of who trains or evaluates the run
@@ -251,6 +252,26 @@ def write_failures(folder: Path, failures: list[dict]) -> None:
         path.unlink(missing_ok=True)
 
 
+def read_search(folder: Path) -> dict[str, Any] | None:
+    """Read what the search in a folder is and came to; None if there is none.
+
+    Returns:
+      `design`, all that decides the trials but for their number; `trials`, in their order; `best`,
+      the number of the best finished one or None. A trial has its `number`, `run` (the name of its
+      folder), drawn `values` by dotted key, `state`, `steps` that it was trained, objective `value`
+      there or None, and the `reason` of a failure.
+
+    """
+    path = folder / _SEARCH
+    return _read_json(path) if path.exists() else None
+
+
+def write_search(folder: Path, value: dict[str, Any]) -> None:
+    """Write `search.json` of a search's folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files.write_json(folder / _SEARCH, files.sealed(value))
+
+
 def _read_json(path: Path, text: str | None = None) -> dict:
     try:
         text = path.read_text() if text is None else text
@@ -272,6 +293,7 @@ def _damaged(path: Path, reason: str) -> UserError:
         _REFUSAL: "delete it and repeat the command of the sweep",
         "data.json": "delete it, and nothing is known of what the run was trained on",
         "failed.json": "delete it and repeat the command of the run with --mode=train",
+        _SEARCH: "repeat the command of the search, which writes it anew once it is deleted",
         "metrics.jsonl": "put it back from a copy, or take it as it is by --mode=evaluate",
     }.get(path.name, "write it anew by --mode=evaluate")
     return UserError(f"cannot read {path} ({reason}): {advice}")

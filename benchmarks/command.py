@@ -12,6 +12,7 @@ SIDES = (
     "anogan_search",
     "speedrun",
     "sweeps",
+    "search",
 )  # values of `--cases` that are no networks
 OF_NETWORKS = ("precision", "convolution", "sections")  # flags for networks only
 
@@ -86,6 +87,10 @@ def _of_sides(flags):
         from benchmarks import sweeps
 
         return lambda: {"sweeps": sweeps.measure()}, ()
+    if case == "search":
+        from benchmarks import trials
+
+        return lambda: {"trials": trials.measure()}, ("optuna",)
     from benchmarks import search
 
     return lambda: {"search": search.measure(flags.repeats)}, ()

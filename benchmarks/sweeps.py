@@ -114,7 +114,7 @@ def _report(folder: Path) -> None:
     sweep = reports.read_sweep(folder)
     reports.console_table(sweep.runs)
     reports.write_sweep_report(sweep)
-    reports.write_sweep_table(folder, sweep.runs, sweep.sources)
+    reports.write_sweep_table(sweep)
 
 
 def _pretend(runs: list[PlannedRun], folder: Path, results: dict) -> None:
@@ -137,6 +137,6 @@ def _pretend(runs: list[PlannedRun], folder: Path, results: dict) -> None:
 def _read(meter: Meter, folder: Path, count: int) -> None:
     sweep = meter("read results from folders", count, lambda: reports.read_sweep(folder))
     write = reports.write_sweep_table
-    meter("write results.parquet", count, lambda: write(folder, sweep.runs, sweep.sources))
+    meter("write results.parquet", count, lambda: write(sweep))
     meter("read results by results.parquet", count, lambda: reports.read_sweep(folder))
     meter("make their tables", count, lambda: reports.console_table(sweep.runs))

@@ -335,6 +335,23 @@ def _sweeps(rows: list[Row]) -> Table:
     )
 
 
+def _trials(rows: list[Row]) -> Table:
+    return _table(
+        "A search of digit 4 by AE",
+        "how, trials",
+        "case trials",
+        [
+            ("wall", "s", _one, "seconds"),
+            ("wall", "of the first", _two, "ratio"),
+            ("trained", "steps", "{:,}".format, "steps"),
+            ("best", "trial", str, "best"),
+            ("best", "validation loss", _six, "value"),
+        ],
+        rows,
+        "Equal trials came to equal bytes, whatever they trained beside.",
+    )
+
+
 # Every section of rows, and the tables made from its rows.
 SECTIONS: dict[str, dict[str, Callable[[list[Row]], Table]]] = {
     "speed": {"speed": _speed, "ssim": _ssim, "model": _model},
@@ -347,5 +364,6 @@ SECTIONS: dict[str, dict[str, Callable[[list[Row]], Table]]] = {
     "search": {"search": _search},
     "speedrun": {"speedrun": _speedrun},
     "sweeps": {"sweeps": _sweeps},
+    "trials": {"trials": _trials},
 }
 NAMES = tuple(name for makers in SECTIONS.values() for name in makers)

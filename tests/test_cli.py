@@ -13,6 +13,7 @@ from adjax import cli, flags
 from adjax.errors import UserError
 
 CONFIG = "--config=configs/mnist.py:ae,smoke"
+SEARCH = ["--mode=search", "--config=configs/search.py:ae,smoke", "--workdir=x"]
 
 
 # Imports take a command most of its time: one process has done them, and each command is a fork of
@@ -114,6 +115,10 @@ class Done(NamedTuple):
         ),
         (["--mode=sweep", CONFIG, "--workdir=x", "--cpus_per_task=2"], "goes with --engine=ray"),
         ([CONFIG, "--workdir=x", "--num_processes=2"], "goes with --coordinator"),
+        ([*SEARCH, "--scheduler=none", "--rungs=2"], "goes with --scheduler=asha or median"),
+        ([*SEARCH, "--objective=oracle_image_auroc"], "give --scheduler=none too"),
+        ([*SEARCH, "--config.teacher.learning_rate=1"], "learning_rate: it is drawn from log"),
+        (["--mode=search", CONFIG, "--workdir=x"], "has no runs for the argument"),
         (
             ["--mode=export", "--workdir=x", "--output=a\n[1]"],
             "--output=a\\n[1]: TensorFlow cannot",

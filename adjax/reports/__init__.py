@@ -56,6 +56,18 @@ def console_table(runs: Sequence, refused: Sequence = ()) -> str:
     return "\n".join([*tables, *sentences])
 
 
+def console_sweep(sweep) -> str:
+    """Return the results of a sweep, see `console_table`; of a search its trials and the best."""
+    results = console_table(sweep.runs, sweep.refused)
+    if sweep.search is None:
+        return results
+    from adjax.reports.finished_search import ON_CONSOLE, search_table
+    from adjax.reports.rendering import to_text
+
+    best = f"Trial {sweep.search.best}, the best of {len(sweep.search.trials)}"
+    return f"{to_text(search_table(sweep.search, ON_CONSOLE))}\n{best}\n\n{results}"
+
+
 def markdown_table(runs: Sequence) -> str:
     """Return the same tables in Markdown, for docs and READMEs."""
     from adjax.reports.rendering import to_markdown

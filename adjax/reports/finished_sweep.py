@@ -11,6 +11,7 @@ from adjax.datasets.catalog import CATEGORIES
 from adjax.errors import UserError
 from adjax.reports.columns import NAMED
 from adjax.reports.finished_run import About, Run, open_run
+from adjax.reports.finished_search import Search, find_search
 from adjax.reports.published import ORDER
 from adjax.reports.sources import Source, read_index, read_source
 from adjax.reports.words import count, duration, listing, normal_name, setting_text
@@ -50,6 +51,8 @@ class Sweep(NamedTuple):
       unfinished: names of the runs that have neither.
       refused: the runs that could not be done.
       sources: what each run with results was read from, by the name of its folder.
+      search: if they are the trials of a search: all of them. `runs` is the best one alone, as the
+        others were not done for their numbers.
 
     """
 
@@ -59,6 +62,7 @@ class Sweep(NamedTuple):
     unfinished: list[str]
     refused: Sequence[Refused] = ()
     sources: Mapping[str, Source] = types.MappingProxyType({})
+    search: Search | None = None
 
 
 def read_sweep(directory: str | Path) -> Sweep:
@@ -87,11 +91,15 @@ def read_sweep(directory: str | Path) -> Sweep:
             elif not failed:
                 unfinished.append(name)
         failures += [(folder, failure) for failure in failed]
+    search = find_search(directory, runs)
+    if search is not None:
+        runs = [search.best_run]
     if not runs:
         raise UserError(f"{directory} has no finished run to report: let one finish first")
     names = {m["normal_class"]: m["class_name"] for run in runs for m in run.members}
     sentences = [_failure_in_words(folder, failure, names) for folder, failure in failures]
-    return Sweep(directory, sorted(runs, key=place), sentences, unfinished, refused, sources)
+    runs = sorted(runs, key=place)
+    return Sweep(directory, runs, sentences, unfinished, refused, sources, search)
 
 
 def _run_folders(directory: Path) -> Iterator[tuple[str, list[str]]]:

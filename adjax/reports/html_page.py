@@ -13,6 +13,7 @@ from adjax.evaluation.metrics import METRICS
 from adjax.reports.columns import make_columns
 from adjax.reports.decisions import decision_tables
 from adjax.reports.finished_run import Run, read_run
+from adjax.reports.finished_search import search_table
 from adjax.reports.notes import on_images, stages_in_words
 from adjax.reports.rendering import ABSENT, Table, facts_to_html, to_html, write_page
 from adjax.reports.result_tables import results_tables, summary
@@ -115,8 +116,9 @@ def write_sweep_report(sweep: "Sweep") -> Path:
     missing = "".join(f"<li>{_e(remark)}</li>" for remark in remarks(sweep))
     body = [
         f"<header>\n<h1>{_e(title(runs))}</h1>",
-        f'<p class="lede">{_e(_sweep_sentence(runs))}</p>\n</header>',
+        f'<p class="lede">{_e(_sweep_sentence(sweep))}</p>\n</header>',
         _section("Results", *map(to_html, results_tables(runs, sweep.refused)), *_on_images(runs)),
+        _section("Trials", to_html(search_table(sweep.search)) if sweep.search else ""),
         _section("Missing", f"<ul>{missing}</ul>" if missing else ""),
         _section("All runs", _figures(figures) if drawn else _UNDRAWN),
         _section("Run by run", *shown),
@@ -195,7 +197,12 @@ def _classes(runs: Sequence[Run]) -> str:
     return normal_name(names, nouns.pop() if len(nouns) == 1 else "class", titles)
 
 
-def _sweep_sentence(runs: Sequence[Run]) -> str:
+def _sweep_sentence(sweep: "Sweep") -> str:
+    runs = sweep.runs
+    if sweep.search is not None:
+        trials = count(len(sweep.search.trials), "trial")
+        what = sweep.search.objective.replace("_", " ")
+        return f"Trial {sweep.search.best} on {_classes(runs)}, the best of {trials} by {what}."
     members = sum(len(run.members) for run in runs)
     noun = "normal class" if runs[0].about.noun == "class" else runs[0].about.noun
     return (

@@ -14,8 +14,10 @@ from typing import Any
 from adjax import files
 from adjax.reports.columns import NAMED
 from adjax.reports.finished_run import Run, hyper_parameters
+from adjax.reports.finished_search import Search
+from adjax.reports.finished_sweep import Sweep
 from adjax.reports.prediction_table import escaped
-from adjax.reports.sources import TABLE, Source, as_metadata
+from adjax.reports.sources import TABLE, as_metadata
 
 _SUFFIXES = (".parquet", ".csv")
 _OF_MEMBER = ("class_name", "normal_class", "seed")
@@ -27,12 +29,12 @@ def is_table(path: str | Path) -> bool:
     return Path(path).suffix in _SUFFIXES
 
 
-def write_table(path: Path, runs: Sequence[Run], directory: Path) -> Path:
-    """Write the rows of runs, which lie below `directory`, as Parquet or CSV; return the path.
+def write_table(path: Path, sweep: Sweep) -> Path:
+    """Write the rows of a sweep as Parquet or CSV; return the path.
 
     In CSV no text is one that a spreadsheet takes for a formula, see `prediction_table`.
     """
-    columns = _columns(runs, directory)
+    columns = _columns(sweep)
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".csv":
         with path.open("w", encoding="utf-8", newline="") as file:
@@ -45,16 +47,10 @@ def write_table(path: Path, runs: Sequence[Run], directory: Path) -> Path:
     return path
 
 
-def write_sweep_table(directory: Path, runs: Sequence[Run], sources: Mapping[str, Source]) -> Path:
-    """Write `results.parquet` into a sweep's folder; return its path.
-
-    Args:
-      directory: the sweep's folder.
-      runs: all that have results.
-      sources: what they were read from, by the names of their folders.
-
-    """
-    columns, metadata = _columns(runs, directory), as_metadata(sources)
+def write_sweep_table(sweep: Sweep) -> Path:
+    """Write `results.parquet` into a sweep's folder; return its path."""
+    directory = sweep.directory
+    columns, metadata = _columns(sweep), as_metadata(sweep.sources)
     files.remove_left(directory)
     # Several drivers of a sweep may end at once.
     files.write_file(directory / TABLE, lambda part: _write_parquet(part, columns, metadata))
@@ -66,15 +62,21 @@ def name_of(run: Run, directory: Path) -> str:
     return run.workdir.relative_to(directory).as_posix()
 
 
-def _columns(runs: Sequence[Run], directory: Path) -> dict[str, list]:
-    """Return the values of all rows by the names of the columns; None where a row has none."""
-    rows, settings, metrics = [], [], []
-    for run in runs:
+def _columns(sweep: Sweep) -> dict[str, list]:
+    """Return the values of all rows by the names of the columns; None where a row has none.
+
+    Of a search a row is a trial, finished or not.
+    """
+    directory, search = sweep.directory, sweep.search
+    rows, settings, metrics, costs = [], [], [], []
+    for run in sweep.runs if search is None else search.runs.values():
         for member in run.members:
             rows.append(_facts(run, member, directory))
             settings.append(_settings(run, member))
             metrics.append(_metrics(member))
-    costs = [_costs(run) for run in runs for _ in run.members]
+            costs.append(_costs(run))
+    if search is not None:
+        _add_trials(search, rows, settings, metrics, costs)
     return {
         name: _of_one_type([part.get(name) for part in group])
         for group, names in (
@@ -85,6 +87,26 @@ def _columns(runs: Sequence[Run], directory: Path) -> dict[str, list]:
         )
         for name in names
     }
+
+
+def _add_trials(search: Search, rows, settings, metrics, costs) -> None:
+    """Add to the rows of a search how each trial went, and rows of those that are no runs."""
+    finished = {row["run"]: row for row in rows}
+    example, usual = rows[0], settings[0]
+    for trial in search.trials:
+        if trial["run"] not in finished:
+            rows.append(example | {"run": trial["run"]})
+            settings.append(usual | trial["values"])
+            metrics.append({})
+            costs.append({})
+        finished.setdefault(trial["run"], rows[-1]).update(
+            {
+                "trial": trial["number"],
+                "ended": search.ended(trial),
+                "steps": trial["steps"],
+                search.objective: trial["value"],
+            }
+        )
 
 
 def _facts(run: Run, member: dict, directory: Path) -> dict[str, Any]:

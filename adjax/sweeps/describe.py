@@ -15,7 +15,8 @@ def describe_task(task: Training | Evaluation) -> str:
         return f"evaluate {names[0]}" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
     size = len(task.hashes)
     members = "1 member" if size == 1 else f"{size} members together"
-    return f"{_stage(task)}, {members}"
+    until = f" to step {task.until:,}" if task.until else ""
+    return f"{_stage(task)}, {members}{until}"
 
 
 def describe_plan(

@@ -41,6 +41,8 @@ class Training:
       owners: for each member, the folder of the first run that needs it.
       earlier: the members' hashes in each earlier stage, `[index][member]`.
       after: positions in the plan of the tasks that must be done before.
+      until: the step to train to; 0: the stage's last.
+      since: for each member the entry of the cache to go on from, see `train_stage`.
 
     """
 
@@ -51,6 +53,8 @@ class Training:
     owners: tuple[str, ...]
     earlier: tuple[tuple[str, ...], ...]
     after: tuple[int, ...]
+    until: int = 0
+    since: tuple[str, ...] = ()
 
     @functools.cached_property
     def settings(self) -> Settings:
@@ -196,6 +200,11 @@ def _wanted(run: PlannedRun, directory: Path | None = None) -> _Wanted:
         content = provenance.content_of(settings, method, directory / run.name)
     hashes = hashes_of(settings, method, content)
     return _Wanted(run, method, members, content, [*hashes.values()])
+
+
+def last_names(run: PlannedRun, directory: Path) -> list[str]:
+    """Return the names in the stage cache of a run's last stage, one a member."""
+    return _wanted(run, directory).hashes[-1]
 
 
 def _is_outdated(run: PlannedRun, directory: Path) -> bool:

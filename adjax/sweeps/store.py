@@ -18,8 +18,10 @@ def parse_shard(text: str) -> tuple[int, int]:
 
 
 @contextlib.contextmanager
-def driving(directory: Path, shard: tuple[int, int] = (0, 1)) -> Iterator[None]:
-    """Hold the lock of a sweep's driver, or of a shard's, for a block.
+def driving(
+    directory: Path, shard: tuple[int, int] = (0, 1), *, search: bool = False
+) -> Iterator[None]:
+    """Hold the lock of the driver of a sweep, of one of its shards or of a search, for a block.
 
     Raises:
       UserError: if another process holds it; it names that process.
@@ -36,8 +38,9 @@ def driving(directory: Path, shard: tuple[int, int] = (0, 1)) -> Iterator[None]:
                 held = stack.enter_context(files.locked(path))
             if not held:
                 raise UserError(
-                    f"--workdir={directory} is being swept by {files.holder(path)}: wait for it, "
-                    "or give every driver its own --shard=i/n"
+                    f"--workdir={directory} is being {'searched' if search else 'swept'} by "
+                    f"{files.holder(path)}: wait for it"
+                    + ("" if search else ", or give every driver its own --shard=i/n")
                 )
             yield
     except OSError as error:

@@ -109,7 +109,8 @@ def _train_claimed(task: Training, cache: StageCache, claimed: list[str]) -> Non
     frozen = {stage.name: cached_variables(population, index) for index, stage in earlier}
     # The cache records who diverged, and each run's folder will.
     with MetricsLog(folder, members.labels) as log, contextlib.suppress(DivergedError):
-        train_stage(population, task.index, frozen, log)
+        since = [task.since[row] for row in rows] if task.since else ()
+        train_stage(population, task.index, frozen, log, until=task.until, since=since)
     cache.clear(folder)
 
 

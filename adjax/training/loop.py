@@ -33,7 +33,7 @@ class Loop:
         self.saved_at = time.monotonic()
 
     def run(self, tree: dict, first_step: int) -> dict:
-        """Train a checkpoint tree from `first_step` to the end; return the last tree.
+        """Train a checkpoint tree from `first_step` to `StageWork.until`; return the last tree.
 
         SIGTERM and SIGINT are heeded at the next record: the state is saved first.
 
@@ -46,14 +46,15 @@ class Loop:
 
     def _run(self, tree: dict, first_step: int, stop: signals.Stop) -> dict:
         population, stage, chrono = self.population, self.stage, self.work.chrono
+        until = self.work.until
         frozen, members = self.work.frozen, population.members.arrays
         state = tree["state"]
-        batches = stage_batches(population, stage, range(first_step, stage.steps))
-        progress = Progress(stage.name, stage.steps, first_step)
+        batches = stage_batches(population, stage, range(first_step, until))
+        progress = Progress(stage.name, until, first_step)
         window, due = [], []  # metrics since the last record; metrics whose record is due
         compiled = None
         chrono.start()
-        for step in range(first_step + 1, stage.steps + 1):
+        for step in range(first_step + 1, until + 1):
             with chrono.waiting_for_input():
                 batch = next(batches)
             if compiled is None:
@@ -68,9 +69,9 @@ class Loop:
             # One step late: the device works on `step` while the host reads earlier values.
             due = self.write(due, progress)
             window.append((step, metrics))
-            if step % population.log_every == 0 or step == stage.steps:
+            if step % population.log_every == 0 or step == until:
                 window, due = [], window
-            if step % population.checkpoint_every == 0 or step == stage.steps:
+            if step % population.checkpoint_every == 0 or step == until:
                 due = self.write(due, progress)
                 with chrono.paused():
                     tree = self.checkpoint(step, {**tree, "state": state})
@@ -80,7 +81,7 @@ class Loop:
                 with chrono.paused():
                     self.save(step, {**tree, "state": state})
                 self.mark = time.perf_counter()
-            if step % population.log_every == 0 and step < stage.steps:
+            if step % population.log_every == 0 and step < until:
                 stop.leave()
         progress.close()
         return tree

@@ -76,7 +76,7 @@ class StageCache:
         self.set_damaged_aside(hashes)
         if self.missing(hashes):
             return None
-        records = [json.loads((self._root / h / "record.json").read_text()) for h in hashes]
+        records = self.records(hashes)
         for name, record in zip(hashes, records, strict=True):
             if content and record.get("content", content) not in ("", content):
                 raise UserError(
@@ -97,6 +97,25 @@ class StageCache:
         record = {**first, "record": first["record"] | ({"failed": failures} if failures else {})}
         return tree, record
 
+    def records(self, hashes: Sequence[str]) -> list[dict]:
+        """Return the records of entries: step, time and, in `failed`, how a member diverged."""
+        return [json.loads((self._root / h / "record.json").read_text()) for h in hashes]
+
+    def metrics(self, name: str) -> list[dict]:
+        """Return the metrics of a member, the lines of its log."""
+        text = (self._root / name / "metrics.jsonl").read_text()
+        return [json.loads(line) for line in text.splitlines()]
+
+    def remove(self, names: Sequence[str]) -> None:
+        """Remove entries that are of no more use."""
+        aside = self._root / ".removed"  # whole: what is left of an entry would be a damaged one
+        aside.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            self._verified.discard(name)
+            with contextlib.suppress(OSError):  # it is not there, or has been removed before
+                (self._root / name).rename(aside / name)
+        shutil.rmtree(aside, ignore_errors=True)
+
     def member_files(self, hashes: Sequence[str]) -> list[MemberFile | None]:
         """Return the files of members that have entries; None for one that has diverged."""
         folders = [self._root / name for name in hashes]
@@ -110,13 +129,7 @@ class StageCache:
 
     def replay(self, hashes: Sequence[str], log: MetricsLog) -> None:
         """Write the members' metrics to a run's log, as if it had trained them itself."""
-        members = [
-            [
-                json.loads(line)
-                for line in (self._root / h / "metrics.jsonl").read_text().splitlines()
-            ]
-            for h in hashes
-        ]
+        members = list(map(self.metrics, hashes))
         for number in range(max(map(len, members), default=0)):
             # The log of a member that diverged while training alone ends early.
             rows = [lines[number] if number < len(lines) else {} for lines in members]

@@ -28,7 +28,14 @@ from adjax.training.work import StageWork
 
 
 def train_stage(
-    population: Population, index: int, frozen: dict, log: MetricsLog, failed: Sequence[dict] = ()
+    population: Population,
+    index: int,
+    frozen: dict,
+    log: MetricsLog,
+    failed: Sequence[dict] = (),
+    *,
+    until: int = 0,
+    since: Sequence[str] = (),
 ) -> tuple[Any, dict]:
     """Train one stage, from its latest checkpoint if there is one.
 
@@ -40,6 +47,10 @@ def train_stage(
       frozen: variables of earlier stages by name, every leaf `[P, ...]`.
       log: log of the metrics.
       failed: the members that diverged in earlier stages, as their records list them.
+      until: the step to stop at for now, a multiple of `checkpoint_every`; what it takes to get
+        there is the same as on the way to the last step, which 0 stands for.
+      since: for each member the entry of the cache to go on from where there is no checkpoint, of
+        an earlier `until` of the same training; without them it begins at the first step.
 
     Returns:
       `(variables, record)`: the stage's variables, leaves `[P, ...]`, and the cost of training;
@@ -53,6 +64,7 @@ def train_stage(
     stage = population.method.stages[index]
     names = [s.name for s in population.method.stages[: index + 1]]
     hashes, cache = population.hashes[stage.name], population.cache
+    until = until or stage.steps
     like = tree_like(population, index)
     work = StageWork(
         population=population,
@@ -62,28 +74,32 @@ def train_stage(
         checkpoints=Checkpoints(checkpoints_of(population.folder, stage.name)),
         chrono=Chrono(),
         record=_new_record(population.members, stage, like, failed),
+        until=until,
     )
     tree, saved = None, work.saved_as(0)
     if restored := work.checkpoints.restore(like, fall_back=True):
         tree, saved = restored
         log.check(names, saved["step"], saved.get("log"))
     if cache:
-        cache.set_damaged_aside(hashes)
-    if saved["step"] < stage.steps and cache and hosts.agreed(not cache.missing(hashes)):
+        cache.set_damaged_aside([*hashes, *since])
+    if saved["step"] < until and cache and hosts.agreed(not cache.missing(hashes)):
         log.rewind(names, 0)
         tree, saved = _adopt(population, stage, like, log)
         work.take(cache.member_files(hashes), tree, saved)
+    elif tree is None and since and cache and hosts.agreed(not cache.missing(since)):
+        log.rewind(names, 0)
+        tree, saved = _go_on(work, since, like)
     step = saved["step"]
     work = dataclasses.replace(work, chrono=Chrono(**saved["chrono"]), record=saved["record"])
 
     def store(tree) -> None:
         if cache and hosts.agreed(bool(cache.missing(hashes))):
             metrics, owners = log.of_stage(stage.name), population.members.owners
-            record = work.saved_as(stage.steps)
+            record = work.saved_as(until)
             cache.store(hashes, owners, tree, metrics, record, population.content)
 
     try:  # however this ends, a save in progress is completed
-        if step < stage.steps:
+        if step < until:
             log.rewind(names, step)
             tree = initial_tree(population, index, frozen) if tree is None else tree
             try:
@@ -143,18 +159,36 @@ def _adopt(
     return population.execution.put(tree, OF_MEMBERS), saved
 
 
+def _go_on(work: StageWork, since: Sequence[str], like: dict) -> tuple[dict, dict]:
+    """Return the checkpoint that entries of the cache make together, and log their metrics.
+
+    They may have trained in populations of other sizes: each brings its share of the time.
+    """
+    population = work.population
+    tree, first = population.cache.load(since, like, population.content)
+    records = population.cache.records(since)
+    chrono = {
+        name: sum(r["chrono"].get(name, 0.0) / r["record"].get("members", 1) for r in records)
+        for name in dataclasses.asdict(work.chrono)
+    }
+    failures = {"failed": first["record"]["failed"]} if "failed" in first["record"] else {}
+    saved = {"step": first["step"], "chrono": chrono, "record": work.record | failures}
+    population.cache.replay(since, work.log)
+    return population.execution.put(tree, OF_MEMBERS), saved
+
+
 def _with_rates(work: StageWork, members: int) -> dict:
     """Return the record with costs: the share of `members` among all that trained together."""
     stage, chrono, record = work.stage, work.chrono, dict(work.record)
     share = members / record["members"]
     by_record = record.pop("images_per_update", None)  # a `Fit` sees all images
-    images = stage.steps * members * (by_record or stage.images_per_update)
+    images = work.until * members * (by_record or stage.images_per_update)
     return {
         **record,
         "flops_per_step": record["flops_per_step"] * share,
         "compile_seconds": chrono.compile * share,
         "train_seconds": chrono.train * share,
         "images_per_second": images / (chrono.train * share),
-        "flops_per_second": record["flops_per_step"] * stage.steps / chrono.train,
+        "flops_per_second": record["flops_per_step"] * work.until / chrono.train,
         "input_wait_fraction": chrono.input / chrono.train,
     }

@@ -24,6 +24,7 @@ class StageWork:
       checkpoints: checkpoints of the stage.
       chrono: time spent on the stage so far; kept up to date.
       record: the stage's record for `results.json`; kept up to date.
+      until: the step to train to, the last one or one with a checkpoint on the way there.
 
     """
 
@@ -34,6 +35,7 @@ class StageWork:
     checkpoints: Checkpoints
     chrono: Chrono
     record: dict
+    until: int
 
     @property
     def stage(self) -> Stage | Fit:

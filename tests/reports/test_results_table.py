@@ -31,7 +31,7 @@ def rows(path):
 
 
 def test_a_row_is_a_member_with_settings_that_differ_and_metrics(sweep):
-    path = write_sweep_table(sweep.directory, sweep.runs, sweep.sources)
+    path = write_sweep_table(sweep)
     assert path == sweep.directory / "results.parquet"
     found = rows(path)
     assert [(row["run"], row["normal_class"]) for row in found] == [
@@ -53,7 +53,7 @@ def test_nested_metrics_have_names_of_their_own(write_industrial, tmp_path):
     write_industrial("sweep/a", members=(("toothbrush", 0),))
     write_industrial("sweep/b", members=(("bottle", 1),))
     found = reports.read_sweep(tmp_path / "sweep")
-    (row, _) = rows(write_sweep_table(found.directory, found.runs, found.sources))
+    (row, _) = rows(write_sweep_table(found))
     member = found.runs[0].members[0]
     assert row["class_name"] == member["class_name"]
     assert row["pixel_auroc"] == member["pixel_auroc"]
@@ -67,7 +67,7 @@ def test_costs_of_rows_add_up_to_what_was_spent(write_workdir, tmp_path):
     write_workdir("sweep/a", "ae", ((3, 0), (8, 0)), stages=[stage])
     write_workdir("sweep/b", "ae", ((4, 0),), stages=[{**stage, "cached": True}])
     found = reports.read_sweep(tmp_path / "sweep")
-    columns = _columns(found.runs, found.directory)
+    columns = _columns(found)
     assert columns["train_seconds"] == [15.0, 15.0, 0.0]
     assert columns["compile_seconds"] == [1.5, 1.5, 0.0]
 
@@ -79,12 +79,12 @@ def test_members_that_differ_in_a_hyper_parameter_are_told_apart(write_workdir, 
         member["teacher.learning_rate"] = rate
     change(folder, members=members)
     found = reports.read_sweep(tmp_path / "sweep")
-    assert _columns(found.runs, found.directory)["teacher.learning_rate"] == [1e-3, 3e-3]
+    assert _columns(found)["teacher.learning_rate"] == [1e-3, 3e-3]
 
 
 def test_csv_has_the_same_rows(sweep, tmp_path):
-    parquet = rows(write_table(tmp_path / "new" / "a.parquet", sweep.runs, sweep.directory))
-    with write_table(tmp_path / "a.csv", sweep.runs, sweep.directory).open(newline="") as file:
+    parquet = rows(write_table(tmp_path / "new" / "a.parquet", sweep))
+    with write_table(tmp_path / "a.csv", sweep).open(newline="") as file:
         lines = list(csv.DictReader(file))
     assert len(lines) == len(parquet)
     for line, row in zip(lines, parquet, strict=True):
@@ -99,7 +99,7 @@ def test_values_of_several_types_are_written_as_text(write_workdir, tmp_path):
         change(folder, members=members)
     found = reports.read_sweep(tmp_path / "sweep")
     for name in ("a.parquet", "a.csv"):
-        assert write_table(tmp_path / name, found.runs, found.directory).stat().st_size
+        assert write_table(tmp_path / name, found).stat().st_size
     kept = rows(tmp_path / "a.parquet")
     assert [row["class_name"] for row in kept] == ["?", "b,\n'", "π"]
     assert [row["odd"] for row in kept] == ["1", "a", None]
@@ -110,13 +110,13 @@ def test_no_text_in_csv_is_a_formula(write_workdir, tmp_path):
     members = json.loads((folder / "results.json").read_text())["members"]
     change(folder, members=[members[0] | {"class_name": "@cat", "below": -1.5}])
     found = reports.read_sweep(tmp_path / "sweep")
-    with write_table(tmp_path / "a.csv", found.runs, found.directory).open(newline="") as file:
+    with write_table(tmp_path / "a.csv", found).open(newline="") as file:
         (line,) = csv.DictReader(file)
     assert (line["run"], line["class_name"], line["below"]) == ("'=1+1", "'@cat", "-1.5")
 
 
 def test_a_table_that_cannot_be_written_leaves_the_old_one(sweep, monkeypatch):
-    path = write_sweep_table(sweep.directory, sweep.runs, sweep.sources)
+    path = write_sweep_table(sweep)
     before = sorted(sweep.directory.iterdir()), path.read_bytes()
 
     def full(_, file, **_options):
@@ -125,5 +125,5 @@ def test_a_table_that_cannot_be_written_leaves_the_old_one(sweep, monkeypatch):
 
     monkeypatch.setattr(pyarrow.parquet, "write_table", full)
     with pytest.raises(OSError, match="No space left"):
-        write_sweep_table(sweep.directory, sweep.runs, sweep.sources)
+        write_sweep_table(sweep)
     assert (sorted(sweep.directory.iterdir()), path.read_bytes()) == before

@@ -25,7 +25,7 @@ def folder(write_workdir, tmp_path, monkeypatch):
 
 def write(folder):
     sweep = reports.read_sweep(folder)
-    return write_sweep_table(folder, sweep.runs, sweep.sources)
+    return write_sweep_table(sweep)
 
 
 def contents(sweep):
@@ -131,7 +131,7 @@ def test_a_table_of_no_use_is_passed_over(folder, monkeypatch, damage):
     path.write_bytes(content)
     if damage == "other":
         sweep = reports.read_sweep(folder)
-        reports.write_table(path, sweep.runs, folder)  # rows alone
+        reports.write_table(path, sweep)  # rows alone
     if damage == "missing":
         path.unlink()
     assert read_index(folder) == {}
