@@ -21,6 +21,7 @@ from adjax.run import check_run, make_population
 from adjax.training import (
     Population,
     compile_update,
+    feed_of,
     init_state,
     score_program,
     snapshot,
@@ -84,33 +85,34 @@ def _measure_stage(
 ) -> Speed:
     stage, members = population.method.stages[index], population.members
     batches = stage_batches(population, stage, range(10**9))
-    batch = next(batches)
+    batch, feed = next(batches), feed_of(population, stage)
     operands = state, frozen, batch, members.arrays
-    compiled = compile_update(stage, index, population.execution, operands)
+    compiled = compile_update(stage, index, population.execution, operands, feed)
 
-    def steps(count: int, next_batch: Callable) -> float:
+    def step_time(calls: int, next_batch: Callable) -> float:
         nonlocal state
         start = time.perf_counter()
-        for _ in range(count):
+        for _ in range(calls):
             state, _ = compiled.update(state, frozen, next_batch(), members.arrays)
         jax.block_until_ready(state)
-        return (time.perf_counter() - start) / count
+        return (time.perf_counter() - start) / (calls * feed.steps)
 
-    steps(2, lambda: batch)
-    count = max(1, round(seconds / steps(1, lambda: batch)))
+    step_time(2, lambda: batch)
+    count = max(1, round(seconds / (step_time(1, lambda: batch) * feed.steps)))
     # Alternating, so that a slow moment of the machine hits both.
     pairs = [
-        (steps(count, lambda: next(batches)), steps(count, lambda: batch)) for _ in range(repeats)
+        (step_time(count, lambda: next(batches)), step_time(count, lambda: batch))
+        for _ in range(repeats)
     ]
     fed, alone = zip(*pairs, strict=True)
-    step_time = statistics.median(fed)
+    seconds = statistics.median(fed)
     return Speed(
         name=f"train {stage.name}",
-        images_per_second=len(members) * stage.images_per_update / step_time,
+        images_per_second=len(members) * stage.images_per_update / seconds,
         spread=_spread(fed),
         compile_seconds=compiled.seconds,
-        flops_per_second=compiled.flops / step_time,
-        input_wait=max(0.0, 1 - statistics.median(alone) / step_time),
+        flops_per_second=compiled.flops / seconds,
+        input_wait=max(0.0, 1 - statistics.median(alone) / seconds),
     )
 
 

@@ -140,7 +140,7 @@ def _sample(
     """Read each image at other places, bilinearly; arguments and result as of `geometry.sample`.
 
     Outside the image it is black, or the image `mirrored`. Every product and sum is rounded as
-    TensorFlow's kernel rounds it: at a border the last bit decides whether a pixel is black.
+    TensorFlow's kernel rounds it.
     """
     sides = image.shape[2:0:-1]  # width and height, as of places (x, y)
     if centre is None:
@@ -155,7 +155,6 @@ def _sample(
         along = _rounded(matrix[:, k, :1] * x)[:, None] + _rounded(matrix[:, k, 1:] * y)[:, :, None]
         read = along + offset[:, k, None, None]
         place.append(_mirrored(read, side) if mirrored else read)
-    inside = jnp.stack([(p >= 0) & (p <= side - 1) for p, side in zip(place, sides, strict=True)])
     near = [jnp.floor(p) for p in place]
     part = [p - n for p, n in zip(place, near, strict=True)]
     rest = [n + 1 - p for p, n in zip(place, near, strict=True)]
@@ -166,13 +165,14 @@ def _sample(
         index = jnp.clip(row, 0, sides[1] - 1) * sides[0] + jnp.clip(column, 0, sides[0] - 1)
         found = jnp.take_along_axis(flat, index.reshape(len(flat), -1, 1), 1)
         found = found.reshape(*index.shape, -1)
-        return jnp.where(((column < sides[0]) & (row < sides[1]))[..., None], found, 0)
+        inside = (column >= 0) & (column < sides[0]) & (row >= 0) & (row < sides[1])
+        return jnp.where(inside[..., None], found, 0)
 
     def between(k: int, first: jax.Array, second: jax.Array) -> jax.Array:
         return _rounded(rest[k][..., None] * first) + _rounded(part[k][..., None] * second)
 
     rows = [between(0, pixel(0, below), pixel(1, below)) for below in (0, 1)]
-    return jnp.clip(jnp.where(inside.all(0)[..., None], between(1, *rows), 0), 0, 1)
+    return jnp.clip(between(1, *rows), 0, 1)
 
 
 def _mirrored(place: jax.Array, size: int) -> jax.Array:
