@@ -162,12 +162,12 @@ def test_kill_9_at_ten_random_moments(tmp_path, repository):
         assert all((a[name] == b[name]).all() for name in b)
 
 
-def send_at(monkeypatch, number, step):
-    """Send this process a signal when a record of a step of the student is written."""
+def send_at(monkeypatch, number, step, stage="student"):
+    """Send this process a signal when a record of a step of a stage is written."""
     write = loop.Loop.write
 
     def written(self, due, progress):
-        if due and self.stage.name == "student" and due[-1][0] == step:
+        if due and self.stage.name == stage and due[-1][0] == step:
             os.kill(os.getpid(), number)
         return write(self, due, progress)
 
