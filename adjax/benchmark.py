@@ -89,7 +89,7 @@ def _measure_stage(
     operands = state, frozen, batch, members.arrays
     compiled = compile_update(stage, index, population.execution, operands, feed)
 
-    def step_time(calls: int, next_batch: Callable) -> float:
+    def a_step(calls: int, next_batch: Callable) -> float:
         nonlocal state
         start = time.perf_counter()
         for _ in range(calls):
@@ -97,22 +97,21 @@ def _measure_stage(
         jax.block_until_ready(state)
         return (time.perf_counter() - start) / (calls * feed.steps)
 
-    step_time(2, lambda: batch)
-    count = max(1, round(seconds / (step_time(1, lambda: batch) * feed.steps)))
+    a_step(2, lambda: batch)
+    count = max(1, round(seconds / (a_step(1, lambda: batch) * feed.steps)))
     # Alternating, so that a slow moment of the machine hits both.
     pairs = [
-        (step_time(count, lambda: next(batches)), step_time(count, lambda: batch))
-        for _ in range(repeats)
+        (a_step(count, lambda: next(batches)), a_step(count, lambda: batch)) for _ in range(repeats)
     ]
     fed, alone = zip(*pairs, strict=True)
-    seconds = statistics.median(fed)
+    step_time = statistics.median(fed)
     return Speed(
         name=f"train {stage.name}",
-        images_per_second=len(members) * stage.images_per_update / seconds,
+        images_per_second=len(members) * stage.images_per_update / step_time,
         spread=_spread(fed),
         compile_seconds=compiled.seconds,
-        flops_per_second=compiled.flops / seconds,
-        input_wait=max(0.0, 1 - statistics.median(alone) / seconds),
+        flops_per_second=compiled.flops / step_time,
+        input_wait=max(0.0, 1 - statistics.median(alone) / step_time),
     )
 
 

@@ -120,11 +120,12 @@ def final_checkpoint(workdir, stage):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("source", ["tfdata", "device"])
 @pytest.mark.filterwarnings("ignore:.*StandardRestore.*", "ignore:.*[Ss]harding.*")
-def test_kill_9_at_ten_random_moments(tmp_path, repository):
+def test_kill_9_at_ten_random_moments(tmp_path, repository, source):
     command = [sys.executable, "launch.py", "--config=configs/mnist.py:oe_sdn,smoke"]
     command += ["--config.teacher.steps=600", "--config.student.steps=600"]
-    command += ["--config.log_every=10", "--config.checkpoint_every=50"]
+    command += ["--config.log_every=10", "--config.checkpoint_every=50", f"--config.input={source}"]
 
     def start(workdir):
         return subprocess.Popen(
