@@ -13,6 +13,7 @@ from adjax.corruptions.draws import (
     normal_index,
     normal_quantiles,
     random_bits,
+    turns,
     uniform,
     uniform_integer,
 )
@@ -35,7 +36,7 @@ def rotation(image: jax.Array, seed: jax.Array, *, angles: tuple[int, ...]) -> j
 def uniform_rotation(image: jax.Array, seed: jax.Array, *, low: int, high: int) -> jax.Array:
     """Rotate each image by any whole angle, see `geometry.uniform_rotation`."""
     angle = np.deg2rad(np.arange(low, high + 1))
-    matrix = jnp.asarray(_turns(angle), jnp.float32)[uniform_integer(seed, len(angle))]
+    matrix = jnp.asarray(turns(angle), jnp.float32)[uniform_integer(seed, len(angle))]
     return _sample(image, matrix)
 
 
@@ -103,7 +104,7 @@ def rotated_crops(image: jax.Array, seed: jax.Array, *, size: int) -> jax.Array:
     for k, pixels in enumerate(image.shape[2:0:-1]):
         room = jnp.asarray(np.maximum((pixels - 1) / 2 - reach, 0), jnp.float32)[drawn]
         centre.append(np.float32((pixels - 1) / 2) + _rounded((2 * place[:, k] - 1) * room))
-    matrix = jnp.asarray(_turns(angle), jnp.float32)[drawn]
+    matrix = jnp.asarray(turns(angle), jnp.float32)[drawn]
     return _sample(image, matrix, jnp.stack(centre, -1), (size, size), mirrored=True)
 
 
@@ -113,20 +114,14 @@ def translation_rotation(
     """Move and turn each image at random, see `crops.translation_rotation`."""
     height, width = image.shape[1:3]
     angles = np.deg2rad(np.arange(-10 * angle, 10 * angle + 1) / 10)
-    turns = _turns(angles) @ np.diag([width / size, height / size])
-    turns = np.stack([turns, turns * [-1, 1]])
+    turned = turns(angles) @ np.diag([width / size, height / size])
+    turned = np.stack([turned, turned * [-1, 1]])
     side = (random_bits(seed, 2)[:, 1] % 2).astype(jnp.int32) * int(mirror)
-    matrix = jnp.asarray(turns, jnp.float32)[side, uniform_integer(seed, len(angles))]
+    matrix = jnp.asarray(turned, jnp.float32)[side, uniform_integer(seed, len(angles))]
     furthest = translation * np.array([width, height], np.float32)
     move = _rounded((2 * uniform(seed, 4)[:, 2:] - 1) * furthest[None])
     centre = np.array([(width - 1) / 2, (height - 1) / 2], np.float32)
     return _sample(image, matrix, centre[None] + move, (size, size), mirrored=True)
-
-
-def _turns(angle: np.ndarray) -> np.ndarray:
-    """Matrices `[A, 2, 2]` that read an image turned counter-clockwise by each angle."""
-    cos, sin = np.cos(angle), np.sin(angle)
-    return np.stack([cos, -sin, sin, cos], -1).reshape(-1, 2, 2)
 
 
 def _sample(
