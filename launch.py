@@ -26,7 +26,7 @@ flags.DEFINE_string(
 )
 flags.DEFINE_integer("member", 0, "predict, export: which one of config.members.", 0)
 flags.DEFINE_list(
-    "cases", [], "benchmark: networks, metrics, anogan_search, sweeps, search; else all."
+    "cases", [], "benchmark: networks, metrics, anogan_search, sweeps, search, calls; else all."
 )
 flags.DEFINE_list("precision", ["float32"], "benchmark: of training, float32 or bfloat16 or both.")
 flags.DEFINE_list("convolution", [], "benchmark: xla or onednn; without it all installed.")

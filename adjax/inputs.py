@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from adjax.corruptions import TAKES_SOURCE, image_function
+from adjax.corruptions import TAKES_SOURCE, device_function, image_function
 from adjax.corruptions.settings import LEAST_CHANGE
 
 if TYPE_CHECKING:  # what makes images imports it: a finished run that is shown again makes none
     import tensorflow as tf
 
 # Third number of a seed: the purpose of the draw.
-_ORDER, _AUXILIARY, _CORRUPTION, _CROP, _SOURCE, _SOURCE_CROP = map(np.int64, range(6))
+ORDER, AUXILIARY, CORRUPTION, CROP, _SOURCE, _SOURCE_CROP = map(np.int64, range(6))
 
 Operation = tuple[str, dict[str, Any]]  # the name of an image function and its parameters
+Key = tuple[str, tuple[tuple[str, Any], ...]]  # the same, hashable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,8 +110,8 @@ def train_batches(
     changes = {
         key: (image_function(kind, operation[0]), operation[1], purpose)
         for key, kind, operation, purpose in (
-            ("auxiliary", "auxiliary", auxiliary, _AUXILIARY),
-            ("corrupted", "corruption", corruption, _CORRUPTION),
+            ("auxiliary", "auxiliary", auxiliary, AUXILIARY),
+            ("corrupted", "corruption", corruption, CORRUPTION),
         )
         if operation is not None
     }
@@ -127,7 +128,7 @@ def train_batches(
         position = step * batch_size + example
         order = permuted_index(
             tf.reshape(position % size, [-1]),
-            draw_seed(position // size, _ORDER),
+            draw_seed(position // size, ORDER),
             tf.reshape(tf.broadcast_to(size, shape), [-1]),
         )
         order = tf.reshape(order, shape)
@@ -137,7 +138,7 @@ def train_batches(
             image = tf.cast(read(tf.reshape(row, [-1])), tf.float32) / 255
             return image if cut is None else cut(image, seed)
 
-        image = images_of(order, draw_seed(order if crops and crops.samples else position, _CROP))
+        image = images_of(order, draw_seed(order if crops and crops.samples else position, CROP))
         batch = {"image": by_member(image)}
         for key, (change, parameters, purpose) in changes.items():
             if has_source[key]:
@@ -191,13 +192,16 @@ def _raising(batches: Iterator, failures: list[Exception]) -> Iterator:
         raise (failures[0] if failures else error) from None
 
 
-def fixed_crops(image: np.ndarray, rows: np.ndarray, crops: Crops | None) -> np.ndarray:
+def fixed_crops(
+    image: np.ndarray, rows: np.ndarray, crops: Crops | None, on_device: bool = False
+) -> np.ndarray:
     """Return held-out images as training would see them, but always with the same crops.
 
     Args:
       image: uint8 `[n, H, W, C]`.
       rows: `[n]`, their rows in the table.
       crops: as in `train_batches`.
+      on_device: cut them by JAX, not by TensorFlow.
 
     Returns:
       float32 `[n, H, W, C]` in [0, 1], of the size of a crop if there are crops.
@@ -206,30 +210,56 @@ def fixed_crops(image: np.ndarray, rows: np.ndarray, crops: Crops | None) -> np.
     image = image / np.float32(255)
     if crops is None:
         return image
-    import tensorflow as tf
-
-    seed = np.stack([rows, np.zeros_like(rows), np.full_like(rows, _CROP)], -1)
-    return crops.function()(tf.constant(image), tf.constant(seed, tf.int32)).numpy()
+    seed = np.stack([rows, np.zeros_like(rows), np.full_like(rows, CROP)], -1)
+    return _applied("crops", crops.operation, image, seed, on_device)
 
 
-def changes(image: np.ndarray, kind: str, operation: Operation) -> bool:
+def changes(image: np.ndarray, kind: str, operation: Operation, on_device: bool = False) -> bool:
     """Return whether an operation leaves a trace on at least one of some images.
 
     Args:
       image: float32 `[n, H, W, C]` in [0, 1], as training sees them.
       kind: "auxiliary" or "corruption".
       operation: name and parameters of the image function.
+      on_device: apply it by JAX, not by TensorFlow.
 
     """
+    name, parameters = operation
+    if name in TAKES_SOURCE:
+        operation = name, parameters | {"source": np.roll(image, 1, axis=0)}
+    numbers = np.arange(len(image))
+    seed = np.stack([numbers, numbers, 0 * numbers], -1)
+    changed = _applied(kind, operation, image, seed, on_device)
+    return bool(np.abs(changed - image).max() >= LEAST_CHANGE)
+
+
+def _applied(kind: str, operation: Operation, image, seed, on_device: bool) -> np.ndarray:
+    """Return what an image function, or its device form, makes of images `[n, H, W, C]`."""
+    if on_device:
+        return np.asarray(_compiled(kind, as_key(operation))(image, seed.astype(np.int32)))
     import tensorflow as tf
 
     name, parameters = operation
-    if name in TAKES_SOURCE:
-        parameters = parameters | {"source": np.roll(image, 1, axis=0)}
-    numbers = np.arange(len(image))
-    seed = tf.constant(np.stack([numbers, numbers, 0 * numbers], -1), tf.int32)
-    changed = image_function(kind, name)(tf.constant(image), seed, **parameters).numpy()
-    return bool(np.abs(changed - image).max() >= LEAST_CHANGE)
+    function = image_function(kind, name)
+    return function(tf.constant(image), tf.constant(seed, tf.int32), **parameters).numpy()
+
+
+@functools.lru_cache(maxsize=16)
+def _compiled(kind: str, operation: Key) -> Callable:
+    import jax
+
+    return jax.jit(device_form(kind, operation))
+
+
+def as_key(operation: Operation | None) -> Key | None:
+    """Return an operation as something that can be compared and hashed."""
+    return operation and (operation[0], tuple(sorted(operation[1].items())))
+
+
+def device_form(kind: str, operation: Key) -> Callable:
+    """Return `(images of JAX, seeds) -> images` with an operation's parameters."""
+    name, parameters = operation
+    return functools.partial(device_function(kind, name), **dict(parameters))
 
 
 def padded_batches(rows: np.ndarray, batch_size: int) -> Iterator[tuple[np.ndarray, int]]:

@@ -1,7 +1,9 @@
 """A run: made once, before anything is trained, and read by all that follows."""
 
 import dataclasses
+import functools
 import math
+import sys
 from pathlib import Path
 
 import jax
@@ -10,6 +12,7 @@ import numpy as np
 from adjax import methods, provenance, workdir
 from adjax.config import identity
 from adjax.config.layout import Settings, check
+from adjax.corruptions import device_function
 from adjax.datasets.tasks import Task, Tested
 from adjax.errors import UserError
 from adjax.evaluation.oracle import ORACLE, can_choose
@@ -31,6 +34,7 @@ from adjax.training.estimates import least_bytes
 
 _CHANNELS = 256  # at the size of the image: hardly any network has more
 _SAMPLE = 16  # training images that a change of them is tried on
+_TABLE = 0.25  # of a device's memory, for the images that lie there
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,8 +138,25 @@ def check_run(config, folder: Path) -> tuple[Settings, Method]:
             f"config.image_score={ORACLE!r} is chosen by labels of test images; a detector of "
             f"{settings.data.name} decides without: choose one of {', '.join(scores)}"
         )
+    if settings.input == "device":
+        _check_device_forms(settings, method)
     workdir.check(folder, settings)
     return settings, method
+
+
+def _check_device_forms(settings: Settings, method: Method) -> None:
+    """Raise `UserError` for a change of images that only tf.data makes."""
+    crops = _crops(settings)
+    operations = [("crops", crops and crops.operation)]
+    for stage in method.stages:
+        if not isinstance(stage, Fit):
+            operations += [("auxiliary", stage.auxiliary), ("corruption", stage.corruption)]
+    for kind, operation in operations:
+        if operation is not None and device_function(kind, operation[0]) is None:
+            raise UserError(
+                f"config.{kind}.{operation[0]} is made by tf.data only: give input='tfdata', not "
+                "'device'"
+            )
 
 
 def build_method(settings: Settings) -> Method:
@@ -179,6 +200,7 @@ def make_population(
     streams = [
         Stream(split.train, member["seed"]) for split, member in zip(splits, members, strict=True)
     ]
+    on_device = settings.input == "device" and _fits(table.image, streams)
     population = Population(
         method=method,
         execution=execution,
@@ -192,6 +214,7 @@ def make_population(
             streams=streams,
             validation_rows=[split.validation for split in splits],
             crops=_crops(settings),
+            on_device=on_device,
         ),
         folder=Path(folder),
         content=images.content,
@@ -201,10 +224,32 @@ def make_population(
         checkpoint_every=settings.checkpoint_every,
         checkpoint_minutes=settings.checkpoint_minutes,
         select=settings.select,
+        steps_per_dispatch=(settings.steps_per_dispatch or settings.log_every) if on_device else 1,
     )
     _check_stages(population, settings.evaluation.batch_size)
     _check_changes(population)
     return population
+
+
+def _fits(image, streams: list[Stream]) -> bool:
+    """Return whether the images of a run can lie on the device; say so if they cannot."""
+    if not isinstance(image, np.ndarray):
+        _say("config.input='device': the images are read from files: tf.data makes the batches")
+        return False
+    count = len(np.unique(np.concatenate([stream.rows for stream in streams])))
+    needed, room = count * math.prod(image.shape[1:]), int(device_memory() * _TABLE)
+    if needed > room:
+        _say(
+            f"config.input='device': {count:,} images take {needed / 1e9:.1f} GB of a device that "
+            f"has {room / 1e9:.1f} for them: tf.data makes the batches"
+        )
+    return needed <= room
+
+
+@functools.cache
+def _say(line: str) -> None:
+    """Say something once, however many populations a sweep has."""
+    print(line, file=sys.stderr)
 
 
 def hashes_of(settings: Settings, method: Method, content: str = "") -> dict[str, list[str]]:
@@ -285,7 +330,10 @@ def _check_changes(population: Population) -> None:
     for stage in population.method.stages:
         for kind in ("auxiliary", "corruption"):
             operation = None if isinstance(stage, Fit) else getattr(stage, kind)
-            if operation is not None and not changes(_sample(population.images), kind, operation):
+            if operation is None:
+                continue
+            image, on_device = _sample(population.images), population.images.on_device
+            if not changes(image, kind, operation, on_device):
                 raise UserError(
                     f"config.{kind}.{operation[0]} leaves images of {population.images.shape} as "
                     "they are: give other values, or choose another"
@@ -296,7 +344,7 @@ def _sample(images: TrainingImages) -> np.ndarray:
     """Return some images as training sees them: float32 `[n, H, W, C]` in [0, 1]."""
     rows = images.streams[0].rows
     rows = rows[:: -(-len(rows) // _SAMPLE)]
-    return fixed_crops(images.table[rows], rows, images.crops)
+    return fixed_crops(images.table[rows], rows, images.crops, images.on_device)
 
 
 def load_tested(

@@ -13,6 +13,7 @@ SIDES = (
     "speedrun",
     "sweeps",
     "search",
+    "calls",
 )  # values of `--cases` that are no networks
 OF_NETWORKS = ("precision", "convolution", "sections")  # flags for networks only
 
@@ -91,6 +92,10 @@ def _of_sides(flags):
         from benchmarks import trials
 
         return lambda: {"trials": trials.measure()}, ("optuna",)
+    if case == "calls":
+        from benchmarks import calls
+
+        return lambda: {"calls": calls.measure(flags.repeats)}, ()
     from benchmarks import search
 
     return lambda: {"search": search.measure(flags.repeats)}, ()

@@ -42,16 +42,31 @@ class Common(Section):
         "auto", ("auto", "map", "vmap", "unroll"), "form of a population's program"
     )
     mesh: Mesh = Mesh()
+    input: str = choice(
+        "tfdata",
+        ("tfdata", "device"),
+        "who makes batches: tf.data on the host, or the step itself, of images on the device",
+    )
+    steps_per_dispatch: int = count(
+        0, "updates in one call of the device; 0: log_every if input='device', else 1", at_least=0
+    )
     stage_cache: str = word("", "folder where trained stages are found and kept")
 
     def relations(self):
-        """A checkpoint comes after its log."""
+        """A checkpoint comes after its log, and both come between calls of the device."""
         if self.checkpoint_every % self.log_every:
             yield "checkpoint_every", "make it a multiple of log_every"
+        if self.log_every % (self.steps_per_dispatch or 1):
+            yield "steps_per_dispatch", "make it a divisor of log_every"
+        if self.input == "tfdata" and self.steps_per_dispatch > 1:
+            yield "steps_per_dispatch", "more than one update needs input='device'"
+        if self.input == "device" and self.parallel == "pmap":
+            yield "parallel", "pmap is fed by tf.data: give input='tfdata'"
 
 
 # Settings that say where and how a run executes: it may continue under other values of them.
+# Batches of the two inputs are the same but for rounding, see `adjax.corruptions.device`.
 EXECUTION = (
     *("data.dir", "evaluation", "mesh", "ops", "checkpoint_minutes"),
-    *("parallel", "population_axis", "stage_cache"),
+    *("parallel", "population_axis", "stage_cache", "input", "steps_per_dispatch"),
 )

@@ -6,7 +6,8 @@ in any batch. Sizes of images are static, N need not be.
 
 A new one takes three steps: the function, in a module of this room; its parameters, a class of its
 own in `settings.py` and a field of `PipelineSets`, `Corruptions` or `Crops` that is named as the
-config will name it; a line below. What takes a network is made by its method, not here.
+config will name it; a line below. A fourth, if it can: a function of the same name in `device.py`,
+for `config.input = "device"`. What takes a network is made by its method, not here.
 """
 
 import importlib
@@ -55,3 +56,10 @@ def image_function(kind: str, name: str) -> Callable:
     """
     module, _, function = _FUNCTIONS[kind][name].partition(".")
     return getattr(importlib.import_module(f"adjax.corruptions.{module}"), function)
+
+
+def device_function(kind: str, name: str) -> Callable | None:
+    """Return the device form of an image function, of arrays of JAX; None if it has none."""
+    from adjax.corruptions import device  # here: a config is checked without JAX
+
+    return getattr(device, _FUNCTIONS[kind][name].rpartition(".")[2], None)

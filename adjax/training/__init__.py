@@ -5,8 +5,8 @@ sets and the evaluation of scores do not.
 """
 
 from adjax.training.execution import OF_MEMBERS, Execution, device_memory
+from adjax.training.feeds import feed_of, stage_batches
 from adjax.training.log import MetricsLog, Progress, open_log
-from adjax.training.loop import stage_batches
 from adjax.training.population import (
     Members,
     Population,
@@ -43,6 +43,7 @@ __all__ = [
     "device_memory",
     "diverged",
     "explain_program",
+    "feed_of",
     "has_begun",
     "init_state",
     "is_finished",

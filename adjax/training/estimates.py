@@ -7,9 +7,8 @@ import jax
 import numpy as np
 from jax.extend import core
 
-from adjax.methods.stage import DATA_AXIS, Fit
+from adjax.methods.stage import DATA_AXIS, Fit, Stage
 from adjax.ops import count_flops
-from adjax.training.loop import stage_batches
 from adjax.training.population import Population, tree_like
 from adjax.training.programs import update_of_member
 
@@ -25,10 +24,11 @@ class Estimate:
         the order of the program, on which XLA can only improve. Of platform-dependent code the
         hungriest branch counts: attention without a loop over images, as on a GPU.
       flops: floating-point operations of an update, see `ops.count_flops`.
-      fed: bytes of a batch, from the input pipeline to the device.
+      fed: bytes of a batch, from the input pipeline to the device; some numbers do not count.
       reduced: bytes that devices sharing a batch sum in an update: gradients, batch statistics, and
         what the network itself averages; nothing is sent where one device has the whole batch.
       saved: bytes of a checkpoint's arrays.
+      shared: bytes that a device holds once for all members: the images, if batches are made there.
 
     """
 
@@ -38,12 +38,14 @@ class Estimate:
     fed: int = 0
     reduced: int = 0
     saved: int = 0
+    shared: int = 0
 
     def largest_population(self, memory: int, population_axis: str) -> int:
         """Return how many members fit into `memory` bytes of a device, at least one.
 
         Under "map" members run one after another; otherwise all at once.
         """
+        memory -= self.shared
         if population_axis == "map":
             return max(1, (memory - self.work) // self.kept)
         return max(1, memory // (self.kept + self.work))
@@ -58,20 +60,29 @@ def estimate(population: Population, index: int) -> Estimate:
     if isinstance(stage, Fit):  # on the host, one member after another
         kept = 2 * _bytes_of(trees[-1]) + _bytes_of(frozen)
         return Estimate(kept=kept, work=0, flops=0.0, saved=_bytes_of(trees[-1]))
-    batch = next(iter(stage_batches(population, stage, range(1))))
+    batch = _batch_of(stage, population.images.shape)
     operands = trees[-1]["state"], frozen, batch, population.members.arrays
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), operands)
     update = update_of_member(stage.update, index)
     jaxpr = jax.make_jaxpr(update, axis_env=[(DATA_AXIS, 1)])(*shapes).jaxpr
     tree, seen, images = (_bytes_of(t) for t in (trees[-1], frozen, batch))
+    own = population.images
     return Estimate(
         kept=2 * tree + seen + 2 * images,
         work=peak_bytes(jaxpr),
         flops=count_flops(jaxpr),
-        fed=images,
+        fed=0 if own.on_device else images,
         reduced=reduced_bytes(jaxpr),
         saved=tree,
+        shared=math.prod(own.table.shape) if own.on_device else 0,
     )
+
+
+def _batch_of(stage: Stage, image_shape: tuple[int, ...]) -> dict[str, jax.ShapeDtypeStruct]:
+    """Return the shapes of a batch of a population of one."""
+    kinds = {"image": True, "auxiliary": stage.auxiliary, "corrupted": stage.corruption}
+    image = jax.ShapeDtypeStruct((1, stage.batch_size, *image_shape), np.float32)
+    return {kind: image for kind, is_made in kinds.items() if is_made}
 
 
 def reduced_bytes(jaxpr: core.Jaxpr) -> int:

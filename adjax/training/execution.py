@@ -19,6 +19,8 @@ MEMBER_AXIS = "member"
 
 OF_MEMBERS = PartitionSpec(MEMBER_AXIS)
 OF_BATCHES = PartitionSpec(MEMBER_AXIS, DATA_AXIS)
+OF_SEVERAL_BATCHES = PartitionSpec(None, MEMBER_AXIS, DATA_AXIS)  # one after another
+OF_SEVERAL_STEPS = PartitionSpec(None, MEMBER_AXIS)
 SHARED_BATCH = PartitionSpec(DATA_AXIS)
 REPLICATED = PartitionSpec()
 
@@ -115,16 +117,24 @@ class Execution:
         )
         return tuple(slice(min(r)[0], max(stop for _, stop in r)) for r in map(list, ranges))
 
-    def put_batch(self, batch: dict[str, np.ndarray], members: int, batch_size: int):
-        """Put this process's part of a batch, arrays `[P, B, ...]`, onto its devices."""
+    def put_batch(
+        self, batch: dict[str, np.ndarray], members: int, batch_size: int, several: bool = False
+    ):
+        """Put this process's part of a batch, arrays `[P, B, ...]`, onto its devices.
+
+        Of `several` batches, arrays `[S, P, B, ...]`, all are put there at once.
+        """
         if self.parallel == "pmap":
             shape = members, self.data_devices, batch_size // self.data_devices
             return {k: np.moveaxis(x.reshape(*shape, *x.shape[2:]), 1, 0) for k, x in batch.items()}
-        sharding = self.sharding(OF_BATCHES)
+        sharding = self.sharding(OF_SEVERAL_BATCHES if several else OF_BATCHES)
+
+        def whole(shape: tuple[int, ...]) -> tuple[int, ...]:
+            before = shape[:several]
+            return *before, members, batch_size, *shape[len(before) + 2 :]
+
         return {
-            k: jax.make_array_from_process_local_data(
-                sharding, x, (members, batch_size, *x.shape[2:])
-            )
+            k: jax.make_array_from_process_local_data(sharding, x, whole(x.shape))
             for k, x in batch.items()
         }
 
@@ -149,8 +159,15 @@ class Execution:
             compiler_options=compiler_options(),
         )
 
-    def update_program(self, function: Callable) -> Callable:
-        """Return the program of `function(state, frozen, batch, members) -> (state, metrics)`."""
+    def update_program(self, function: Callable, batch=OF_BATCHES, metrics=OF_MEMBERS) -> Callable:
+        """Return the program of `function(state, frozen, batch, members) -> (state, metrics)`.
+
+        Args:
+          function: see above.
+          batch: how its batch lies on the mesh, a tree of specs.
+          metrics: how its metrics do.
+
+        """
         if self.parallel == "pmap":
             return jax.pmap(
                 self._with_convolution(function),
@@ -160,8 +177,8 @@ class Execution:
                 devices=list(self.mesh.devices.flat),
                 donate_argnums=0,
             )
-        in_specs = OF_MEMBERS, OF_MEMBERS, OF_BATCHES, OF_MEMBERS
-        return self.program(function, in_specs, OF_MEMBERS, donate=0)
+        in_specs = OF_MEMBERS, OF_MEMBERS, batch, OF_MEMBERS
+        return self.program(function, in_specs, (OF_MEMBERS, metrics), donate=0)
 
     def _with_convolution(self, function: Callable) -> Callable:
         """Return `function`, traced with the convolutions of this execution."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import jax
 import numpy as np
 
-from adjax import hosts
+from adjax import device_inputs, hosts
 from adjax.inputs import train_batches
 from adjax.training.execution import OF_MEMBERS
 from adjax.training.population import TrainingImages, diverged
@@ -70,6 +70,7 @@ def member_images(images: TrainingImages, row: int, size: int) -> Iterator[np.nd
         return
     count = max(crops.samples, len(stream.rows))
     size = min(size, count)
-    made = train_batches(images.table, [stream], size, range(count // size), crops=crops)
+    batches = device_inputs.train_batches if images.on_device else train_batches
+    made = batches(images.table, [stream], size, range(count // size), crops=crops)
     for batch in made:
         yield batch["image"][0]

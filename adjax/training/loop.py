@@ -2,19 +2,19 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import numpy as np
 
 from adjax import hosts
-from adjax.inputs import fixed_crops, padded_batches, train_batches
-from adjax.methods.stage import Stage
+from adjax.inputs import fixed_crops, padded_batches
 from adjax.training import signals
 from adjax.training.execution import OF_BATCHES
+from adjax.training.feeds import dispatches, feed_of, stage_batches
 from adjax.training.log import Progress
-from adjax.training.population import Population, diverged
+from adjax.training.population import diverged
 from adjax.training.programs import compile_update, keep_best, snapshot, validate_program
 from adjax.training.work import StageWork
 
@@ -27,6 +27,7 @@ class Loop:
     def __init__(self, work: StageWork):
         """Prepare the training of a stage."""
         self.work, self.population, self.stage = work, work.population, work.stage
+        self.feed = feed_of(self.population, self.stage)
         self.validate = validate_program(self.stage, self.population.execution)
         self.failed = work.failed  # members that diverged: number -> stage, step, reason
         self.mark = 0.0  # when the last record was written
@@ -48,25 +49,21 @@ class Loop:
         population, stage, chrono = self.population, self.stage, self.work.chrono
         until = self.work.until
         frozen, members = self.work.frozen, population.members.arrays
-        state = tree["state"]
-        batches = stage_batches(population, stage, range(first_step, until))
+        state, remaining = tree["state"], range(first_step, until)
+        batches = stage_batches(population, stage, remaining)
         progress = Progress(stage.name, until, first_step)
         window, due = [], []  # metrics since the last record; metrics whose record is due
-        compiled = None
+        programs = {}  # by the number of updates
         chrono.start()
-        for step in range(first_step + 1, until + 1):
+        for steps in dispatches(remaining, self.feed.steps):
             with chrono.waiting_for_input():
                 batch = next(batches)
-            if compiled is None:
-                with chrono.paused():
-                    operands = state, frozen, batch, members
-                    index, execution = self.work.index, population.execution
-                    compiled = compile_update(stage, index, execution, operands)
-                chrono.compile += compiled.seconds
-                self.work.record["flops_per_step"] = compiled.flops
-                self.mark = time.perf_counter()
-            state, metrics = compiled.update(state, frozen, batch, members)
-            # One step late: the device works on `step` while the host reads earlier values.
+            operands, step = (state, frozen, batch, members), steps.stop
+            if len(steps) not in programs:
+                due = self.write(due, progress)
+                programs[len(steps)] = self.compile(operands)
+            state, metrics = programs[len(steps)](*operands)
+            # One call late: the device works on these steps while the host reads earlier values.
             due = self.write(due, progress)
             window.append((step, metrics))
             if step % population.log_every == 0 or step == until:
@@ -86,12 +83,23 @@ class Loop:
         progress.close()
         return tree
 
+    def compile(self, operands: tuple) -> Callable:
+        """Return the compiled update for these operands; its time is not that of training."""
+        stage, work = self.stage, self.work
+        with work.chrono.paused():
+            execution = self.population.execution
+            compiled = compile_update(stage, work.index, execution, operands, self.feed)
+        work.chrono.compile += compiled.seconds
+        work.record["flops_per_step"] = compiled.flops
+        self.mark = time.perf_counter()
+        return compiled.update
+
     def write(self, due: list, progress: Progress) -> list:
         """Write one record with the mean metrics of the steps in `due`; return []."""
         if not due:
             return []
-        steps, metrics = zip(*due, strict=True)
-        metrics = hosts.fetch(metrics)
+        last, metrics = due[-1][0], _step_by_step(hosts.fetch([values for _, values in due]))
+        steps = range(last - len(metrics) + 1, last + 1)
         for step, values in zip(steps, metrics, strict=True):
             self.check_finite(step, values)
         now = time.perf_counter()
@@ -174,7 +182,10 @@ class Loop:
         total = np.zeros(len(self.population.members))
         streams = [padded_batches(_stretch(rows, longest), size) for rows in images.validation_rows]
         for start, batch in enumerate(zip(*streams, strict=True)):
-            image = [fixed_crops(images.table[rows], rows, images.crops) for rows, _ in batch]
+            image = [
+                fixed_crops(images.table[rows], rows, images.crops, images.on_device)
+                for rows, _ in batch
+            ]
             image = execution.put(np.stack(image), OF_BATCHES)
             loss = np.asarray(self.validate(variables, self.work.frozen, image), np.float64)
             position = start * size + np.arange(size)
@@ -183,30 +194,13 @@ class Loop:
         return total / [len(rows) for rows in images.validation_rows]
 
 
-def stage_batches(
-    population: Population, stage: Stage, steps: range
-) -> Iterator[dict[str, jax.Array]]:
-    """Yield a stage's batches, on the devices one step ahead (put there by pmap itself under pmap).
-
-    The pipeline is never asked for its end, as taking it down should not count as part of a step.
-    """
-    images, execution = population.images, population.execution
-    members, size = len(population.members), stage.batch_size
-    made = train_batches(
-        images.table,
-        images.streams,
-        size,
-        steps,
-        stage.auxiliary,
-        execution.local_part(members, size),
-        corruption=stage.corruption,
-        crops=images.crops,
-    )
-    ahead = execution.put_batch(next(made), members, size)
-    for _ in steps[1:]:
-        ready, ahead = ahead, execution.put_batch(next(made), members, size)
-        yield ready
-    yield ahead
+def _step_by_step(metrics: list[dict]) -> list[dict]:
+    """Return one dict of metrics `[P]` a step, of those of calls, `[P]` or `[S, P]`."""
+    return [
+        dict(zip(values, row, strict=True))
+        for values in metrics
+        for row in zip(*(np.atleast_2d(value) for value in values.values()), strict=True)
+    ]
 
 
 def _stretch(rows: np.ndarray, length: int) -> np.ndarray:

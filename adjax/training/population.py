@@ -56,6 +56,7 @@ class TrainingImages:
       streams: for each member, its training rows and the seed of their order.
       validation_rows: held-out rows, one array per member; all empty if nothing is held out.
       crops: crops to train on, or None: whole images.
+      on_device: whether batches are made on the device, see `device_inputs`.
 
     """
 
@@ -63,6 +64,7 @@ class TrainingImages:
     streams: list[Stream]
     validation_rows: list[np.ndarray]
     crops: Crops | None = None
+    on_device: bool = False
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -89,6 +91,7 @@ class Population:
       checkpoint_every: steps between validations and checkpoints; a multiple of `log_every`.
       checkpoint_minutes: after which a record is followed by a checkpoint, without validation.
       select: "last" or "best" (by validation loss): which variables a stage returns.
+      steps_per_dispatch: updates in one call of the device; one, unless batches are made there.
 
     """
 
@@ -104,6 +107,7 @@ class Population:
     checkpoint_every: int
     checkpoint_minutes: float
     select: str
+    steps_per_dispatch: int = 1
 
     def check_finished(self) -> None:
         """Raise `UserError` unless every stage has its last checkpoint."""

@@ -7,12 +7,17 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
+from adjax.device_inputs import Maker
 from adjax.methods.stage import Method, Stage
 from adjax.ops import count_flops
 from adjax.training.execution import (
     OF_BATCHES,
     OF_MEMBERS,
+    OF_SEVERAL_BATCHES,
+    OF_SEVERAL_STEPS,
+    REPLICATED,
     SHARED_BATCH,
     Execution,
 )
@@ -22,11 +27,29 @@ ANOMALY_MAP = "anomaly_map"  # key of the maps beside image scores
 
 
 @dataclasses.dataclass(frozen=True)
+class Feed:
+    """What one call of a compiled update is given.
+
+    Attributes:
+      maker: makes batches of a table and numbers; None: they come from the host, from tf.data.
+      steps: updates of one call, in a loop on the device; from the host comes one batch a call.
+
+    """
+
+    maker: Maker | None = None
+    steps: int = 1
+
+
+WHOLE = Feed()
+
+
+@dataclasses.dataclass(frozen=True)
 class Compiled:
     """An update program, compiled ahead of time.
 
     Attributes:
-      update: `(state, frozen, batch, members) -> (state, metrics [P])`; donates the state.
+      update: `(state, frozen, batch, members) -> (state, metrics [P])`; donates the state. With a
+        `Feed` of several steps it makes as many updates, and metrics are `[S, P]`.
       seconds: duration of tracing and compiling.
       flops: floating-point operations of one update of all members, see `ops.count_flops`.
 
@@ -61,7 +84,9 @@ def _begin_program(begin: Callable, execution: Execution) -> Callable:
     return jax.jit(over_members(begin, "map"), out_shardings=execution.sharding(OF_MEMBERS))
 
 
-def compile_update(stage: Stage, index: int, execution: Execution, operands) -> Compiled:
+def compile_update(
+    stage: Stage, index: int, execution: Execution, operands, feed: Feed = WHOLE
+) -> Compiled:
     """Compile the update for the shapes of the operands `(state, frozen, batch, members)`."""
     start = time.perf_counter()
     leaves, structure = jax.tree.flatten(operands)
@@ -69,7 +94,7 @@ def compile_update(stage: Stage, index: int, execution: Execution, operands) -> 
         jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=getattr(x, "sharding", None))
         for x in leaves
     )
-    compiled, flops = _compiled_update(stage.update, index, execution, structure, shapes)
+    compiled, flops = _compiled_update(stage.update, index, execution, feed, structure, shapes)
     return Compiled(compiled, time.perf_counter() - start, flops)
 
 
@@ -82,17 +107,46 @@ def update_of_member(update: Callable, index: int) -> Callable:
     return update_member
 
 
+def update_program(update: Callable, index: int, execution: Execution, feed: Feed) -> Callable:
+    """Return the program of a stage's update for all members, see `Compiled.update`."""
+    own, axis = update_of_member(update, index), execution.population_axis
+    if feed.maker is None:
+        return execution.update_program(over_members(own, axis))
+
+    def step(state, frozen, batch, members):
+        table, numbers = batch
+
+        def one(state, frozen, numbers, member):
+            made = feed.maker(table, numbers, member["seed"])
+            return own(state, frozen, made, member)
+
+        return over_members(one, axis)(state, frozen, numbers, members)
+
+    def steps(state, frozen, batch, members):
+        table, numbers = batch
+        return lax.scan(
+            lambda state, own: step(state, frozen, (table, own), members), state, numbers
+        )
+
+    if feed.steps == 1:
+        return execution.update_program(step, (REPLICATED, OF_BATCHES))
+    batch = REPLICATED, OF_SEVERAL_BATCHES
+    return execution.update_program(steps, batch, OF_SEVERAL_STEPS)
+
+
 @functools.lru_cache(maxsize=64)
-def _compiled_update(update: Callable, index: int, execution: Execution, structure, shapes):
+def _compiled_update(
+    update: Callable, index: int, execution: Execution, feed: Feed, structure, shapes
+):
     """Compile a program that all populations of one size and one `Stage.update` share."""
-    axis = execution.population_axis
-    program = execution.update_program(over_members(update_of_member(update, index), axis))
+    program = update_program(update, index, execution, feed)
     operands = jax.tree.unflatten(structure, shapes)
     # A pmap has no `trace`; a jit with compiler options can be traced in no other way.
     is_jit = hasattr(program, "trace")
     jaxpr = program.trace(*operands).jaxpr if is_jit else jax.make_jaxpr(program)(*operands)
     share = count_flops(jaxpr.jaxpr)  # of one device
-    return program.lower(*operands).compile(), share * execution.mesh.size
+    steps = len(operands[2][1]["row"]) if feed.steps > 1 else 1
+    return program.lower(*operands).compile(), share * execution.mesh.size / steps
 
 
 def validate_program(stage: Stage, execution: Execution) -> Callable:
