@@ -106,9 +106,11 @@ class MetricsLog:
 
     def close(self) -> None:
         """Close the files."""
-        self.sync()
-        self._file.close()
-        self._board.close()
+        try:
+            self.sync()
+        finally:
+            self._file.close()
+            self._board.close()
 
     def __enter__(self) -> "MetricsLog":
         return self
