@@ -153,7 +153,7 @@ def test_fused_attention_is_one_branch_of_the_program(monkeypatch):
 
     def take(*operands, default, **platforms):
         branches.update(platforms)
-        return default(*operands)
+        return operands[0]
 
     module = sys.modules[attention.__module__]
     monkeypatch.setattr(module, "has_fused_attention", lambda *_: True)
