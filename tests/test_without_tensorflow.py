@@ -34,7 +34,8 @@ from configs import folder
 config = folder.get_config("aesc_residual,smoke")
 config.update_from_flattened_dict({
     "data.dir": sys.argv[1], "data.channels": 1, "autoencoder.corruption": "none",
-    "autoencoder.depth": 2, "autoencoder.kernel": 3, "autoencoder.steps": 8,
+    "autoencoder.depth": 2, "autoencoder.kernel": 3, "autoencoder.steps": 4,
+    "mesh.member": 1, "mesh.data": 1,
 })
 results = experiment.train_and_evaluate(config, sys.argv[2])
 experiment.train_and_evaluate(config, sys.argv[2])  # evaluates what is trained
