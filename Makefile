@@ -1,23 +1,35 @@
 # Every target sets up what it needs: the first one creates .venv and installs, later ones start at once.
-PYTHON ?= python3.11
+# PYTHON=/path/to/python chooses what they run on; else it is the first of these that is here.
+PYTHON ?= $(call first-python,3.11,3.11 3.12 3.13)
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install
+PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check install
 
-.PHONY: install native native-if-possible demo test test-all lint licences
+# $(call first-python,OLDEST,VERSIONS): a Python from OLDEST on that can make environments, or nothing.
+first-python = $(shell for name in $(addprefix python,$(2)) python3 python; do \
+	$$name -c 'import ensurepip, sys, venv; sys.exit(not ($(subst .,$(comma) ,$(1))) <= sys.version_info < (3, 14))' \
+		2> /dev/null && { echo $$name; break; }; done)
+comma := ,
+
+.PHONY: install native native-if-possible demo test test-all test-newest lint licences
 .PHONY: bench bench-torch bench-pyod install-aot torture
 
 install: .venv/installed
 
-# Every file from an index has its hash in requirements.txt. First come the tools that build what has
-# no wheel, as pip would fetch others, without hashes, to build it apart.
 .venv/installed: requirements.txt pyproject.toml
-	$(PYTHON) -m venv .venv
-	awk '/^(setuptools|wheel)==/,!/\\$$/' requirements.txt > .venv/build.txt
-	$(PIP) --require-hashes --no-deps -r .venv/build.txt
-	$(PIP) --require-hashes --no-deps --no-build-isolation -r requirements.txt
+	$(install-pinned)
+
+# Every file from an index has its hash in the first prerequisite. First come the tools that build
+# what has no wheel, as pip would fetch others, without hashes, to build it apart.
+define install-pinned
+	@test -n "$(PYTHON)" || { echo "adjax needs Python 3.11, 3.12 or 3.13 with its module venv: install one, or make PYTHON=/path/to/python" >&2; exit 1; }
+	$(PYTHON) -m venv $(@D)
+	awk '/^(setuptools|wheel)==/,!/\\$$/' $< > $(@D)/build.txt
+	$(PIP) --require-hashes --no-deps -r $(@D)/build.txt
+	$(PIP) --require-hashes --no-deps --no-build-isolation -r $<
 	$(PIP) --no-deps --no-build-isolation -e .
 	$(BIN)/python -m pip check
 	touch $@
+endef
 
 # The optional C++ path of convolutions on CPU, where there is a compiler.
 native: .venv/native
@@ -37,6 +49,15 @@ test: install native-if-possible
 
 test-all: install native-if-possible
 	ADJAX_TEST_OPTIMIZATION=3 MALLOC_ARENA_MAX=2 $(BIN)/python -m pytest -n 2 --dist worksteal -m ""
+
+# The newest releases of what adjax stands on, on Python 3.12 or 3.13, in an environment of their own.
+test-newest: .venv-newest/installed
+	MALLOC_ARENA_MAX=2 .venv-newest/bin/python -m pytest -n 2 --dist worksteal
+
+.venv-newest/installed: BIN := .venv-newest/bin
+.venv-newest/installed: PYTHON = $(call first-python,3.12,3.13 3.12)
+.venv-newest/installed: requirements-newest.txt pyproject.toml
+	$(install-pinned)
 
 # Its tests are skipped where it cannot be built.
 native-if-possible: install

@@ -11,7 +11,7 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from adjax import cli, paths, unraisable
-from adjax.errors import DivergedError, UserError, disk_full
+from adjax.errors import DivergedError, UserError, disk_full, missing_package
 from adjax.flags import check_flags, config_help, explain_flag_error
 
 FLAGS = flags.FLAGS
@@ -118,6 +118,11 @@ def main(argv: list[str]) -> int:
     except DivergedError as error:
         print(f"training stopped: {paths.on_one_line(str(error))}", file=sys.stderr)
         return 3
+    except ModuleNotFoundError as error:
+        if (line := missing_package(error)) is None:
+            raise
+        print(f"error: {line}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("interrupted; the same command continues from the last checkpoint", file=sys.stderr)
         return 130

@@ -28,6 +28,22 @@ class DivergedError(RuntimeError):
         self.failed = list(failed)
 
 
+# Packages that adjax does without where what needs them is not asked for.
+_OPTIONAL = {
+    "tensorflow": "TensorFlow, for tf.data pipelines, data sets of TFDS and SavedModels",
+    "tensorflow_datasets": "TensorFlow Datasets",
+}
+
+
+def missing_package(error: ModuleNotFoundError) -> str | None:
+    """Return one line on an optional package that is not installed, or None for any other."""
+    name = (error.name or "").partition(".")[0]
+    if name not in _OPTIONAL:
+        return None
+    package = {"tensorflow": "tensorflow-cpu"}.get(name, name.replace("_", "-"))
+    return f"this needs {_OPTIONAL[name]}, which is not installed: pip install {package}"
+
+
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's message, or its type if it has none."""
     return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -92,7 +92,9 @@ def auxiliary_gallery(settings: Settings, population: Population) -> dict[str, n
         exposure = name, parameters
         batch = _first_batch(population, None if name in MADE_IN_STEP else exposure)
         make = partial(auxiliary_images, exposure, reconstruct=reconstruct, distance=distance)
-        sets |= {"normal": batch["image"], name: np.asarray(jax.jit(make)(batch))}
+        with jax.default_matmul_precision("highest"):  # float32 is float32
+            made = np.asarray(jax.jit(make)(batch))
+        sets |= {"normal": batch["image"], name: made}
     return sets
 
 

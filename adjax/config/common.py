@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from adjax.settings import Section, choice, count, number, word
+from adjax.settings import Section, choice, count, flag, number, word
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +28,10 @@ class Common(Section):
 
     seed: int = count(0, "of initial weights, order and draws", at_least=0)
     precision: str = choice(
-        "float32", ("float32", "bfloat16"), "of activations in training; all else is float32"
+        "float32",
+        ("float32", "tf32", "bfloat16"),
+        "of activations in training; all else is float32. tf32: as GPUs round products; on CPU "
+        "it is float32",
     )
     select: str = choice("last", ("last", "best"), "variables kept; best: by validation loss")
     log_every: int = count(10, "steps between log records")
@@ -37,6 +40,7 @@ class Common(Section):
         2.0, "after which a record is followed by a checkpoint, without validation", above=0
     )
     ops: Ops = Ops()
+    deterministic: bool = flag(True, "the same bytes at every run, on GPUs too, for some speed")
     parallel: str = choice("shard_map", ("shard_map", "pmap"), "how devices share a batch")
     population_axis: str = choice(
         "auto", ("auto", "map", "vmap", "unroll"), "form of a population's program"
@@ -67,6 +71,6 @@ class Common(Section):
 # Settings that say where and how a run executes: it may continue under other values of them.
 # Batches of the two inputs are the same but for rounding, see `adjax.corruptions.device`.
 EXECUTION = (
-    *("data.dir", "evaluation", "mesh", "ops", "checkpoint_minutes"),
+    *("data.dir", "evaluation", "mesh", "ops", "checkpoint_minutes", "deterministic"),
     *("parallel", "population_axis", "stage_cache", "input", "steps_per_dispatch"),
 )

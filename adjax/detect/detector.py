@@ -18,7 +18,7 @@ from adjax.config.layout import Settings
 from adjax.datasets.brightness import to_median
 from adjax.errors import UserError
 from adjax.methods.stage import Method, Scores
-from adjax.ops import compiler_options, convolution_backend
+from adjax.ops import compiler_options, convolution_backend, products_in
 from adjax.run import check_run
 from adjax.training.restored import restored_variables
 
@@ -75,16 +75,17 @@ class Detector:
 
     def detect(self, image: jax.Array) -> dict[str, jax.Array]:
         """Do the same as `score`, as a pure function to export: convolutions are plain XLA."""
-        with convolution_backend("xla"):
+        with convolution_backend("xla"), products_in("float32"):
             return self._detect(self.variables, image)
 
     @functools.cached_property
     def _program(self):
         def detect(variables, image):
-            with convolution_backend(self.settings.ops.convolution):
+            with convolution_backend(self.settings.ops.convolution), products_in("float32"):
                 return self._detect(variables, image)
 
-        return jax.jit(detect, compiler_options=compiler_options())
+        options = compiler_options(deterministic=self.settings.deterministic)
+        return jax.jit(detect, compiler_options=options)
 
     def _detect(self, variables, image):
         if self.reference_median is not None:

@@ -10,6 +10,7 @@ from flax import linen as nn
 
 from adjax.methods import adversarial
 from adjax.methods.networks import Network, init_networks, variables_of, with_state
+from adjax.methods.precision import in_training
 from adjax.methods.stage import TrainState, Variables, drawn_share
 
 GENERATOR = "generator"
@@ -19,7 +20,7 @@ class LatentGAN(NamedTuple):
     """A generator and the network that judges what it makes.
 
     Attributes:
-      generator: `(image shape, dtype=...) -> module` from `z [B, Z]` to images in [-1, 1].
+      generator: `image shape -> module` from `z [B, Z]` to images in [-1, 1].
       judge: module of images in [-1, 1], a discriminator or a critic.
       judge_name: names its parameters in the stage.
       latent_size: Z.
@@ -52,27 +53,27 @@ class LatentGAN(NamedTuple):
         own = variables_of(variables, GENERATOR)
         return self.generator(image.shape[1:]).apply(own, z)[0]
 
-    def make(self, variables: Variables, image: jax.Array, key: jax.Array, dtype: str):
+    def make(self, variables: Variables, image: jax.Array, key: jax.Array, precision: str):
         """Make as many images of fresh latents as `image` has; return G's new statistics too."""
         z = drawn_share(self.draw, key, (len(image), self.latent_size))
-        model = self.generator(image.shape[1:], dtype=dtype)
+        model = in_training(self.generator(image.shape[1:]), precision)
         own = variables_of(variables, GENERATOR)
         (made, _), statistics = model.apply(own, z, train=True, mutable=["batch_stats"])
         return made, statistics
 
-    def generator_turn(self, loss_of, dtype: str, *rates: jax.Array) -> adversarial.Turn:
+    def generator_turn(self, loss_of, precision: str, *rates: jax.Array) -> adversarial.Turn:
         """Return the generator's step.
 
         Args:
           loss_of: `(variables of the stage, made images) -> loss []`.
-          dtype: that of activations in training.
+          precision: of the generator in training.
           *rates: learning rate and weight decay.
 
         """
 
         def turn(state, image, key):
             def objective(variables):
-                made, statistics = self.make(variables, image, key, dtype)
+                made, statistics = self.make(variables, image, key, precision)
                 metrics = adversarial.spread_of(made, adversarial.to_signed(image))
                 model_state = with_state(state.model_state, GENERATOR, statistics)
                 return loss_of(variables, made), (metrics, model_state)

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from adjax.methods.info import Sections
+from adjax.methods.precision import in_training
 from adjax.methods.stage import Method, Scores, Stage, dynamic_keys, network_stage
 from adjax.settings import as_dict
 
@@ -33,7 +34,7 @@ def autoencoder_stage(
       depends_on: config sections besides these that the result depends on.
 
     """
-    trained = model.copy(dtype=sections.precision)
+    trained = in_training(model, sections.precision)
     corruption = corruption_of(sections)
     source = "image" if corruption is None else "corrupted"
     if corruption is not None:

@@ -17,6 +17,7 @@ from jax import lax
 
 from adjax.methods.adversarial import spread_limit, spread_of, to_signed, to_unit
 from adjax.methods.networks import Network, init_networks, variables_of, with_state
+from adjax.methods.precision import in_training
 from adjax.methods.reproducing_settings import ReproducingGAN
 from adjax.methods.stage import Stage, TrainState, Variables, descend, dynamic_keys, norm
 
@@ -93,7 +94,7 @@ def from_frame(framed: jax.Array, image: jax.Array) -> jax.Array:
 
 
 def reproducing_stage(
-    name: str, own: ReproducingGAN, players: Players, terms: Terms, loss: Loss, dtype: str
+    name: str, own: ReproducingGAN, players: Players, terms: Terms, loss: Loss, precision: str
 ) -> Stage:
     """Return the training of both networks.
 
@@ -103,7 +104,7 @@ def reproducing_stage(
       players: the networks; their `train` computes batch statistics.
       terms: the generator's; validation is by their sum.
       loss: the discriminator's.
-      dtype: of activations in training.
+      precision: of both networks in training.
 
     """
     adam = optax.scale_by_adam(b1=0.5)  # b2 is 0.999
@@ -111,7 +112,7 @@ def reproducing_stage(
         GENERATOR: Network(players.generator, to_frame, adam),
         DISCRIMINATOR: Network(players.discriminator, to_frame, adam),
     }
-    trained = Players(*(model.copy(dtype=dtype) for model in players))
+    trained = Players(*(in_training(model, precision) for model in players))
     rate, decay = dynamic_keys(name)
 
     def update(state, frozen, batch, key, member):

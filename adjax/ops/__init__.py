@@ -8,6 +8,7 @@ from adjax.ops.depthwise import depthwise
 from adjax.ops.flops import count_flops
 from adjax.ops.gaussian import gaussian_filter
 from adjax.ops.normalization import BatchNorm
+from adjax.ops.precision import products_in
 from adjax.ops.resampling import (
     depth_to_space,
     max_pool,
@@ -34,6 +35,7 @@ __all__ = [
     "gaussian_filter",
     "max_pool",
     "native_library",
+    "products_in",
     "space_to_depth",
     "upsample_bilinear",
     "upsample_nearest",

@@ -28,6 +28,7 @@ from jax.typing import DTypeLike
 
 from adjax.ops.backend import chosen_library
 from adjax.ops.members import by_member
+from adjax.ops.precision import precision_of_products
 
 Initializer = initializers.Initializer
 Padding = tuple[tuple[int, int], tuple[int, int]]
@@ -56,7 +57,7 @@ def conv(x: jax.Array, w: jax.Array, strides=(1, 1), padding="SAME") -> jax.Arra
 
     """
     padding = _explicit_padding(x.shape[1:3], w.shape[:2], strides, padding)
-    return _conv(x, w, tuple(strides), padding)
+    return _conv(x, w, tuple(strides), padding, precision_of_products())
 
 
 def conv_transpose(y: jax.Array, w: jax.Array, strides=(1, 1), padding="SAME") -> jax.Array:
@@ -83,7 +84,7 @@ def conv_transpose(y: jax.Array, w: jax.Array, strides=(1, 1), padding="SAME") -
             for n, s, k, p in zip(y.shape[1:3], strides, w.shape[:2], pads, strict=True)
         )
     padding = _explicit_padding(size, w.shape[:2], strides, padding)
-    return _conv_input(y, w, tuple(strides), padding, size)
+    return _conv_input(y, w, tuple(strides), padding, size, precision_of_products())
 
 
 def conv_of_upsampled(x: jax.Array, w: jax.Array) -> jax.Array:
@@ -125,29 +126,36 @@ def _explicit_padding(size, kernel, strides, padding) -> Padding:
 
 # The three bilinear maps. `strides` and `padding` are always those of the convolution; `size` is
 # the height and width of its image, `kernel` of its kernel: its output determines neither.
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def _conv(x, w, strides, padding):
-    default = functools.partial(_lax_conv, strides=strides, padding=padding)
-    return _per_platform("conv", x, w, default, default, strides, padding)
+# `precision` is that of its products, for gradients are traced out of the context of `conv`.
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
-def _conv_input(y, w, strides, padding, size):
+def _conv(x, w, strides, padding, precision):
+    default = functools.partial(_lax_conv, strides=strides, padding=padding, precision=precision)
+    return _per_platform("conv", x, w, default, default, strides, padding)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4, 5))
+def _conv_input(y, w, strides, padding, size, precision):
     def default(y, w):
         x = jax.ShapeDtypeStruct((y.shape[0], *size, w.shape[2]), y.dtype)
-        return jax.linear_transpose(lambda x: _lax_conv(x, w, strides, padding), x)(y)[0]
+        convolve = functools.partial(
+            _lax_conv, w=w, strides=strides, padding=padding, precision=precision
+        )
+        return jax.linear_transpose(convolve, x)(y)[0]
 
     cpu = functools.partial(_conv_input_cpu, strides=strides, padding=padding, size=size)
     return _per_platform("conv_input", y, w, default, cpu, strides, padding, size)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
-def _conv_kernel(x, y, strides, padding, kernel):
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4, 5))
+def _conv_kernel(x, y, strides, padding, kernel, precision):
     def default(x, y):
         w = jax.ShapeDtypeStruct((*kernel, x.shape[3], y.shape[3]), y.dtype)
-        return jax.linear_transpose(lambda w: _lax_conv(x, w, strides, padding), w)(y)[0]
+        convolve = functools.partial(
+            _lax_conv, x, strides=strides, padding=padding, precision=precision
+        )
+        return jax.linear_transpose(convolve, w)(y)[0]
 
     cpu = functools.partial(_conv_kernel_cpu, strides=strides, padding=padding, kernel=kernel)
     return _per_platform("conv_kernel", x, y, default, cpu, strides, padding, kernel)
@@ -174,22 +182,28 @@ def _keeping_operands(bilinear):
     return lambda a, b, *static: (bilinear(a, b, *static), (a, b))
 
 
-def _conv_backward(strides, padding, operands, y):
+def _conv_backward(strides, padding, precision, operands, y):
     x, w = operands
     return (
-        _conv_input(y, w, strides, padding, x.shape[1:3]),
-        _conv_kernel(x, y, strides, padding, w.shape[:2]),
+        _conv_input(y, w, strides, padding, x.shape[1:3], precision),
+        _conv_kernel(x, y, strides, padding, w.shape[:2], precision),
     )
 
 
-def _conv_input_backward(strides, padding, size, operands, x):
+def _conv_input_backward(strides, padding, size, precision, operands, x):
     y, w = operands
-    return _conv(x, w, strides, padding), _conv_kernel(x, y, strides, padding, w.shape[:2])
+    return (
+        _conv(x, w, strides, padding, precision),
+        _conv_kernel(x, y, strides, padding, w.shape[:2], precision),
+    )
 
 
-def _conv_kernel_backward(strides, padding, kernel, operands, w):
+def _conv_kernel_backward(strides, padding, kernel, precision, operands, w):
     x, y = operands
-    return _conv_input(y, w, strides, padding, x.shape[1:3]), _conv(x, w, strides, padding)
+    return (
+        _conv_input(y, w, strides, padding, x.shape[1:3], precision),
+        _conv(x, w, strides, padding, precision),
+    )
 
 
 _conv.defvjp(_keeping_operands(_conv), _conv_backward)
@@ -197,8 +211,10 @@ _conv_input.defvjp(_keeping_operands(_conv_input), _conv_input_backward)
 _conv_kernel.defvjp(_keeping_operands(_conv_kernel), _conv_kernel_backward)
 
 
-def _lax_conv(x, w, strides, padding):
-    return lax.conv_general_dilated(x, w, strides, padding, dimension_numbers=_LAYOUT)
+def _lax_conv(x, w, strides, padding, precision):
+    return lax.conv_general_dilated(
+        x, w, strides, padding, dimension_numbers=_LAYOUT, precision=precision
+    )
 
 
 def _conv_input_cpu(y, w, *, strides, padding, size):
@@ -237,7 +253,8 @@ def _phases(y, w):
     ta, sh, tb, sw, features, inputs = w.shape
     w = w[::-1, :, ::-1].transpose(0, 2, 5, 1, 3, 4)  # a convolution takes the last tap first
     w = w.reshape(ta, tb, inputs, sh * sw * features)
-    return _conv(y, w, (1, 1), ((ta - 1, ta - 1), (tb - 1, tb - 1)))
+    padding = (ta - 1, ta - 1), (tb - 1, tb - 1)
+    return _conv(y, w, (1, 1), padding, precision_of_products())
 
 
 def _phases_of_one_channel(y, w):

@@ -12,7 +12,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from adjax.errors import UserError
 from adjax.methods.stage import DATA_AXIS
-from adjax.ops import compiler_options, convolution_backend
+from adjax.ops import compiler_options, convolution_backend, products_in
 from adjax.training.members_axis import chosen_axis
 
 MEMBER_AXIS = "member"
@@ -43,6 +43,7 @@ class Execution:
       population_axis: "map", "vmap" or "unroll", see `over_members`.
       parallel: "shard_map", or "pmap" for the update over the `data` axis.
       convolution: backend of convolutions on CPU, see `adjax.ops.convolution_backend`.
+      deterministic: whether GPUs give the same bytes at every run.
 
     """
 
@@ -50,10 +51,12 @@ class Execution:
     population_axis: str
     parallel: str
     convolution: str = "auto"
+    deterministic: bool = True
 
     @classmethod
     def create(cls, settings, members: int) -> "Execution":
-        """Choose devices by the settings `mesh`, `population_axis`, `parallel` and `ops`.
+        """Choose devices by `mesh`; the other settings are `population_axis`, `parallel`, `ops`
+        and `deterministic`.
 
         A mesh axis that is 0 is chosen here: as many devices as divide the population go to
         `member`, the rest to `data`.
@@ -80,7 +83,8 @@ class Execution:
         axis = chosen_axis(settings.population_axis)
         grid = np.array(devices[: on_members * on_data]).reshape(on_members, on_data)
         mesh = Mesh(grid, (MEMBER_AXIS, DATA_AXIS), axis_types=(AxisType.Auto, AxisType.Auto))
-        return cls(mesh, axis, settings.parallel, settings.ops.convolution)
+        convolution = settings.ops.convolution
+        return cls(mesh, axis, settings.parallel, convolution, settings.deterministic)
 
     @property
     def data_devices(self) -> int:
@@ -146,7 +150,7 @@ class Execution:
         With `gather` every device holds the whole result.
         """
         mapped = jax.shard_map(
-            self._with_convolution(function),
+            self._traced(function),
             mesh=self.mesh,
             in_specs=in_specs,
             out_specs=out_specs,
@@ -156,11 +160,13 @@ class Execution:
             mapped,
             donate_argnums=donate,
             out_shardings=self.sharding(REPLICATED) if gather else None,
-            compiler_options=compiler_options(),
+            compiler_options=self.compiler_options(),
         )
 
     def update_program(self, function: Callable, batch=OF_BATCHES, metrics=OF_MEMBERS) -> Callable:
         """Return the program of `function(state, frozen, batch, members) -> (state, metrics)`.
+
+        That of pmap has no options yet: compile it with `compiler_options`.
 
         Args:
           function: see above.
@@ -170,7 +176,7 @@ class Execution:
         """
         if self.parallel == "pmap":
             return jax.pmap(
-                self._with_convolution(function),
+                self._traced(function),
                 axis_name=DATA_AXIS,
                 in_axes=(None, None, 0, None),
                 out_axes=None,
@@ -180,12 +186,16 @@ class Execution:
         in_specs = OF_MEMBERS, OF_MEMBERS, batch, OF_MEMBERS
         return self.program(function, in_specs, (OF_MEMBERS, metrics), donate=0)
 
-    def _with_convolution(self, function: Callable) -> Callable:
-        """Return `function`, traced with the convolutions of this execution."""
+    def compiler_options(self) -> dict[str, str | bool]:
+        """Return what the compiler is asked for, see `adjax.ops.compiler_options`."""
+        return compiler_options(self.mesh.devices.flat[0].platform, self.deterministic)
+
+    def _traced(self, function: Callable) -> Callable:
+        """Return `function`, traced in float32 with the convolutions of this execution."""
 
         @functools.wraps(function)
         def traced(*operands):
-            with convolution_backend(self.convolution):
+            with convolution_backend(self.convolution), products_in("float32"):
                 return function(*operands)
 
         return traced

@@ -8,6 +8,7 @@ import numpy as np
 
 from adjax import device_inputs, hosts
 from adjax.inputs import train_batches
+from adjax.ops import products_in
 from adjax.training.execution import OF_MEMBERS
 from adjax.training.population import TrainingImages, diverged
 from adjax.training.programs import snapshot
@@ -33,7 +34,8 @@ def fit_stage(work: StageWork, tree: dict) -> dict:
         if row in failed:
             continue
         own = jax.tree.map(lambda x, row=row: x[row], earlier)
-        fitted = stage.compute(functools.partial(member_images, images, row), own, settings)
+        with products_in("float32"):
+            fitted = stage.compute(functools.partial(member_images, images, row), own, settings)
         if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(fitted)):
             reason = "what was computed is not finite"
             failed[row] = {"member": row, "stage": stage.name, "step": 1, "reason": reason}

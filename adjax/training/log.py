@@ -1,6 +1,5 @@
 """Output of a run while it trains: metrics.jsonl, TensorBoard and the terminal."""
 
-import contextlib
 import hashlib
 import json
 import math
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from adjax import files, hosts, paths
+from adjax.training.board import Board
 
 
 class MetricsLog:
@@ -23,15 +23,11 @@ class MetricsLog:
 
     def __init__(self, workdir: Path, member_labels: list[str]):
         """Append to the log in `workdir`."""
-        from clu import metric_writers  # here: TensorFlow comes with it
-
         self._path = Path(workdir) / "metrics.jsonl"
         self._file = self._path.open("a")
         self._digest = _digest_of(self._path.read_bytes())
         self._labels = list(map(paths.on_one_line, member_labels))
-        self._open = contextlib.ExitStack()
-        folder = self._open.enter_context(paths.plain(workdir))
-        self._board = metric_writers.SummaryWriter(str(folder / "tensorboard"))
+        self._board = Board(Path(workdir) / "tensorboard")
 
     def rewind(self, stages: list[str], step: int) -> None:
         """Drop the records after `step` of the last of `stages`, which is about to be redone."""
@@ -96,7 +92,7 @@ class MetricsLog:
                 }
             else:
                 scalars[f"{stage}/{name}"] = value
-        self._board.write_scalars(step, scalars)
+        self._board.write(step, scalars)
 
     def of_stage(self, stage: str) -> list[dict]:
         """Return all records of a stage."""
@@ -110,10 +106,11 @@ class MetricsLog:
 
     def close(self) -> None:
         """Close the files."""
-        self.sync()
-        self._file.close()
-        self._board.close()
-        self._open.close()
+        try:
+            self.sync()
+        finally:
+            self._file.close()
+            self._board.close()
 
     def __enter__(self) -> "MetricsLog":
         return self

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 from detector_helpers import forest, random_images, trained, uncertain
@@ -55,6 +56,21 @@ def exports(tmp_path_factory):
     for name, run in RUNS.items():
         assert export(run(), folder / name) == folder / name
     return folder
+
+
+def test_products_of_exports_are_float32(exports):
+    """Also where the devices would round their operands."""
+    for name in RUNS:
+        exported = jax.export.deserialize(
+            bytearray((exports / name / "detector.stablehlo").read_bytes())
+        )
+        lines = exported.mlir_module().splitlines()
+        products = [
+            line for line in lines if re.search("stablehlo.(dot_general|convolution)", line)
+        ]
+        assert products or name == "forest"
+        for line in products:
+            assert "HIGHEST" in line, (name, line)
 
 
 def test_exports_say_what_the_live_detector_says(exports):

@@ -1,6 +1,7 @@
 """Attention against softmax attention written out."""
 
 import sys
+import types
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from adjax.ops import attention
+from adjax.ops.attention import has_fused_attention
 from adjax.training.estimates import peak_bytes
 
 pytestmark = pytest.mark.usefixtures("backend")
@@ -105,3 +107,65 @@ def test_small_images_keep_their_program():
     text = jax.jit(attention).lower(*large).as_text()
     assert "256x4096" in text
     assert "4096x4096" not in text
+
+
+def test_weights_are_not_kept_for_the_backward_pass():
+    check_residuals()
+
+
+def test_weights_are_not_kept_on_other_platforms_either(other_platform):
+    check_residuals()
+
+
+def check_residuals():
+    inputs = operands()
+    _, backward = jax.vjp(attention, *inputs)
+    kept = [np.size(leaf) for leaf in jax.tree.leaves(backward)]
+    assert max(kept) <= inputs[0].size  # the weights have 7 / 4 of it
+
+
+@pytest.mark.parametrize(
+    ("dtype", "features", "platform", "capability", "has"),
+    [
+        (jnp.bfloat16, 16, "gpu", "9.0", True),
+        (jnp.bfloat16, 128, "gpu", "8.0", True),
+        (jnp.bfloat16, 136, "gpu", "9.0", False),
+        (jnp.bfloat16, 12, "gpu", "9.0", False),
+        (jnp.bfloat16, 16, "gpu", "7.5", False),
+        (jnp.bfloat16, 16, "gpu", "gfx90a", False),
+        (jnp.float32, 16, "gpu", "9.0", False),
+        (jnp.bfloat16, 16, "cpu", "", False),
+        (jnp.bfloat16, 16, "tpu", "", False),
+    ],
+)
+def test_fused_attention_is_asked_for_where_cudnn_has_it(
+    monkeypatch, dtype, features, platform, capability, has
+):
+    device = types.SimpleNamespace(compute_capability=capability)
+    monkeypatch.setattr(jax, "default_backend", lambda: platform)
+    monkeypatch.setattr(jax, "devices", lambda: [device])
+    assert has_fused_attention(jnp.dtype(dtype), features) == has
+
+
+def test_fused_attention_is_one_branch_of_the_program(monkeypatch):
+    """What cuDNN would be given is the same attention, by a name that JAX knows."""
+    branches = {}
+
+    def take(*operands, default, **platforms):
+        branches.update(platforms)
+        return operands[0]
+
+    module = sys.modules[attention.__module__]
+    monkeypatch.setattr(module, "has_fused_attention", lambda *_: True)
+    monkeypatch.setattr(jax.lax, "platform_dependent", take)
+    asked = {}
+
+    def dot_product_attention(query, key, value, **options):
+        asked.update(options)
+        return query
+
+    attention(*(x.astype(jnp.bfloat16) for x in operands()))
+    monkeypatch.setattr(jax.nn, "dot_product_attention", dot_product_attention)
+    assert set(branches) == {"cpu", "cuda"}
+    assert branches["cuda"](*operands()).shape == operands()[0].shape
+    assert asked == {"scale": 1.0, "implementation": "cudnn"}

@@ -9,8 +9,8 @@ import pytest
 from adjax import reports
 
 # Seconds of imports, and what only training, figures and pages need.
-HEAVY = ("tensorflow", "tensorflow_datasets", "jax", "flax", "optax", "orbax", "clu", "matplotlib")
-HEAVY += ("sklearn", "scipy", "pyarrow")
+HEAVY = ("tensorflow", "tensorflow_datasets", "jax", "flax", "optax", "orbax", "matplotlib")
+HEAVY += ("tensorboard", "sklearn", "scipy", "pyarrow")
 COMMAND = """
 import sys
 import launch

@@ -54,6 +54,12 @@ def test_teacher_is_frozen_while_the_student_trains(alone, tmp_path):
     assert_trees_close(variables["teacher"], teacher, atol=0)
 
 
+def test_on_cpu_tf32_is_float32(alone, tmp_path):
+    _, variables = alone
+    teacher = train(tiny_config("ae", precision="tf32", **ONE_DEVICE), tmp_path)["teacher"]
+    assert_trees_close(variables["teacher"], teacher, atol=0)
+
+
 @pytest.mark.parametrize("axis", ["map", "vmap", pytest.param("unroll", marks=pytest.mark.slow)])
 def test_member_of_a_population_equals_it_alone(alone, population, axis):
     _, variables = alone

@@ -11,6 +11,7 @@ import optax
 
 from adjax import losses
 from adjax.methods.info import Sections
+from adjax.methods.precision import in_training
 from adjax.methods.reconstruction import (
     AUTOENCODER,
     autoencoder_method,
@@ -26,7 +27,7 @@ def aesc_mask(sections: Sections) -> Method:
     """Build AESc with a mask; the map is the mask's probability."""
     own, mask = sections.autoencoder, sections.mask
     model = AESc(own.depth, own.width, own.kernel, mask=True, batch_axis=DATA_AXIS)
-    trained = model.copy(dtype=sections.precision)
+    trained = in_training(model, sections.precision)
     corruption = corruption_of(sections)
     source = "image" if corruption is None else "corrupted"
 

@@ -20,6 +20,7 @@ from adjax.methods import adversarial
 from adjax.methods.info import Sections
 from adjax.methods.latent_gan import LatentGAN
 from adjax.methods.networks import variables_of, with_state
+from adjax.methods.precision import in_training
 from adjax.methods.stage import DATA_AXIS, Method, Scores, Stage, dynamic_keys
 from adjax.models.dcgan import DCDiscriminator, DCGenerator
 
@@ -141,13 +142,13 @@ def _stage(sections: Sections) -> Stage:
     )
 
 
-def _update(gan: LatentGAN, dtype: str):
+def _update(gan: LatentGAN, precision: str):
     """Return the update: a step of the discriminator, then one of the generator.
 
     Real and made images go through the discriminator apart, each with their own batch statistics;
     its running ones follow both. Those of a network follow in its own steps only.
     """
-    judge = gan.judge.copy(dtype=dtype)
+    judge = in_training(gan.judge, precision)
     rate, weight_decay = dynamic_keys(ANOGAN)
 
     def judged(own, image):
@@ -162,7 +163,7 @@ def _update(gan: LatentGAN, dtype: str):
         rates = member[rate], member[weight_decay]
 
         def discriminator_turn(state, image, key):
-            fake, _ = gan.make(state.variables, image, key, dtype)
+            fake, _ = gan.make(state.variables, image, key, precision)
 
             def objective(variables):
                 own = variables_of(variables, _DISCRIMINATOR)
@@ -173,7 +174,7 @@ def _update(gan: LatentGAN, dtype: str):
 
             return adversarial.step_network(state, _DISCRIMINATOR, objective, gan.optimizer, *rates)
 
-        generator_turn = gan.generator_turn(generator_loss, dtype, *rates)
+        generator_turn = gan.generator_turn(generator_loss, precision, *rates)
         turns = adversarial.in_turns(discriminator_turn, generator_turn)
         state, metrics = turns(state, batch["image"], key)
         return state, {**metrics, "loss": metrics["discriminator_loss"]}

@@ -21,6 +21,7 @@ from jax import lax
 from adjax import losses
 from adjax.methods.contrast import extremes, normalise
 from adjax.methods.info import Sections
+from adjax.methods.precision import in_training
 from adjax.methods.stage import (
     DATA_AXIS,
     Fit,
@@ -88,7 +89,7 @@ def contrast_stage() -> Fit:
 
 def autoencoder_stage(sections: Sections, model: LeNetAutoencoder) -> Stage:
     """Return the pre-training, by the squared error summed over a contrast-normalised image."""
-    trained = model.copy(dtype=sections.precision)
+    trained = in_training(model, sections.precision)
 
     def objective(variables, frozen, batch, key, member):
         image = _scaled(frozen, batch["image"])
@@ -137,7 +138,7 @@ def away_from_zero(centre: np.ndarray) -> np.ndarray:
 def svdd_stage(sections: Sections, encoder: LeNet) -> Stage:
     """Return the training of the encoder, from the pre-trained one, by `svdd.objective`."""
     own = sections.svdd
-    trained = encoder.copy(dtype=sections.precision)
+    trained = in_training(encoder, sections.precision)
     soft = own.objective == "soft_boundary"
 
     def loss(distance, variables):

@@ -19,6 +19,7 @@ from adjax.methods import adversarial
 from adjax.methods.info import Sections
 from adjax.methods.latent_gan import LatentGAN
 from adjax.methods.networks import variables_of
+from adjax.methods.precision import in_training
 from adjax.methods.stage import (
     DATA_AXIS,
     Method,
@@ -87,7 +88,7 @@ def _with_loss(terms: dict[str, jax.Array], kappa: float) -> dict[str, jax.Array
 
 def _encoder_stage(sections: Sections, gan: LatentGAN, encoder: ResNetEncoder) -> Stage:
     own = sections.izi_encoder
-    trained = encoder.copy(dtype=sections.precision)
+    trained = in_training(encoder, sections.precision)
 
     def objective(variables, frozen, batch, key, member):
         signed = adversarial.to_signed(batch["image"])
@@ -136,8 +137,8 @@ def _wgan_stage(sections: Sections, gan: LatentGAN) -> Stage:
 
 def _wgan_update(sections: Sections, gan: LatentGAN):
     """Return the update: `critic_steps` of the critic, each on its own images, then one of G."""
-    own, dtype = sections.wgan, sections.precision
-    critic = gan.judge.copy(dtype=dtype)
+    own, precision = sections.wgan, sections.precision
+    critic = in_training(gan.judge, precision)
     rate, weight_decay = dynamic_keys(WGAN)
 
     def generator_loss(variables, made):
@@ -148,7 +149,7 @@ def _wgan_update(sections: Sections, gan: LatentGAN):
 
         def critic_turn(state, image, key):
             latent_key, mix_key = jax.random.split(key)
-            fake, _ = gan.make(state.variables, image, latent_key, dtype)
+            fake, _ = gan.make(state.variables, image, latent_key, precision)
             real = adversarial.to_signed(image)
             mix = drawn_share(jax.random.uniform, mix_key, (len(image),))
 
@@ -165,7 +166,7 @@ def _wgan_update(sections: Sections, gan: LatentGAN):
 
             return adversarial.step_network(state, _CRITIC, objective, gan.optimizer, *rates)
 
-        generator_turn = gan.generator_turn(generator_loss, dtype, *rates)
+        generator_turn = gan.generator_turn(generator_loss, precision, *rates)
         turns = adversarial.in_turns(critic_turn, generator_turn, own.critic_steps)
         state, metrics = turns(state, batch["image"], key)
         return state, {**metrics, "loss": metrics["critic_loss"]}

@@ -21,6 +21,7 @@ from jax import lax
 from adjax import losses
 from adjax.methods.adversarial import to_signed, to_unit
 from adjax.methods.info import Sections
+from adjax.methods.precision import in_training
 from adjax.methods.reconstruction import NORMS, map_scores
 from adjax.methods.stage import (
     DATA_AXIS,
@@ -73,7 +74,7 @@ def itae(sections: Sections) -> Method:
 
 def _stage(sections: Sections, model: ITAEUNet) -> Stage:
     own = sections.itae
-    trained = model.copy(dtype=sections.precision)
+    trained = in_training(model, sections.precision)
     optimizer = {"sgd": optax.identity, "adam": optax.scale_by_adam}[own.optimizer]()
 
     def objective(variables, frozen, batch, key, member):

@@ -6,6 +6,7 @@ training are defaults of ours (the paper shows a figure only), calibrated on MNI
 
 from adjax import losses
 from adjax.methods.info import Sections
+from adjax.methods.precision import in_training
 from adjax.methods.stage import DATA_AXIS, Method, Scores, Stage, dynamic_keys, network_stage
 from adjax.models.conv_autoencoder import ConvAutoencoder
 from adjax.settings import as_dict
@@ -35,7 +36,7 @@ def teacher_stage(sections: Sections) -> tuple[ConvAutoencoder, Stage]:
     own = sections.teacher
     distance = distance_of(sections)
     model = ConvAutoencoder(own.code_size, own.widths, batch_axis=DATA_AXIS)
-    trained = model.copy(dtype=sections.precision)
+    trained = in_training(model, sections.precision)
 
     def objective(variables, frozen, batch, key, member):
         (reconstruction, _), model_state = trained.apply(

@@ -20,6 +20,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from adjax.methods.info import Sections
+from adjax.methods.precision import in_training
 from adjax.methods.stage import Method, dynamic_keys, network_stage
 from adjax.methods.style_distillation import FastStudent, Student
 from adjax.methods.style_distillation.autoencoder import (
@@ -76,7 +77,7 @@ def _style_distillation(
     distance = distance_of(sections)
     teacher, first_stage = teacher_stage(sections)
     student = _network(own)
-    trained = student.copy(dtype=sections.precision)
+    trained = in_training(student, sections.precision)
 
     def teach(frozen, image):
         return teacher.apply(frozen[TEACHER], image)[0]

@@ -25,6 +25,7 @@ from jax.nn import logsumexp
 
 from adjax import losses
 from adjax.methods.info import Sections
+from adjax.methods.precision import Trained, dtype_in
 from adjax.methods.stage import (
     DATA_AXIS,
     Method,
@@ -83,7 +84,8 @@ def _network(own, dtype: str = "float32") -> VAE:
 
 def _stage(sections: Sections, model: VAE) -> Stage:
     own = sections.vae
-    trained = _network(own, sections.precision)
+    precision = sections.precision
+    trained = Trained(_network(own, dtype_in(precision)), precision)
 
     def loss(image, reconstruction, out):
         """Return negative bound, up to a constant, and divergence of each image, `[B]` both."""
