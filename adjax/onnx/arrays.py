@@ -55,6 +55,7 @@ def transpose(graph: Graph, result, x: Value, *, permutation) -> Value:
 
 def concatenate(graph: Graph, result, *parts: Value, dimension) -> Value:
     """Put arrays behind each other along an axis."""
+    parts = [part for part in parts if part.shape[dimension] != 0]
     return held(graph.node("Concat", *map(graph.full, parts), axis=dimension), result)
 
 
@@ -167,13 +168,12 @@ def dynamic_slice(graph: Graph, result, x: Value, *starts: Value, slice_sizes) -
     return held(name, result)
 
 
-def _place(graph: Graph, start: Value, size: int, part: int) -> tuple[str, str]:
+def _place(graph: Graph, start: Value, size, part) -> tuple[str, str]:
     """Return first and last index of a part, which is moved so that it fits, int64 `[1]`."""
     first = graph.reshape(graph.cast(graph.name(start), np.int64), (1,))
-    first = graph.node(
-        "Min", graph.node("Max", first, graph.indices([0])), graph.indices([size - part])
-    )
-    return first, graph.node("Add", first, graph.indices([part]))
+    first = graph.node("Max", first, graph.indices([0]))
+    first = graph.node("Min", first, graph.shape((size - part,)))
+    return first, graph.node("Add", first, graph.shape((part,)))
 
 
 def dynamic_update_slice(graph: Graph, result, x: Value, part: Value, *starts: Value) -> Value:
@@ -210,6 +210,17 @@ def gather(
     ):
         moved = graph.node("Transpose", graph.full(x), perm=[*taken, *others])
         return held(graph.node("GatherND", moved, places), result)
+    count = len(index.shape) - 1
+    offsets = (*range(taken[0]), *range(taken[0] + count, len(result.shape)))
+    if (
+        not batching
+        and count
+        and numbers.collapsed_slice_dims == taken
+        and tuple(numbers.offset_dims) == offsets
+        and all(slice_sizes[axis] == x.shape[axis] for axis in others)
+    ):
+        places = graph.node("Squeeze", places, graph.indices([count]))
+        return held(graph.node("Gather", graph.full(x), places, axis=taken[0]), result)
     if (
         taken == (rank - 1,)
         and numbers.collapsed_slice_dims == taken

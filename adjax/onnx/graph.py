@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -118,8 +119,8 @@ class Graph:
             return self.name(value)
         return self.node("Expand", self.name(value), self.shape(value.shape))
 
-    def multiple(self, size) -> int | None:
-        """Return by what the batch is multiplied in a size; None for a number.
+    def of_batch(self, size) -> tuple[int, int] | None:
+        """Return what is multiplied with the batch in a size, and what is added; None for a number.
 
         Raises:
           NotImplementedError: for a size that is neither.
@@ -127,28 +128,31 @@ class Graph:
         """
         if isinstance(size, int | np.integer):
             return None
-        quotient, rest = divmod(size, self._symbol)
-        if not isinstance(quotient, int) or rest != 0:
-            raise NotImplementedError(f"an axis of size {size}")
-        return quotient
+        form = re.fullmatch(rf"(?:(\d+)\*)?{self._symbol}(?: ([+-]) (\d+))?", str(size))
+        if form is not None:
+            factor, added = int(form[1] or 1), int(f"{form[2] or '+'}{form[3] or 0}")
+            if size == factor * self._symbol + added:
+                return factor, added
+        raise NotImplementedError(f"an axis of size {size}")
 
     def shape(self, shape: Shape) -> str:
         """Return the name of a shape, int64 `[rank]`."""
-        multiples = [self.multiple(size) for size in shape]
-        if not any(multiples):
+        if all(self.of_batch(size) is None for size in shape):
             return self.indices([int(size) for size in shape])
-        parts = []
-        for size, multiple in zip(shape, multiples, strict=True):
-            if multiple is None:
-                parts.append(self.indices([size]))
-            else:
-                factor = self.indices([multiple])
-                parts.append(BATCH_SIZE if multiple == 1 else self.node("Mul", BATCH_SIZE, factor))
-        return self.node("Concat", *parts, axis=0)
+        return self.node("Concat", *map(self._size, shape), axis=0)
+
+    def _size(self, size) -> str:
+        if self.of_batch(size) is None:
+            return self.indices([size])
+        factor, added = self.of_batch(size)
+        name = BATCH_SIZE
+        if factor != 1:
+            name = self.node("Mul", name, self.indices([factor]))
+        return self.node("Add", name, self.indices([added])) if added else name
 
     def reshape(self, name: str, shape: Shape) -> str:
         """Reshape; at most one size that depends on the batch is left to be found."""
-        free = [self.multiple(size) is not None for size in shape]
+        free = [self.of_batch(size) is not None for size in shape]
         if sum(free) > 1:
             return self.node("Reshape", name, self.shape(shape))
         sizes = [-1 if f else int(size) for f, size in zip(free, shape, strict=True)]
@@ -160,9 +164,8 @@ class Graph:
 
     def described(self, name: str, dtype, shape: Shape) -> onnx.ValueInfoProto:
         """Return type and shape of an input or an output."""
-        sizes = []
-        for size in shape:
-            multiple = self.multiple(size)
-            named = BATCH if multiple == 1 else f"{multiple}*{BATCH}"
-            sizes.append(int(size) if multiple is None else named)
+        sizes = [size if self.of_batch(size) is None else self._named(size) for size in shape]
         return helper.make_tensor_value_info(name, element_type(dtype), sizes)
+
+    def _named(self, size) -> str:
+        return str(size).replace(str(self._symbol), BATCH)

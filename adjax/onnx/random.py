@@ -44,9 +44,9 @@ def random_split(keys, *, shape):
 
 def random_fold_in(keys, data):
     """Make a key of each and a number."""
-    if keys.ndim != 1 or data.ndim:
-        raise NotImplementedError("numbers folded into several keys")
-    return threefry_prng_impl.fold_in(keys, data)
+    shape = np.broadcast_shapes(keys.shape[:-1], data.shape)
+    keys, data = jnp.broadcast_to(keys, (*shape, 2)), jnp.broadcast_to(data, shape)
+    return _over(len(shape), threefry_prng_impl.fold_in)(keys, data)
 
 
 def random_bits(keys, *, bit_width, shape):

@@ -17,7 +17,9 @@ from adjax.ops.depthwise import depthwise
 
 SIZE, CHANNELS = 6, 4
 WEIGHTS = np.random.default_rng(0).normal(size=(3, 3, CHANNELS, 5)).astype(np.float32)
+SIDES = np.random.default_rng(1).normal(size=(2, 5, SIZE)).astype(np.float32)
 KEY = jax.random.key(7)
+_HALF = np.uint32(2**31)
 
 
 def on_floats(function):
@@ -50,6 +52,17 @@ def drawn(draw):
         return lax.scan(add, jnp.zeros_like(x), parts)[0]
 
     return function
+
+
+def several(x):
+    """Two draws side by side, as passes of Monte-Carlo dropout are."""
+    keys = jax.random.split(KEY, 4).reshape(2, 2)
+
+    def add(total, keys):
+        drops = jax.vmap(lambda key: bernoulli(jax.random.fold_in(key, 3), (1, *x.shape[1:])))(keys)
+        return total + (drops * x[None]).sum(0), None
+
+    return lax.scan(add, jnp.zeros_like(x), keys)[0]
 
 
 def bernoulli(key, shape):
@@ -115,7 +128,7 @@ CASES = {
     "comparisons": lambda x: (x < 0.2) | (x >= 0.9) & ~(x == 1) ^ (x != 0) | (x <= 0) & (x > 1),
     "finite": lambda x: jnp.isfinite(1 / jnp.where(x < 0.5, 0, x)),
     "words": lambda x: (words(x) * np.uint32(2**31 + 5) ^ words(x) << 3 | words(x) >> 2) & 1023,
-    "words compared": lambda x: jnp.where(words(x) > 99, words(x), words(x) - 100) < np.uint32(2**31),
+    "words compared": lambda x: jnp.where(words(x) > 9, words(x), words(x) - 10) < _HALF,
     "whole numbers": lambda x: (x * 99).astype(jnp.int32) // 7 + (x * 99).astype(jnp.int32) % 5,
     "sums": lambda x: x.sum((1, 2)) + x.mean((1, 2)) + x.max((1, 2)) - x.min((1, 2)),
     "products": lambda x: x.prod(3) + jnp.cumsum(x, 1)[..., 0] + jnp.linalg.norm(x, axis=3),
@@ -133,7 +146,7 @@ CASES = {
     "counted": lambda x: x + jnp.arange(x.shape[0], dtype=jnp.float32).reshape(-1, 1, 1, 1),
     "repeated": lambda x: jnp.broadcast_to(x[:, :, None], (x.shape[0], 6, 3, 6, 4)),
     "matrices": lambda x: x @ WEIGHTS[0, 0] + jnp.einsum("bhwc,bhvd->bwd", x, x).sum(-1)[0, 0],
-    "both sides": lambda x: jnp.einsum("ph,bhwc,qw->bpqc", WEIGHTS[0, 0, :, :1] @ np.ones((1, 6), np.float32), x, np.ones((2, 6), np.float32)),
+    "both sides": lambda x: jnp.einsum("ph,bhwc,qw->bpqc", *(SIDES[0], x, SIDES[1])),
     "conv": lambda x: conv(x, jnp.asarray(WEIGHTS)),
     "strided": lambda x: conv(x, jnp.asarray(WEIGHTS), (2, 2), ((1, 2), (0, 1))),
     "transposed": lambda x: conv_transpose(x, jnp.asarray(WEIGHTS.swapaxes(2, 3)), (2, 2)),
@@ -154,6 +167,7 @@ CASES = {
     "uniform": drawn(jax.random.uniform),
     "normal": drawn(jax.random.normal),
     "dropped": drawn(bernoulli),
+    "dropped side by side": several,
 }  # fmt: skip
 
 
@@ -185,7 +199,9 @@ def test_graph_computes_what_the_program_does(name):
 
 def test_number_may_be_given():
     image = np.zeros((1, SIZE, SIZE, CHANNELS), np.uint8)
-    (offset,) = session_of("median").run(["sum"], {"image": image, "offset": np.float32(5)})
+    (offset,) = session_of("median").run(
+        ["sum"], {"image": image, "offset": np.array(5, np.float32)}
+    )
     assert offset == 6
 
 
