@@ -1,5 +1,6 @@
 """The walk through a program, which is JAX's own intermediate form, and its loops."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -24,7 +25,7 @@ _WRAPPERS = {
     "remat2": "jaxpr",
 }
 _SAME = ("copy", "copy_p", "optimization_barrier", "random_wrap", "random_unwrap", "stop_gradient")
-_ONE = np.uint32(0x3F800000)  # the bits of 1.0 in float32
+_ONE, _MANTISSA = 0x3F800000, 23  # the bits of 1.0 in float32; how many are the mantissa
 _FOLDED = 2**20  # bytes up to which what is known beforehand is calculated beforehand
 
 
@@ -129,7 +130,7 @@ def _translate(graph: Graph, equation, operands: list[Value], makers) -> list[Va
         return _walk(graph, branch.jaxpr, branch.consts, operands[1:])
     if name in random.FUNCTIONS:
         return _translate_function(graph, random.FUNCTIONS[name], operands, params)
-    if all(operand.is_constant for operand in operands) and _is_folded(equation, avals):
+    if all(operand.is_constant for operand in operands) and _is_small(equation, avals):
         return _calculate(equation, operands)
     if name == "scan":
         return _scan(graph, avals, operands, **params)
@@ -149,25 +150,24 @@ def _plain(aval) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(aval.shape, aval.dtype)
 
 
-def _is_folded(equation, avals) -> bool:
-    """Whether what follows from constants alone is to be a constant."""
-    if not equation.invars or any(_is_key(v.aval) for v in (*equation.invars, *equation.outvars)):
+def _is_small(equation, avals) -> bool:
+    """Whether what follows from constants is calculated here, and becomes a constant itself."""
+    known = [variable.aval for variable in equation.invars]
+    if not known or any(map(_is_key, known)) or equation.primitive.name == "broadcast_in_dim":
         return False
-    sizes = [size for aval in avals for size in aval.shape]
-    if not all(isinstance(size, int) for size in sizes):
+    if not all(isinstance(size, int) for aval in (*known, *avals) for size in aval.shape):
         return False
-    made = sum(np.prod(aval.shape, dtype=int) * aval.dtype.itemsize for aval in avals)
-    given = sum(v.aval.size * v.aval.dtype.itemsize for v in equation.invars)
+    made, given = (
+        sum(math.prod(aval.shape) * aval.dtype.itemsize for aval in group)
+        for group in (avals, known)
+    )
     return made <= max(given, _FOLDED)
 
 
 def _calculate(equation, operands: list[Value]) -> list[Value]:
     """Return the results of an equation of constants."""
-    lazy = equation.primitive.name == "broadcast_in_dim"
-    if lazy:
-        return [RULES["broadcast_in_dim"](None, None, *operands, **equation.params)]
-    arrays = [jax.numpy.asarray(operand.array) for operand in operands]
-    results = equation.primitive.bind(*arrays, **equation.params)
+    known = [jax.numpy.asarray(operand.array) for operand in operands]
+    results = equation.primitive.bind(*known, **equation.params)
     results = results if equation.primitive.multiple_results else [results]
     return [constant(np.asarray(result)) for result in results]
 
@@ -180,14 +180,22 @@ def _translate_function(graph: Graph, function, operands: list[Value], params) -
 
 
 def _mantissa(graph: Graph, equation, aval, bits: Value, makers) -> Value:
-    """Read words as float32, if they are those of numbers in [1, 2), as for random numbers."""
-    maker = makers.get(equation.invars[0])
-    is_drawn = maker is not None and maker.primitive.name == "or"
-    ones = [atom.val for atom in maker.invars if isinstance(atom, core.Literal)] if is_drawn else []
-    if aval.dtype != np.float32 or bits.dtype != np.uint32 or [*map(int, ones)] != [int(_ONE)]:
+    """Read words as float32, if they are those of numbers in [1, 2), as for random numbers.
+
+    They are if a program shifts all but the mantissa out and puts the bits of 1.0 in.
+    """
+    (atom,), made = equation.invars, []
+    for name in ("or", "shift_right_logical"):
+        maker = makers.get(atom) if isinstance(atom, core.Var) else None
+        if maker is None or maker.primitive.name != name:
+            break
+        made += [int(v.val) for v in maker.invars if isinstance(v, core.Literal)]
+        atom = next((v for v in maker.invars if isinstance(v, core.Var)), None)
+    if aval.dtype != np.float32 or made != [_ONE, 32 - _MANTISSA]:
         raise NotImplementedError("bits read as numbers")
-    fraction = graph.node("BitwiseAnd", graph.name(bits), graph.store(np.uint32(2**23 - 1)))
-    fraction = graph.node("Mul", graph.cast(fraction, np.float32), graph.store(np.float32(2**-23)))
+    mask, unit = np.uint32(2**_MANTISSA - 1), np.float32(2**-_MANTISSA)
+    fraction = graph.node("BitwiseAnd", graph.name(bits), graph.store(mask))
+    fraction = graph.node("Mul", graph.cast(fraction, np.float32), graph.store(unit))
     name = graph.node("Add", fraction, graph.store(np.float32(1)))
     return Value(name, aval.shape, bits.stored, np.dtype(np.float32))
 
