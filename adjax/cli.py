@@ -322,7 +322,8 @@ def export(flags) -> None:
     _writable_folder(flags.output, "--output")
     from adjax.detect.export import export
 
-    print(f"detector: {export(directory, flags.output, flags.member)}")
+    made = export(directory, flags.output, flags.member, note=lambda text: print(f"note: {text}"))
+    print(f"detector: {made}")
 
 
 @reads("config")

@@ -207,7 +207,8 @@ def _exported(bench: Bench, folder: Path, draw: random.Random) -> tuple[str, Ver
     bench.server.run(*argv)
     made = folder / "made"
     facts = json.loads((made / "detector.json").read_text())
-    files = {"network": "detector.stablehlo", "saved model": "saved_model/**/*", "words": "*.md"}
+    networks = {"network": "detector.stablehlo", "ONNX": "detector.onnx"}
+    files = networks | {"saved model": "saved_model/**/*", "words": "*.md"}
     spoiled, what = _spoil(made, files, draw)
     path = made / spoiled
     found = hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None

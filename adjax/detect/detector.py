@@ -73,10 +73,22 @@ class Detector:
             )
         return jax.device_get(self._program(self.variables, image))
 
-    def detect(self, image: jax.Array) -> dict[str, jax.Array]:
-        """Do the same as `score`, as a pure function to export: convolutions are plain XLA."""
+    def detect(self, image: jax.Array, **thresholds: jax.Array) -> dict[str, jax.Array]:
+        """Do the same as `score`, as a pure function to export: convolutions are plain XLA.
+
+        Args:
+          image: as `score` takes it.
+          thresholds: `pixel_threshold`, `image_threshold`, float32 `[]`, instead of its own.
+
+        """
         with convolution_backend("xla"), products_in("float32"):
-            return self._detect(self.variables, image)
+            return self._detect(self.variables, image, **thresholds)
+
+    @property
+    def thresholds(self) -> dict[str, np.ndarray]:
+        """Return both thresholds by name, float32 `[]`, as maps and scores are compared with."""
+        names = "image_threshold", "pixel_threshold"
+        return {name: np.float32(getattr(self, name)) for name in names}
 
     @functools.cached_property
     def _program(self):
@@ -87,7 +99,8 @@ class Detector:
         options = compiler_options(deterministic=self.settings.deterministic)
         return jax.jit(detect, compiler_options=options)
 
-    def _detect(self, variables, image):
+    def _detect(self, variables, image, **thresholds):
+        thresholds = self.thresholds | thresholds
         if self.reference_median is not None:
             image = to_median(image, self.reference_median, jnp)
         scores = self._scores(variables, image.astype(jnp.float32) / jnp.float32(255))
@@ -95,8 +108,8 @@ class Detector:
         return {
             "anomaly_map": scores.anomaly_map,
             "image_score": image_score,
-            "mask": scores.anomaly_map >= np.float32(self.pixel_threshold),
-            "is_anomalous": image_score >= np.float32(self.image_threshold),
+            "mask": scores.anomaly_map >= thresholds["pixel_threshold"],
+            "is_anomalous": image_score >= thresholds["image_threshold"],
         }
 
     def _scores(self, variables, image) -> Scores:

@@ -1,11 +1,14 @@
-"""A trained detector as files that need no adjax: a JAX export and a TensorFlow SavedModel.
+"""A trained detector as files that need no adjax: a JAX export, a TensorFlow SavedModel, ONNX.
 
-Both contain all of `Detector.detect`: scaling, networks with their variables, score and thresholds.
-Convolutions are plain XLA, and the batch may have any size.
+All contain all of `Detector.detect`: scaling, networks with their variables, score and thresholds.
+Convolutions are plain, and the batch may have any size.
 """
 
 import hashlib
+import importlib.util
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -28,16 +31,29 @@ OUTPUTS = {
 }
 
 
-def export(directory: str | Path, output: str | Path, member: int = 0) -> Path:
+_ONNX_NEEDS = ("onnx", "onnxruntime")
+_NEAR = 1e-5  # as near as another runtime's numbers must be, and to a share of the largest
+_SHARE = 1e-3
+
+
+def export(
+    directory: str | Path,
+    output: str | Path,
+    member: int = 0,
+    note: Callable[[str], None] = print,
+) -> Path:
     """Write a folder with the detector of a finished run.
 
-    It holds `detector.stablehlo` (from `jax.export`), `saved_model/`, `detector.json` with what a
-    user must know about them, and `README.md` with code that loads either.
+    It holds `detector.stablehlo` (from `jax.export`), `saved_model/`, `detector.onnx`,
+    `detector.json` with what a user must know about them, and `README.md` with code that loads each
+    of them. There is no `detector.onnx` where adjax is installed without its extra `export`, or if
+    the method cannot be said in ONNX.
 
     Args:
       directory: the run's folder.
       output: the folder to write; it must not exist yet, and appears whole or not at all.
       member: index into `config.members`.
+      note: is told why there is no `detector.onnx`, if there is none.
 
     Raises:
       UserError: if there is no detector, or `output` exists.
@@ -52,13 +68,20 @@ def export(directory: str | Path, output: str | Path, member: int = 0) -> Path:
             "bytes that are no text in it: choose another folder"
         )
     detector = load_detector(directory, member)
+    try:
+        onnx = to_onnx(detector)
+    except UserError as reason:
+        onnx = None
+        note(f"no detector.onnx: {reason}")
 
     def write(folder: Path) -> None:
         (folder / "detector.stablehlo").write_bytes(to_stablehlo(detector))
         with paths.plain(folder) as plain:
             write_saved_model(detector, plain / "saved_model")
-        (folder / "README.md").write_text(_readme(detector))
-        facts = _facts(detector, member) | {"sha256": _digests(folder)}
+        if onnx is not None:
+            (folder / "detector.onnx").write_bytes(onnx)
+        (folder / "README.md").write_text(_readme(detector, onnx is not None))
+        facts = _facts(detector, member, onnx is not None) | {"sha256": _digests(folder)}
         (folder / "detector.json").write_text(json.dumps(facts, indent=1) + "\n")
         folder.chmod(0o755)  # it was created for its owner alone, but will be passed on
 
@@ -99,7 +122,56 @@ def write_saved_model(detector: Detector, path: Path) -> None:
     tf.saved_model.save(module, str(path), signatures={"serving_default": signature})
 
 
-def _facts(detector: Detector, member: int) -> dict:
+def to_onnx(detector: Detector) -> bytes:
+    """Serialise the detector as an ONNX model, for any batch size; thresholds are inputs too.
+
+    Raises:
+      UserError: if what it takes is not installed, ONNX has no operators for the method, or
+        onnxruntime finds other maps and scores than the detector; no model is returned that does.
+
+    """
+    missing = [name for name in _ONNX_NEEDS if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UserError(f"it needs {' and '.join(missing)}: pip install 'adjax[export]'")
+    from adjax.onnx.program import to_onnx
+
+    size, channels = detector.image_size, detector.channels
+    shape = jax_export.symbolic_shape(f"b, {size}, {size}, {channels}")
+    image = jax.ShapeDtypeStruct(shape, np.uint8)
+    try:
+        model = to_onnx(detector.detect, image, detector.thresholds).SerializeToString()
+    except NotImplementedError as reason:
+        raise UserError(f"{detector.settings.method} needs {reason}") from reason
+    _compare(detector, model)
+    return model
+
+
+def _compare(detector: Detector, model: bytes) -> None:
+    """Run a model on random images; raise UserError if it finds what the detector does not."""
+    import onnxruntime
+
+    shape = 2, detector.image_size, detector.image_size, detector.channels
+    image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # it warns of inputs that have defaults
+    names = ["anomaly_map", "image_score"]
+    try:
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        results = session.run(names, {"image": image})
+    except Exception as error:  # of many kinds, none of them public
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"onnxruntime cannot run {detector.settings.method}: {reason}") from error
+    live = detector.score(image)
+    for name, found in zip(names, results, strict=True):
+        most = min(_NEAR, _SHARE * np.abs(live[name]).max())
+        if not np.allclose(found, live[name], rtol=_NEAR, atol=most):
+            raise UserError(
+                f"onnxruntime's {name} of {detector.settings.method} differs by up to "
+                f"{np.abs(found - live[name]).max():.1g} from the detector's"
+            )
+
+
+def _facts(detector: Detector, member: int, has_onnx: bool) -> dict:
     """Return the content of `detector.json`."""
     settings = detector.settings
     size, channels = detector.image_size, detector.channels
@@ -119,9 +191,18 @@ def _facts(detector: Detector, member: int) -> dict:
         "pixel_threshold": detector.pixel_threshold,
         "pixel_threshold_rule": settings.threshold.rule,
         "platforms": list(PLATFORMS),
+        "onnx_inputs": _onnx_inputs(detector) if has_onnx else {},
         "versions": {"adjax": adjax.__version__}
-        | versions(("jax", "jaxlib", "tensorflow", "numpy")),
+        | versions(("jax", "jaxlib", "tensorflow", "numpy", "onnx")),
     }
+
+
+def _onnx_inputs(detector: Detector) -> dict[str, str]:
+    numbers = {
+        name: f"float32 [], {float(value)} if it is not given"
+        for name, value in detector.thresholds.items()
+    }
+    return {"image": "as input above", **numbers}
 
 
 def _digests(folder: Path) -> dict[str, str]:
@@ -133,12 +214,22 @@ def _digests(folder: Path) -> dict[str, str]:
     }
 
 
-def _readme(detector: Detector) -> str:
+def _readme(detector: Detector, has_onnx: bool) -> str:
     mode, axis = ("L", "[None, ..., None]") if detector.channels == 1 else ("RGB", "[None]")
     template = (Path(__file__).parent / "export.md").read_text()
+    if not has_onnx:
+        template = re.sub(r"## ONNX\n.*?(?=## )", "", template, flags=re.DOTALL)
     bits = detector.settings.data.bits
     range_ = f"that of their lowest {bits} bits" if bits else "their full range"
     values = {"SIZE": detector.image_size, "CHANNELS": detector.channels, "RANGE": range_}
-    for name, value in {**values, "MODE": mode, "AXIS": axis}.items():
+    values |= {"MODE": mode, "AXIS": axis}
+    values |= {f"PIN_{name}": _pin(name) for name in re.findall(r"\$PIN_(\w+)", template)}
+    for name, value in values.items():
         template = template.replace(f"${name}", str(value))
     return template
+
+
+def _pin(library: str) -> str:
+    """Return what pip is asked for to have a library in the version that is here."""
+    ((package, version),) = versions([library]).items()
+    return f"{package}=={version}"

@@ -13,6 +13,7 @@ from PIL import Image
 
 from adjax import experiment, reports, workdir
 from adjax.config.layout import new_config
+from adjax.methods.stage import Fit
 from adjax.run import prepare
 from adjax.training.checkpoints import Checkpoints
 from adjax.training.population import initial_tree
@@ -74,6 +75,26 @@ def forest() -> Path:
     return folder / "run"
 
 
+def of_method(name: str, channels: int) -> Path:
+    """A smoke run of a method on photographs of 32 px, told its thresholds.
+
+    Its networks are as they begin; what is computed from all images at once is computed.
+    """
+    folder = _new_folder()
+    write_photographs(folder / "photographs", 12)
+    config = own_folder.get_config(f"{name},smoke")
+    config.data.update(dir=str(folder / "photographs"), size=32, channels=channels)
+    if config.data.crops:
+        config.data.patch = 32
+    config.mesh.update(member=1, data=1)
+    stages = prepare(config, folder / "run").population.method.stages
+    if any(isinstance(stage, Fit) for stage in stages):
+        _run(config, folder / "run")
+    else:
+        _start(config, folder / "run")
+    return folder / "run"
+
+
 def _run(config, folder: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reports, "write_report", lambda _: None)  # nobody reads it
@@ -87,7 +108,9 @@ def _start(config, folder: Path) -> None:
         checkpoints = Checkpoints(folder / "checkpoints" / stage.name)
         checkpoints.save(stage.steps, initial_tree(population, index), {})
         checkpoints.close()
-    members = [_with_thresholds(1e-4 * number, 1e-4) for number in (1, 2)]
+    members = [_with_thresholds(1e-4 * number, 1e-4) for number in (1, 2)][
+        : len(population.members)
+    ]
     (folder / "results.json").write_text(json.dumps({"members": members}))
 
 

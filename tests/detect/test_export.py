@@ -1,11 +1,14 @@
 """An exported detector says what the live one says, where there is no adjax."""
 
 import hashlib
+import importlib.util
 import json
 import os
 import re
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 
 import jax
 import numpy as np
@@ -14,8 +17,8 @@ from detector_helpers import forest, random_images, trained, uncertain
 from PIL import Image
 
 from adjax.datasets.industrial import resize_image
-from adjax.detect.detector import load_detector
-from adjax.detect.export import export
+from adjax.detect.detector import Detector, load_detector
+from adjax.detect.export import export, to_onnx
 from adjax.errors import UserError
 
 RUNS = {"trained": trained, "forest": forest, "uncertain": uncertain}
@@ -24,8 +27,15 @@ RUNS = {"trained": trained, "forest": forest, "uncertain": uncertain}
 WITHOUT_ADJAX = """
 import os, sys
 sys.modules["adjax"] = None  # an import of it fails
-import jax, numpy as np, tensorflow as tf
+import jax, numpy as np, onnxruntime, tensorflow as tf
 from jax import export
+
+quiet = onnxruntime.SessionOptions()
+quiet.log_severity_level = 3
+
+def in_onnx(detector, **given):
+    outputs = [output.name for output in detector.get_outputs()]
+    return dict(zip(outputs, detector.run(outputs, given)))
 
 def check(found, live, name):
     for key in ("anomaly_map", "image_score"):
@@ -44,8 +54,22 @@ for name in sys.argv[1:]:
     check(jax.jit(exported.call)(live["image"]), live, name)
     loaded = tf.saved_model.load(f"{name}/saved_model").signatures["serving_default"]
     check(loaded(image=tf.constant(live["image"])), live, name)
+    onnx = onnxruntime.InferenceSession(f"{name}/detector.onnx", quiet)
+    check(in_onnx(onnx, image=live["image"]), live, name)
+    first = {key: value[:1] if value.ndim else value for key, value in live.items()}
+    check(in_onnx(onnx, image=first["image"]), first, name)
+    other = {
+        "image_threshold": np.array(np.median(live["image_score"]), np.float32),
+        "pixel_threshold": np.array(np.median(live["anomaly_map"]), np.float32),
+    }
+    changed = {
+        "is_anomalous": live["image_score"] >= other["image_threshold"],
+        "mask": live["anomaly_map"] >= other["pixel_threshold"],
+    }
+    assert changed["mask"].any() and not changed["mask"].all(), name
+    check(in_onnx(onnx, image=live["image"], **other), live | changed | other, name)
 os.chdir(name)
-exec(open("readme.py").read())  # scores photo.png in both ways
+exec(open("readme.py").read())  # scores photo.png in every way
 """
 
 
@@ -97,7 +121,43 @@ def test_exports_say_what_the_live_detector_says(exports):
     assert done.returncode == 0, done.stderr[-3000:]
     expected = detector.score(resize_image(photo, 32, 3)[None])["image_score"][0]
     printed = [float(number) for number in re.findall(r"\[(\d[\d.e-]+)\]", done.stdout)]
-    assert printed == pytest.approx([expected, expected], abs=1e-5)
+    assert printed == pytest.approx([expected] * 3, abs=1e-5)
+
+
+def test_example_serves_an_export(exports, repository, tmp_path):
+    argv = [sys.executable, repository / "examples/serve_onnx.py", exports / "trained", "0"]
+    detector = load_detector(trained())
+    photo = Image.new("L", (50, 40), 90)
+    photo.save(tmp_path / "photo.png")
+    size = detector.image_size
+    (score,) = detector.score(resize_image(photo, size, 1)[None])["image_score"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            url = server.stdout.readline().strip()
+
+            def ask(content, query=""):
+                try:
+                    with urllib.request.urlopen(url + query, content, timeout=60) as answer:
+                        return answer.status, json.load(answer)
+                except urllib.error.HTTPError as answer:
+                    return answer.code, json.load(answer)
+
+            content = (tmp_path / "photo.png").read_bytes()
+            status, found = ask(content)
+            assert status == 200
+            assert found["image_score"] == pytest.approx(score, abs=1e-5)
+            assert found["is_anomalous"] == bool(score >= detector.image_threshold)
+            for threshold, is_anomalous in ((score - 1e-3, True), (score + 1e-3, False)):
+                _, found = ask(content, f"?image_threshold={threshold}")
+                assert found["is_anomalous"] is is_anomalous
+            assert ask(content, "?pixel_threshold=-1")[1]["defective_share"] == 1
+            status, found = ask(content[:50])
+            assert status == 400
+            assert found["error"]
+            assert ask(content, "?threshold=1")[0] == 400
+            assert ask(content)[0] == 200
+        finally:
+            server.terminate()
 
 
 def test_facts_describe_the_files(exports):
@@ -108,9 +168,54 @@ def test_facts_describe_the_files(exports):
     assert facts["image_threshold"] == detector.image_threshold
     assert (facts["image_size"], facts["channels"], facts["bits"]) == (32, 3, 0)
     assert "so that their full range becomes 0 to 255" in (folder / "README.md").read_text()
-    assert {"detector.stablehlo", "README.md", "saved_model/saved_model.pb"} <= set(facts["sha256"])
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    beside = {"detector.json", "live.npz", "photo.png", "readme.py"}  # three of them by tests here
+    assert set(facts["sha256"]) == files - beside
+    assert {"detector.stablehlo", "detector.onnx", "saved_model/saved_model.pb"} <= files
     for name, digest in facts["sha256"].items():
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
+    stated = float(facts["onnx_inputs"]["image_threshold"].split()[2].rstrip(","))
+    assert stated == pytest.approx(detector.image_threshold)
+
+
+@pytest.mark.parametrize("missing", [("onnx",), ("onnx", "onnxruntime")])
+def test_onnx_needs_what_is_named(missing, monkeypatch):
+    detector, find = load_detector(forest()), importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name in missing else find(name)
+    )
+    with pytest.raises(UserError, match=f"needs {' and '.join(missing)}: pip install"):
+        to_onnx(detector)
+
+
+def test_what_cannot_be_said_in_onnx_is_noted_and_left_out(tmp_path, monkeypatch):
+    def refuse(self, image, **thresholds):
+        found = detect(self, image, **thresholds)
+        return found | {"image_score": jax.lax.cumlogsumexp(found["image_score"])}
+
+    detect = Detector.detect
+    monkeypatch.setattr(Detector, "detect", refuse)
+    notes = []
+    folder = export(forest(), tmp_path / "made", note=notes.append)
+    assert notes == ["no detector.onnx: isolation_forest needs the operation cumlogsumexp"]
+    facts = json.loads((folder / "detector.json").read_text())
+    assert not (folder / "detector.onnx").exists()
+    assert "detector.onnx" not in facts["sha256"]
+    assert facts["onnx_inputs"] == {}
+    readme = (folder / "README.md").read_text()
+    assert "onnx" not in readme
+    assert "## StableHLO" in readme
+
+
+def test_onnx_that_finds_something_else_is_not_written(monkeypatch):
+    def shifted(self, image, **thresholds):
+        found = detect(self, image, **thresholds)
+        return found | {"anomaly_map": found["anomaly_map"] + np.float32(1e-3)}
+
+    detect, detector = Detector.detect, load_detector(forest())
+    monkeypatch.setattr(Detector, "detect", shifted)
+    with pytest.raises(UserError, match=r"anomaly_map of \w+ differs by up to 0\.001"):
+        to_onnx(detector)
 
 
 def test_folder_that_exists_is_refused(tmp_path):
