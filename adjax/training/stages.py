@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-import jax
+from clu.parameter_overview import count_parameters
 
 from adjax import hosts
 from adjax.errors import DivergedError, UserError
@@ -129,11 +129,10 @@ def cached_variables(population: Population, index: int) -> Any:
 
 def _new_record(members: Members, stage: Stage | Fit, like: dict, failed: Sequence[dict]) -> dict:
     """Return the record of a stage that is not trained yet."""
-    params = jax.tree.leaves(like["state"].params)
     return {
         "name": stage.name,
         "steps": stage.steps,
-        "parameters": sum(leaf.size // len(leaf) for leaf in params),  # of one member
+        "parameters": int(count_parameters(like["state"].params)) // len(members),  # of one
         "members": len(members),  # that train together
     } | ({"failed": list(failed)} if failed else {})
 
