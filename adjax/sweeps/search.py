@@ -215,11 +215,12 @@ class _Search:
     def say(self, numbers: Sequence[int], rung: Rung) -> None:
         """Print how a rung ended."""
         trials = self.study.trials()
-        gone = sum(trials[number].state == RUNNING for number in numbers)
+        left = sum(trials[number].state == RUNNING for number in numbers)
         best = _best([trials[number] for number in numbers], rung.number, self.task.design)
-        text = f"rung {rung.number} of {self.task.design.rungs}: {len(numbers)} trials"
+        trained = "1 trial" if len(numbers) == 1 else f"{len(numbers)} trials"
+        text = f"rung {rung.number} of {self.task.design.rungs}: {trained}"
         if rung.number < self.task.design.rungs:
-            text += f", {gone} go on"
+            text += f", {left} left"
         if best is not None:
             text += f"; the best is {best.number}, {best.reported[rung.number]:.6g}"
         print(text, flush=True)
