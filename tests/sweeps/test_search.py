@@ -11,7 +11,7 @@ import time
 from unittest import mock
 
 import pytest
-from sweep_helpers import TINY
+from sweep_helpers import TINY, worker_at_work
 
 from adjax import grid, reports, workdir
 from adjax.config.layout import check
@@ -400,7 +400,8 @@ def test_sweep_refuses_distributions(tmp_path):
         (540, 100, 3, 2, [100, 300, 540]),
         (2000, 100, 4, 3, [100, 200, 700, 2000]),
         (7, 2, 1, 2, [7]),
-        (7, 2, 3, 2, None),
+        (7, 2, 3, 2, [2, 4, 7]),
+        (7, 4, 3, 2, None),
     ],
 )
 def test_rungs_lie_at_checkpoints(tmp_path, steps, every, rungs, factor, found):
@@ -449,9 +450,12 @@ def test_killed_drivers_and_workers_leave_the_undisturbed_search(tmp_path, repos
     moments, killed = random.Random(0), 0
     for _ in range(30):
         driver, seconds = start(cut), moments.uniform(6, 30)
-        end = time.monotonic() + seconds
-        while driver.poll() is None and time.monotonic() < end:
-            time.sleep(0.05)
+        for _ in range(2):  # half-way a worker dies, if there are any
+            end = time.monotonic() + seconds / 2
+            while driver.poll() is None and time.monotonic() < end:
+                time.sleep(0.05)
+            if worker := worker_at_work(driver.pid):
+                os.kill(worker, signal.SIGKILL)
         if driver.poll() is not None:
             break
         driver.send_signal(signal.SIGKILL)
