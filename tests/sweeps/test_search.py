@@ -387,6 +387,11 @@ def test_flag_of_a_key_that_is_drawn_is_refused(tmp_path):
         space(tmp_path / "search", given={"teacher.learning_rate": 1e-3})
 
 
+def test_trial_is_one_member(tmp_path):
+    with pytest.raises(UserError, match=r"config\.members=.*a trial is one member"):
+        space(tmp_path / "search", config=config_of(members=({"seed": 0}, {"seed": 1})))
+
+
 def test_sweep_refuses_distributions(tmp_path):
     path = tmp_path / "config.py"
     path.write_text(SEARCH.format(points=POINT))
