@@ -167,7 +167,8 @@ class _Search:
             due = [n for n in here if max(self.study.trials()[n].reported) == rung.number]
             for number in set(due) - set(self.study.judge(due)):
                 forget(self.runs[number], self.directory, [rung])
-        self.say(here, rung)
+        if missing:
+            self.say(here, rung)
         self.write()
 
     def train(self, numbers: Sequence[int], rung: Rung) -> None:
