@@ -13,6 +13,7 @@ from adjax.workdir import read_search
 
 MOST_TRIALS = 500  # in a table
 ON_CONSOLE = 40  # likewise, where one cannot scroll by a mouse
+_FAILURES = 5  # that are told
 _ORACLE = "oracle_"
 
 
@@ -86,7 +87,11 @@ def search_table(search: Search, most: int = MOST_TRIALS) -> Table:
         )
         for trial in trials[:most]
     )
-    drawn = tuple((key, ("",)) for key in search.keys)
+    short = [key.rpartition(".")[2] for key in search.keys]
+    drawn = tuple(
+        (key if short.count(last) > 1 else last, ("",))
+        for key, last in zip(search.keys, short, strict=True)
+    )
     what = search.objective.replace("_", " ")
     notes = [
         "Chosen by labels of test images, and judged by the same ones."
@@ -94,8 +99,10 @@ def search_table(search: Search, most: int = MOST_TRIALS) -> Table:
         else "Of held-out normal images; no test image had a say.",
         "The objective of a trial that was stopped is that of the steps it had.",
     ]
-    if left := len(trials) - most:
-        notes.append(f"And {count(left, 'trial')} more, see results.parquet.") if left > 0 else None
+    if len(trials) > most:
+        notes.append(f"And {count(len(trials) - most, 'trial')} more, see results.parquet.")
+    failed = [trial for trial in search.trials if trial["reason"]]
+    notes += [f"Trial {trial['number']} failed: {trial['reason']}." for trial in failed[:_FAILURES]]
     return Table(
         caption=f"Trials by {what}",
         corner="trial",

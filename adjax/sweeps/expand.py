@@ -254,6 +254,10 @@ def space_of(path: str, argument: str, config: ConfigDict, given: Mapping[str, A
             raise UserError(f"--config.{key}: it is drawn from {drawn[key]}; leave the flag out")
         if not _has(fixed, key):
             raise UserError(f"{path}: run {name!r} of the sweep: the config has no key {key!r}")
+    if fixed.members:
+        raise UserError(
+            f"config.members={tuple(fixed.members)!r}: a trial is one member: leave them out"
+        )
     return Space(str(name), fixed, drawn)
 
 

@@ -167,7 +167,8 @@ class _Search:
             due = [n for n in here if max(self.study.trials()[n].reported) == rung.number]
             for number in set(due) - set(self.study.judge(due)):
                 forget(self.runs[number], self.directory, [rung])
-        self.say(here, rung)
+        if missing:
+            self.say(here, rung)
         self.write()
 
     def train(self, numbers: Sequence[int], rung: Rung) -> None:
@@ -215,11 +216,12 @@ class _Search:
     def say(self, numbers: Sequence[int], rung: Rung) -> None:
         """Print how a rung ended."""
         trials = self.study.trials()
-        gone = sum(trials[number].state == RUNNING for number in numbers)
+        left = sum(trials[number].state == RUNNING for number in numbers)
         best = _best([trials[number] for number in numbers], rung.number, self.task.design)
-        text = f"rung {rung.number} of {self.task.design.rungs}: {len(numbers)} trials"
+        trained = "1 trial" if len(numbers) == 1 else f"{len(numbers)} trials"
+        text = f"rung {rung.number} of {self.task.design.rungs}: {trained}"
         if rung.number < self.task.design.rungs:
-            text += f", {gone} go on"
+            text += f", {left} left"
         if best is not None:
             text += f"; the best is {best.number}, {best.reported[rung.number]:.6g}"
         print(text, flush=True)

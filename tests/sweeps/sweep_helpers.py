@@ -1,6 +1,8 @@
 """Tiny sweeps."""
 
 import json
+import random
+from pathlib import Path
 from unittest import mock
 
 from adjax.sweeps import plan
@@ -53,3 +55,27 @@ def plan_of(runs, folder, memory=1 << 33, **resources):
 def results(folder):
     """`results.json` of a run."""
     return json.loads((folder / "results.json").read_text())
+
+
+def worker_at_work(driver):
+    """The number of a Ray worker below `driver` that performs a task, or None."""
+    parents, titles = {}, {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                parents[int(entry.name)] = int(
+                    (entry / "stat").read_text().rsplit(")", 1)[1].split()[1]
+                )
+                titles[int(entry.name)] = (entry / "cmdline").read_bytes()
+            except OSError:  # it has ended
+                continue
+
+    def below(process):
+        while process in parents:
+            process = parents[process]
+            if process == driver:
+                return True
+        return False
+
+    found = [p for p, title in titles.items() if title.startswith(b"ray::_perform") and below(p)]
+    return random.choice(found) if found else None

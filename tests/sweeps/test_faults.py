@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from sweep_helpers import plan_of, planned, results, write
+from sweep_helpers import plan_of, planned, results, worker_at_work, write
 
 from adjax import files, workdir
 from adjax.datasets import category
@@ -70,30 +70,6 @@ def store(folder):
         elif path.name == "tree.msgpack":
             content[name] = path.read_bytes()
     return content
-
-
-def worker_at_work(driver):
-    """The number of a Ray worker below `driver` that performs a task, or None."""
-    parents, titles = {}, {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            try:
-                parents[int(entry.name)] = int(
-                    (entry / "stat").read_text().rsplit(")", 1)[1].split()[1]
-                )
-                titles[int(entry.name)] = (entry / "cmdline").read_bytes()
-            except OSError:  # it has ended
-                continue
-
-    def below(process):
-        while process in parents:
-            process = parents[process]
-            if process == driver:
-                return True
-        return False
-
-    found = [p for p, title in titles.items() if title.startswith(b"ray::_perform") and below(p)]
-    return random.choice(found) if found else None
 
 
 @pytest.mark.slow
