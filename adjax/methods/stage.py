@@ -343,8 +343,12 @@ def norm(tree: Any) -> jax.Array:
     before.
     """
 
+    def flat(leaf):
+        # Of kernels GPUs have the last axis first: else each would be turned around, and copied.
+        return (jnp.moveaxis(leaf, -1, 0) if leaf.ndim == 4 else leaf).ravel()
+
     def joined(tree):
-        return jnp.linalg.norm(jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(tree)]))
+        return jnp.linalg.norm(jnp.concatenate(list(map(flat, jax.tree.leaves(tree)))))
 
     return jax.lax.platform_dependent(tree, cpu=optax.tree.norm, default=joined)
 

@@ -66,6 +66,10 @@ def test_groups_and_kernels_are_counted():
   %a = f32[] copy(%p)
 }
 
+%body (y: f32[]) -> f32[] {
+  %d = f32[] copy(%y)
+}
+
 ENTRY %main (x: f32[]) -> f32[] {
   %a = f32[] convolution(%x, %w), feature_group_count=4
   %b = f32[] custom-call(%x), custom_call_target="__cudnn$convForward", feature_group_count=1
@@ -80,4 +84,4 @@ ENTRY %main (x: f32[]) -> f32[] {
         def memory_analysis(self):
             return type("Memory", (), {"temp_size_in_bytes": 7})
 
-    assert count("s", Compiled()) == Facts("s", 2, 1, 3, 7)
+    assert count("s", Compiled()) == Facts("s", 2, 1, 4, 7, looped=1)

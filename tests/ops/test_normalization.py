@@ -60,6 +60,11 @@ def test_equals_flax(running, settings):
         np.testing.assert_array_equal(found["stats"]["mean"], VARIABLES["batch_stats"]["mean"])
 
 
+@pytest.mark.usefixtures("other_platform")
+def test_equals_flax_elsewhere():
+    assert_close(evaluate(BatchNorm(False)), evaluate(nn.BatchNorm(False)))
+
+
 @pytest.mark.parametrize("left", [set(), {"scale"}, {"bias"}], ids=["none", "scale", "bias"])
 def test_without_parameters_equals_flax(left):
     options = {f"use_{name}": name in left for name in ("scale", "bias")}
