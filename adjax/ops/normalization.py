@@ -6,6 +6,8 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import DTypeLike
 
+from adjax.ops.backend import for_cpu
+
 
 class BatchNorm(nn.Module):
     """`flax.linen.BatchNorm` over all axes but the last: the same variables, the same numbers.
@@ -63,22 +65,11 @@ class BatchNorm(nn.Module):
 def _sums(x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Return the sums of two arrays over all axes but the last, float32 `[C]` each.
 
-    On CPU products with ones: XLA's backend fuses a sum over positions into the loop that makes its
-    operand, where it runs column by column. Elsewhere one reduction of both, which an accelerator
-    starts fewer kernels for.
+    An accelerator starts fewer kernels for one reduction of both.
     """
-
-    def product(x):
-        x = x.reshape(-1, x.shape[-1]).astype(jnp.float32)
-        return (jnp.ones((1, x.shape[0]), jnp.float32) @ x)[0]
-
-    def cpu(x, y):
-        return product(x), product(y)
-
-    def default(x, y):
-        return _together(x.astype(jnp.float32), y.astype(jnp.float32))
-
-    return lax.platform_dependent(x, y, cpu=cpu, default=default)
+    if for_cpu():
+        return _sum(x), _sum(y)
+    return _together(x.astype(jnp.float32), y.astype(jnp.float32))
 
 
 @jax.custom_jvp
@@ -93,6 +84,23 @@ def _together(x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
 @_together.defjvp
 def _together_jvp(operands, tangents):
     return _together(*operands), tuple(t.sum(tuple(range(t.ndim - 1))) for t in tangents)
+
+
+def _sum(x: jax.Array) -> jax.Array:
+    """Return the sum over all axes but the last, float32 `[C]`.
+
+    A product with ones: XLA's CPU backend fuses a sum over positions into the loop that makes its
+    operand, where it runs column by column.
+    """
+
+    def cpu(x):
+        x = x.reshape(-1, x.shape[-1]).astype(jnp.float32)
+        return (jnp.ones((1, x.shape[0]), jnp.float32) @ x)[0]
+
+    def default(x):
+        return x.sum(tuple(range(x.ndim - 1)), dtype=jnp.float32)
+
+    return lax.platform_dependent(x, cpu=cpu, default=default)
 
 
 @jax.custom_vjp

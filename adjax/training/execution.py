@@ -12,7 +12,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from adjax.errors import UserError
 from adjax.methods.stage import DATA_AXIS
-from adjax.ops import compiler_options, convolution_backend
+from adjax.ops import compiler_options, convolution_backend, traced_for
 from adjax.training.members_axis import chosen_axis
 
 MEMBER_AXIS = "member"
@@ -181,11 +181,12 @@ class Execution:
         return self.program(function, in_specs, (OF_MEMBERS, metrics), donate=0)
 
     def _with_convolution(self, function: Callable) -> Callable:
-        """Return `function`, traced with the convolutions of this execution."""
+        """Return `function`, traced with the convolutions and for the devices of this execution."""
+        platform = self.mesh.devices.flat[0].platform
 
         @functools.wraps(function)
         def traced(*operands):
-            with convolution_backend(self.convolution):
+            with convolution_backend(self.convolution), traced_for(platform):
                 return function(*operands)
 
         return traced
