@@ -197,10 +197,11 @@ def _table(flags) -> Table:
             flags.axis.split(","), map(int, flags.members.split(","))
         ):
             for found in facts(settings, flags.target, members, axis, flags.steps):
-                counts = map(str, (found.convolutions, found.grouped, found.kernels))
+                numbers = found.convolutions, found.grouped, found.kernels, found.looped
+                counts = map(str, numbers)
                 label = f"{settings.method}, {found.stage}, {members}, {axis}"
                 rows.append((label, *counts, f"{found.temporary / 1e6:.1f}"))
-    heads = "convolutions", "grouped", "kernels", "temporary MB"
+    heads = "convolutions", "grouped", "kernels", "in loops", "temporary MB"
     corner = "method, stage, members, axis"
     return Table(f"Compiled for {flags.target}", corner, (("", heads),), tuple(rows))
 

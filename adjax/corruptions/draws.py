@@ -7,7 +7,6 @@ import functools
 import math
 
 import numpy as np
-from scipy.special import ndtri
 
 _GOLDEN = 0x9E3779B9  # 2^32 over the golden ratio: keeps equal words apart
 _ROUNDS = 8  # of the cipher that permutes
@@ -41,6 +40,8 @@ def normal_index(seed, number: int):
 @functools.cache
 def normal_quantiles() -> np.ndarray:
     """Return the middles of 2^16 equally likely intervals of the standard normal, ascending."""
+    from scipy.special import ndtri  # here: not needed by runs without noise
+
     return ndtri((np.arange(2**16) + 0.5) / 2**16).astype(np.float32)
 
 

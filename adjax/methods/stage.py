@@ -15,6 +15,8 @@ import numpy as np
 import optax
 from flax import struct
 
+from adjax.ops import for_cpu
+
 DATA_AXIS = "data"
 
 Variables = dict[str, Any]
@@ -339,14 +341,16 @@ def norm(tree: Any) -> jax.Array:
     """Return the root of the sum of the squares of all numbers in a tree, `[]`.
 
     Every step has two of them, for its record and to find what is not finite. An accelerator would
-    start a kernel for each leaf, which takes longer than the sum: there all leaves are joined
-    before.
+    start a kernel for each leaf, which takes longer than the sum: there all leaves are joined.
     """
+    if for_cpu():
+        return optax.tree.norm(tree)
 
-    def joined(tree):
-        return jnp.linalg.norm(jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(tree)]))
+    def flat(leaf):
+        # Of kernels GPUs have the last axis first: else each would be turned around, and copied.
+        return (jnp.moveaxis(leaf, -1, 0) if leaf.ndim == 4 else leaf).ravel()
 
-    return jax.lax.platform_dependent(tree, cpu=optax.tree.norm, default=joined)
+    return jnp.linalg.norm(jnp.concatenate(list(map(flat, jax.tree.leaves(tree)))))
 
 
 def drawn_share(

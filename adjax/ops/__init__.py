@@ -1,7 +1,7 @@
 """Array primitives that every network shares."""
 
 from adjax.ops.attention import attention
-from adjax.ops.backend import CONVOLUTIONS, convolution_backend, native_library
+from adjax.ops.backend import CONVOLUTIONS, convolution_backend, for_cpu, native_library, traced_for
 from adjax.ops.compiler import compiler_options
 from adjax.ops.convolution import Conv, ConvTranspose, conv, conv_of_upsampled, conv_transpose
 from adjax.ops.depthwise import depthwise
@@ -32,11 +32,13 @@ __all__ = [
     "count_flops",
     "depth_to_space",
     "depthwise",
+    "for_cpu",
     "gaussian_filter",
     "max_pool",
     "native_library",
     "products_in",
     "space_to_depth",
+    "traced_for",
     "upsample_bilinear",
     "upsample_nearest",
     "window_starts",

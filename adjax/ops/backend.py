@@ -1,4 +1,7 @@
-"""Backend of convolutions on CPU: XLA, or oneDNN if `adjax_native` is installed."""
+"""What programs are traced for: the platform, and the backend of convolutions on CPU.
+
+That is XLA, or oneDNN if `adjax_native` is installed.
+"""
 
 import contextlib
 import functools
@@ -10,7 +13,23 @@ from adjax.errors import UserError
 
 CONVOLUTIONS = ("auto", "xla", "onednn")
 
-_choice = jax.make_user_context("auto")  # part of the key of every trace and program
+# Parts of the key of every trace and program.
+_choice = jax.make_user_context("auto")
+_platform = jax.make_user_context("")
+
+
+def traced_for(platform: str) -> contextlib.AbstractContextManager:
+    """Return a context in which programs are traced for devices of a platform, as JAX calls it."""
+    return _platform(platform)
+
+
+def for_cpu() -> bool:
+    """Return whether what is traced is for a CPU: JAX's default platform counts if none is told.
+
+    For what is to leave a CPU's programs, and so their rounding, as they are; else there is
+    `lax.platform_dependent`.
+    """
+    return (_platform.value or jax.default_backend()) == "cpu"
 
 
 def convolution_backend(name: str) -> contextlib.AbstractContextManager:

@@ -6,6 +6,8 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import DTypeLike
 
+from adjax.ops.backend import for_cpu
+
 
 class BatchNorm(nn.Module):
     """`flax.linen.BatchNorm` over all axes but the last: the same variables, the same numbers.
@@ -45,7 +47,8 @@ class BatchNorm(nn.Module):
         if self.use_running_average:
             moments = mean.value, variance.value
         else:
-            first, second = _mean(x), _mean(jnp.square(x.astype(jnp.float32)))
+            sums = _sums(x, jnp.square(x.astype(jnp.float32)))
+            first, second = (total / (x.size // x.shape[-1]) for total in sums)
             if self.axis_name is not None and not self.is_initializing():
                 first, second = lax.pmean((first, second), self.axis_name)
             moments = first, jnp.maximum(second - jnp.square(first), 0)
@@ -59,9 +62,28 @@ class BatchNorm(nn.Module):
         return y.astype(self.dtype or x.dtype)
 
 
-def _mean(x: jax.Array) -> jax.Array:
-    """Return the mean over all axes but the last, float32 `[C]`."""
-    return _sum(x) / (x.size // x.shape[-1])
+def _sums(x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return the sums of two arrays over all axes but the last, float32 `[C]` each.
+
+    An accelerator starts fewer kernels for one reduction of both.
+    """
+    if for_cpu():
+        return _sum(x), _sum(y)
+    return _together(x.astype(jnp.float32), y.astype(jnp.float32))
+
+
+@jax.custom_jvp
+def _together(x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def add(one, other):
+        return one[0] + other[0], one[1] + other[1]
+
+    zero = jnp.zeros((), jnp.float32)
+    return lax.reduce((x, y), (zero, zero), add, tuple(range(x.ndim - 1)))
+
+
+@_together.defjvp
+def _together_jvp(operands, tangents):
+    return _together(*operands), tuple(t.sum(tuple(range(t.ndim - 1))) for t in tangents)
 
 
 def _sum(x: jax.Array) -> jax.Array:
@@ -94,7 +116,8 @@ def _scale_and_shift_forward(x, factor, offset):
 
 def _scale_and_shift_backward(operands, y):
     x, factor = operands
-    return y * factor.reshape((1,) * (x.ndim - 1) + factor.shape), _sum(x * y), _sum(y)
+    of_factor, of_offset = _sums(x * y, y)
+    return y * factor.reshape((1,) * (x.ndim - 1) + factor.shape), of_factor, of_offset
 
 
 _scale_and_shift.defvjp(_scale_and_shift_forward, _scale_and_shift_backward)

@@ -12,7 +12,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from adjax.errors import UserError
 from adjax.methods.stage import DATA_AXIS
-from adjax.ops import compiler_options, convolution_backend, products_in
+from adjax.ops import compiler_options, convolution_backend, products_in, traced_for
 from adjax.training.members_axis import chosen_axis
 
 MEMBER_AXIS = "member"
@@ -188,14 +188,19 @@ class Execution:
 
     def compiler_options(self) -> dict[str, str | bool]:
         """Return what the compiler is asked for, see `adjax.ops.compiler_options`."""
-        return compiler_options(self.mesh.devices.flat[0].platform, self.deterministic)
+        return compiler_options(self._platform, self.deterministic)
+
+    @property
+    def _platform(self) -> str:
+        return self.mesh.devices.flat[0].platform
 
     def _traced(self, function: Callable) -> Callable:
-        """Return `function`, traced in float32 with the convolutions of this execution."""
+        """Return `function`, traced in float32 with the convolutions of this execution, for it."""
 
         @functools.wraps(function)
         def traced(*operands):
-            with convolution_backend(self.convolution), products_in("float32"):
+            backend = convolution_backend(self.convolution)
+            with backend, products_in("float32"), traced_for(self._platform):
                 return function(*operands)
 
         return traced

@@ -124,9 +124,16 @@ def update_program(update: Callable, index: int, execution: Execution, feed: Fee
 
     def steps(state, frozen, batch, members):
         table, numbers = batch
-        return lax.scan(
-            lambda state, own: step(state, frozen, (table, own), members), state, numbers
-        )
+        names = []
+
+        def one(state, own):
+            state, metrics = step(state, frozen, (table, own), members)
+            names[:] = metrics
+            # As one array, which leaves the loop by one kernel.
+            return state, jnp.stack([x.astype(jnp.float32) for x in metrics.values()])
+
+        state, metrics = lax.scan(one, state, numbers)
+        return state, {name: metrics[:, k] for k, name in enumerate(names)}
 
     if feed.steps == 1:
         return execution.update_program(step, (REPLICATED, OF_BATCHES))

@@ -1,5 +1,6 @@
 """Compiled for devices that are not here, members keep convolutions of their own."""
 
+import functools
 import json
 import subprocess
 import sys
@@ -14,29 +15,31 @@ from adjax.config.layout import check
 from adjax.errors import UserError
 from benchmarks import targets
 from configs import mnist
-argument, target, members, axis = sys.argv[1:]
+argument, target, members, axis, steps = sys.argv[1:]
 try:
-    found = targets.facts(check(mnist.get_config(argument)), target, int(members), axis)
+    settings = check(mnist.get_config(argument))
+    found = targets.facts(settings, target, int(members), axis, int(steps))
     print(json.dumps([dataclasses.asdict(facts) for facts in found]))
 except UserError as error:
     print(json.dumps(str(error)))
 """
 
 
+def counts(target, argument, members, axis, steps=0):
+    """Facts of each stage, compiled for a target."""
+    arguments = [argument, target, str(members), axis, str(steps)]
+    command = [sys.executable, "-W", "ignore", "-c", _PROGRAM, *arguments]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    found = json.loads(output.splitlines()[-1])
+    if isinstance(found, str):
+        pytest.skip(found)
+    return [Facts(**facts) for facts in found]
+
+
 @pytest.fixture(params=["h100", "v5e"])
 def counted(request):
     """The function `(argument, members, axis) -> facts of each stage`, for a target."""
-
-    def counted(argument, members, axis):
-        arguments = [argument, request.param, str(members), axis]
-        command = [sys.executable, "-W", "ignore", "-c", _PROGRAM, *arguments]
-        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        found = json.loads(output.splitlines()[-1])
-        if isinstance(found, str):
-            pytest.skip(found)
-        return [Facts(**facts) for facts in found]
-
-    return counted
+    return functools.partial(counts, request.param)
 
 
 @pytest.mark.slow  # about a minute a program
@@ -58,12 +61,23 @@ def test_members_in_a_loop_share_memory_and_widened_ones_share_kernels(counted):
     assert together.kernels < 4 * one.kernels
 
 
+@pytest.mark.slow
+def test_step_within_a_call_of_several_launches_few_kernels():
+    teacher, student = counts("h100", "oe_sdn", 1, "map", steps=10)
+    assert teacher.looped <= 150
+    assert student.looped <= 600
+
+
 def test_groups_and_kernels_are_counted():
     text = """HloModule m
 
 %fused_computation (p: f32[]) -> f32[] {
   %p = f32[] parameter(0)
   %a = f32[] copy(%p)
+}
+
+%body (y: f32[]) -> f32[] {
+  %d = f32[] copy(%y)
 }
 
 ENTRY %main (x: f32[]) -> f32[] {
@@ -80,4 +94,4 @@ ENTRY %main (x: f32[]) -> f32[] {
         def memory_analysis(self):
             return type("Memory", (), {"temp_size_in_bytes": 7})
 
-    assert count("s", Compiled()) == Facts("s", 2, 1, 3, 7)
+    assert count("s", Compiled()) == Facts("s", 2, 1, 4, 7, looped=1)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from jax.sharding import Mesh, PartitionSpec
 
-from adjax.ops import BatchNorm
+from adjax.ops import BatchNorm, traced_for
 
 SHAPE = (8, 5, 3, 6)
 
@@ -58,6 +58,12 @@ def test_equals_flax(running, settings):
     assert_close(found, desired)
     if running:
         np.testing.assert_array_equal(found["stats"]["mean"], VARIABLES["batch_stats"]["mean"])
+
+
+def test_equals_flax_elsewhere():
+    with traced_for("gpu"):
+        found = evaluate(BatchNorm(False))
+    assert_close(found, evaluate(nn.BatchNorm(False)))
 
 
 @pytest.mark.parametrize("left", [set(), {"scale"}, {"bias"}], ids=["none", "scale", "bias"])

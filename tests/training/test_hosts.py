@@ -121,9 +121,16 @@ def assert_same_run(actual, desired):
             np.testing.assert_allclose(a[name], b[name], rtol=ROUNDING, atol=ROUNDING, err_msg=name)
 
 
-@pytest.mark.parametrize("method", ["ae", pytest.param("oe_sdn", marks=pytest.mark.slow)])
-def test_two_processes_equal_one(start, tmp_path, method):
-    flags = [*tiny_flags(method), *ACROSS]
+@pytest.mark.parametrize(
+    ("method", "source"),
+    [
+        ("ae", "tfdata"),
+        pytest.param("ae", "device", marks=pytest.mark.slow),
+        pytest.param("oe_sdn", "tfdata", marks=pytest.mark.slow),
+    ],
+)
+def test_two_processes_equal_one(start, tmp_path, method, source):
+    flags = [*tiny_flags(method), *ACROSS, f"--config.input={source}"]
     processes = start(*flags, f"--workdir={tmp_path / 'two'}")
     outputs, errors = finish(processes)
     assert [process.returncode for process in processes] == [0, 0], errors
