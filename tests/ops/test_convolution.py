@@ -354,9 +354,17 @@ def test_layer_that_upsamples():
 STRIDES, PADDING = (2, 2), ((1, 1), (1, 1))
 X, W, Y = (2, 8, 8, 3), (3, 3, 3, 4), (2, 4, 4, 4)
 MAPS = {
-    "conv": (lambda x, w: convolution._conv(x, w, STRIDES, PADDING), X, W),
-    "conv_input": (lambda y, w: convolution._conv_input(y, w, STRIDES, PADDING, X[1:3]), Y, W),
-    "conv_kernel": (lambda x, y: convolution._conv_kernel(x, y, STRIDES, PADDING, W[:2]), X, Y),
+    "conv": (lambda x, w: convolution._conv(x, w, STRIDES, PADDING, None), X, W),
+    "conv_input": (
+        lambda y, w: convolution._conv_input(y, w, STRIDES, PADDING, X[1:3], None),
+        Y,
+        W,
+    ),
+    "conv_kernel": (
+        lambda x, y: convolution._conv_kernel(x, y, STRIDES, PADDING, W[:2], None),
+        X,
+        Y,
+    ),
 }
 
 
