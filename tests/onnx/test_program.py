@@ -35,6 +35,10 @@ def median(x):
     return jnp.median(x, (1, 2, 3), keepdims=True)
 
 
+def positions(x):
+    return x.reshape(x.shape[0], SIZE * SIZE, CHANNELS)
+
+
 def words(x):
     return (x * 255).astype(jnp.uint32)
 
@@ -155,7 +159,8 @@ CASES = {
     ),
     "upsampled": lambda x: conv_of_upsampled(x, jnp.asarray(WEIGHTS)),
     "depthwise": lambda x: depthwise(x, jnp.asarray(WEIGHTS[:, :, :1, :4]), (2, 2)),
-    "attention": lambda x: attention(*(x.reshape(x.shape[0], 36, 4),) * 3),
+    "attention": lambda x: attention(*(positions(x),) * 3),
+    "attention by rows": lambda x: attention(*(jnp.tile(positions(x), (1, 30, 1)),) * 3),
     "windows": windows,
     "window moved back": beyond,
     "tree": tree,
