@@ -1,6 +1,6 @@
 """A trained detector as files that need no adjax: a JAX export, a TensorFlow SavedModel, ONNX.
 
-All contain all of `Detector.detect`: scaling, networks with their variables, score and thresholds.
+Each contains all of `Detector.detect`: scaling, networks with their variables, score, thresholds.
 Convolutions are plain, and the batch may have any size.
 """
 
@@ -29,11 +29,9 @@ OUTPUTS = {
     "mask": "bool [B, S, S], where the map reaches pixel_threshold",
     "is_anomalous": "bool [B], whether the score reaches image_threshold",
 }
-
-
 _ONNX_NEEDS = ("onnx", "onnxruntime")
-_NEAR = 1e-5  # as near as another runtime's numbers must be, and to a share of the largest
-_SHARE = 1e-3
+# How far another runtime's numbers may be from the detector's: so much, and so much of the largest.
+_NEAR, _SHARE = 1e-5, 1e-3
 
 
 def export(
@@ -126,8 +124,7 @@ def to_onnx(detector: Detector) -> bytes:
     """Serialise the detector as an ONNX model, for any batch size; thresholds are inputs too.
 
     Raises:
-      UserError: if what it takes is not installed, ONNX has no operators for the method, or
-        onnxruntime finds other maps and scores than the detector; no model is returned that does.
+      UserError: if what it takes is not installed, ONNX         onnxruntime finds other maps and scores than the detector.
 
     """
     missing = [name for name in _ONNX_NEEDS if importlib.util.find_spec(name) is None]
