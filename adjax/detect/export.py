@@ -124,7 +124,8 @@ def to_onnx(detector: Detector) -> bytes:
     """Serialise the detector as an ONNX model, for any batch size; thresholds are inputs too.
 
     Raises:
-      UserError: if what it takes is not installed, ONNX         onnxruntime finds other maps and scores than the detector.
+      UserError: if what it takes is not installed, ONNX has no operators for the method, or
+        onnxruntime finds other maps and scores than the detector.
 
     """
     missing = [name for name in _ONNX_NEEDS if importlib.util.find_spec(name) is None]
