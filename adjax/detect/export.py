@@ -1,6 +1,6 @@
 """A trained detector as files that need no adjax: a JAX export, a TensorFlow SavedModel, ONNX.
 
-All contain all of `Detector.detect`: scaling, networks with their variables, score and thresholds.
+Each contains all of `Detector.detect`: scaling, networks with their variables, score, thresholds.
 Convolutions are plain, and the batch may have any size.
 """
 
@@ -29,11 +29,9 @@ OUTPUTS = {
     "mask": "bool [B, S, S], where the map reaches pixel_threshold",
     "is_anomalous": "bool [B], whether the score reaches image_threshold",
 }
-
-
 _ONNX_NEEDS = ("onnx", "onnxruntime")
-_NEAR = 1e-5  # as near as another runtime's numbers must be, and to a share of the largest
-_SHARE = 1e-3
+# How far another runtime's numbers may be from the detector's: so much, and so much of the largest.
+_NEAR, _SHARE = 1e-5, 1e-3
 
 
 def export(
@@ -127,7 +125,7 @@ def to_onnx(detector: Detector) -> bytes:
 
     Raises:
       UserError: if what it takes is not installed, ONNX has no operators for the method, or
-        onnxruntime finds other maps and scores than the detector; no model is returned that does.
+        onnxruntime finds other maps and scores than the detector.
 
     """
     missing = [name for name in _ONNX_NEEDS if importlib.util.find_spec(name) is None]
@@ -161,7 +159,8 @@ def _compare(detector: Detector, model: bytes) -> None:
     except Exception as error:  # of many kinds, none of them public
         reason = str(error).partition("\n")[0]
         raise UserError(f"onnxruntime cannot run {detector.settings.method}: {reason}") from error
-    live = detector.score(image)
+    with jax.default_matmul_precision("highest"):  # devices round products more by default
+        live = jax.device_get(jax.jit(detector.detect)(image))
     for name, found in zip(names, results, strict=True):
         most = min(_NEAR, _SHARE * np.abs(live[name]).max())
         if not np.allclose(found, live[name], rtol=_NEAR, atol=most):

@@ -292,6 +292,11 @@ def sort(graph: Graph, results, *operands: Value, dimension, num_keys, **_) -> l
     return [held(name, result) for name, result in zip((keys, *others), results, strict=True)]
 
 
+def tile(graph: Graph, result, x: Value, *, reps) -> Value:
+    """Repeat a whole array along its axes."""
+    return held(graph.node("Tile", graph.full(x), graph.indices(reps)), result)
+
+
 def top_k(graph: Graph, results, x: Value, *, k, axis=-1, **_) -> list[Value]:
     """Find the largest numbers along an axis, and where they are."""
     axis = axis % len(x.shape)
@@ -327,6 +332,7 @@ RULES = {
     "split": split,
     "squeeze": squeeze,
     "stack": stack,
+    "tile": tile,
     "top_k": top_k,
     "transpose": transpose,
 } | {name: reduction(operator) for name, operator in _REDUCTIONS.items()}

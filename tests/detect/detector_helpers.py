@@ -76,16 +76,15 @@ def forest() -> Path:
 
 
 def of_method(name: str, channels: int) -> Path:
-    """A smoke run of a method on photographs of 32 px, told its thresholds.
+    """A smoke run of a method on small photographs, from which windows are cut if it takes crops.
 
     Its networks are as they begin; what is computed from all images at once is computed.
     """
     folder = _new_folder()
     write_photographs(folder / "photographs", 12)
     config = own_folder.get_config(f"{name},smoke")
-    config.data.update(dir=str(folder / "photographs"), size=32, channels=channels)
-    if config.data.crops:
-        config.data.patch = 32
+    size = config.data.patch + 32 if config.data.crops else 32
+    config.data.update(dir=str(folder / "photographs"), size=size, channels=channels)
     config.mesh.update(member=1, data=1)
     stages = prepare(config, folder / "run").population.method.stages
     if any(isinstance(stage, Fit) for stage in stages):

@@ -20,6 +20,7 @@ from adjax.datasets.industrial import resize_image
 from adjax.detect.detector import Detector, load_detector
 from adjax.detect.export import export, to_onnx
 from adjax.errors import UserError
+from adjax.onnx import program
 
 RUNS = {"trained": trained, "forest": forest, "uncertain": uncertain}
 
@@ -208,14 +209,23 @@ def test_what_cannot_be_said_in_onnx_is_noted_and_left_out(tmp_path, monkeypatch
 
 
 def test_onnx_that_finds_something_else_is_not_written(monkeypatch):
-    def shifted(self, image, **thresholds):
-        found = detect(self, image, **thresholds)
-        return found | {"anomaly_map": found["anomaly_map"] + np.float32(1e-3)}
+    def shifted(function, image, defaults):
+        def detect(image, **thresholds):
+            found = function(image, **thresholds)
+            return found | {"anomaly_map": found["anomaly_map"] + np.float32(1e-3)}
 
-    detect, detector = Detector.detect, load_detector(forest())
-    monkeypatch.setattr(Detector, "detect", shifted)
+        return translate(detect, image, defaults)
+
+    translate = program.to_onnx
+    monkeypatch.setattr(program, "to_onnx", shifted)
     with pytest.raises(UserError, match=r"anomaly_map of \w+ differs by up to 0\.001"):
-        to_onnx(detector)
+        to_onnx(load_detector(forest()))
+
+
+def test_onnx_that_cannot_be_run_is_not_written(monkeypatch):
+    monkeypatch.setattr(program, "OPSET", 10**6)
+    with pytest.raises(UserError, match="onnxruntime cannot run isolation_forest: "):
+        to_onnx(load_detector(forest()))
 
 
 def test_folder_that_exists_is_refused(tmp_path):

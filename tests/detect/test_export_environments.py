@@ -39,6 +39,7 @@ def index(tmp_path_factory):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # TensorFlow is large
 @pytest.mark.parametrize("form", ["ONNX", "StableHLO", "TensorFlow"])
 def test_lines_of_the_readme_run_in_a_fresh_environment(form, exported, index, tmp_path):
     folder, score = exported

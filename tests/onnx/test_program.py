@@ -11,6 +11,7 @@ import pytest
 from jax import export as jax_export
 from jax import lax
 
+from adjax.datasets.brightness import to_median
 from adjax.onnx.program import to_onnx
 from adjax.ops import attention, conv, conv_of_upsampled, conv_transpose, window_starts
 from adjax.ops.depthwise import depthwise
@@ -33,6 +34,10 @@ def signed(function):
 
 def median(x):
     return jnp.median(x, (1, 2, 3), keepdims=True)
+
+
+def positions(x):
+    return x.reshape(x.shape[0], SIZE * SIZE, CHANNELS)
 
 
 def words(x):
@@ -135,6 +140,7 @@ CASES = {
     "bools": lambda x: (x > 0.1).any((1, 2)) & (x > 0.01).all((1, 2)),
     "places": lambda x: jnp.argmax(x, 3) + jnp.argmin(x, 1)[..., :1],
     "median": median,
+    "one brightness": lambda x: to_median(jnp.rint(x * 255).astype(jnp.uint8), 99.0, jnp),
     "order": lambda x: jnp.argsort(x.reshape(x.shape[0], -1), 1),
     "largest": lambda x: lax.top_k(x, 2)[0] + lax.top_k(x, 2)[1].astype(jnp.float32),
     "shapes": lambda x: x.reshape(x.shape[0] * 6, 24).T.reshape(4, 6, -1).transpose(2, 1, 0),
@@ -155,7 +161,8 @@ CASES = {
     ),
     "upsampled": lambda x: conv_of_upsampled(x, jnp.asarray(WEIGHTS)),
     "depthwise": lambda x: depthwise(x, jnp.asarray(WEIGHTS[:, :, :1, :4]), (2, 2)),
-    "attention": lambda x: attention(*(x.reshape(x.shape[0], 36, 4),) * 3),
+    "attention": lambda x: attention(*(positions(x),) * 3),
+    "attention by rows": lambda x: attention(*(jnp.tile(positions(x), (1, 30, 1)),) * 3),
     "windows": windows,
     "window moved back": beyond,
     "tree": tree,
