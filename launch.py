@@ -25,6 +25,8 @@ flags.DEFINE_string(
     "predict, export: a folder; gallery: a PNG; report: FILE.jsonl, .parquet, .csv or a page.",
 )
 flags.DEFINE_integer("member", 0, "predict, export: which one of config.members.", 0)
+flags.DEFINE_float("threshold", None, "predict, export: of the image score; else the run's own.")
+flags.DEFINE_float("pixel_threshold", None, "predict, export: of the map; else the run's own.")
 flags.DEFINE_list("cases", [], "benchmark: networks, metrics, anogan_search, sweeps; else all.")
 flags.DEFINE_list("precision", ["float32"], "benchmark: of training, float32 or bfloat16 or both.")
 flags.DEFINE_list("convolution", [], "benchmark: xla or onednn; without it all installed.")

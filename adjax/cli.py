@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from adjax import paths
 from adjax.compilation import keep_programs
 from adjax.errors import UserError
-from adjax.flags import FLAGS_OF, MODES, PROCESSES, reads
+from adjax.flags import FLAGS_OF, MODES, PROCESSES, THRESHOLDS, reads
 
 # Of modes that find compiled programs of earlier processes; what measures compilation does not.
 _PROGRAMS = "compilation_cache"
@@ -238,7 +238,7 @@ def gallery(flags) -> None:
         print(f"gallery: {write_gallery(directory, flags.output)}")
 
 
-@reads("workdir", "images", "output", "member", _PROGRAMS)
+@reads("workdir", "images", "output", "member", *THRESHOLDS, _PROGRAMS)
 def predict(flags) -> int:
     """Score the photographs of a folder with the detector of the run in --workdir."""
     directory = _workdir(flags)
@@ -250,7 +250,8 @@ def predict(flags) -> int:
     _writable_folder(flags.output, "--output")
     from adjax.detect.predict import predict
 
-    done = predict(directory, flags.images, flags.output, member=flags.member)
+    options = {"member": flags.member, **_thresholds(flags)}
+    done = predict(directory, flags.images, flags.output, command=_command(), **options)
     print(
         f"{done.scored} images, {done.anomalous} anomalous; "
         f"{done.images_per_second:.1f} images/s, "
@@ -267,7 +268,7 @@ def predict(flags) -> int:
     return 1 if done.failed else 0
 
 
-@reads("workdir", "output", "member", _PROGRAMS)
+@reads("workdir", "output", "member", *THRESHOLDS, _PROGRAMS)
 def export(flags) -> None:
     """Export the detector of the run in --workdir to files that need no adjax."""
     directory = _workdir(flags)
@@ -277,7 +278,11 @@ def export(flags) -> None:
     _writable_folder(flags.output, "--output")
     from adjax.detect.export import export
 
-    print(f"detector: {export(directory, flags.output, flags.member)}")
+    print(f"detector: {export(directory, flags.output, flags.member, **_thresholds(flags))}")
+
+
+def _thresholds(flags) -> dict[str, float | None]:
+    return {name: getattr(flags, name) for name in THRESHOLDS}
 
 
 @reads("config")

@@ -28,7 +28,13 @@ OUTPUTS = {
 }
 
 
-def export(directory: str | Path, output: str | Path, member: int = 0) -> Path:
+def export(
+    directory: str | Path,
+    output: str | Path,
+    member: int = 0,
+    threshold: float | None = None,
+    pixel_threshold: float | None = None,
+) -> Path:
     """Write a folder with the detector of a finished run.
 
     It holds `detector.stablehlo` (from `jax.export`), `saved_model/`, `detector.json` with what a
@@ -38,9 +44,11 @@ def export(directory: str | Path, output: str | Path, member: int = 0) -> Path:
       directory: the run's folder.
       output: the folder to write; it must not exist yet, and appears whole or not at all.
       member: index into `config.members`.
+      threshold: of the image score, in place of the one that the run chose.
+      pixel_threshold: of the anomaly map, likewise.
 
     Raises:
-      UserError: if there is no detector, or `output` exists.
+      UserError: if there is no detector, a threshold is no finite number, or `output` exists.
 
     """
     output = Path(output)
@@ -51,7 +59,7 @@ def export(directory: str | Path, output: str | Path, member: int = 0) -> Path:
             f"--output={output}: TensorFlow cannot load a SavedModel from a path with * ? [ \\ or "
             "bytes that are no text in it: choose another folder"
         )
-    detector = load_detector(directory, member)
+    detector = load_detector(directory, member, threshold, pixel_threshold)
 
     def write(folder: Path) -> None:
         (folder / "detector.stablehlo").write_bytes(to_stablehlo(detector))
@@ -116,8 +124,9 @@ def _facts(detector: Detector, member: int) -> dict:
         "outputs": OUTPUTS,
         "image_score": settings.image_score,
         "image_threshold": detector.image_threshold,
+        "image_threshold_rule": detector.image_threshold_rule,
         "pixel_threshold": detector.pixel_threshold,
-        "pixel_threshold_rule": settings.threshold.rule,
+        "pixel_threshold_rule": detector.pixel_threshold_rule,
         "platforms": list(PLATFORMS),
         "versions": {"adjax": adjax.__version__}
         | versions(("jax", "jaxlib", "tensorflow", "numpy")),

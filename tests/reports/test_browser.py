@@ -19,11 +19,15 @@ FLAGS = (
 # The page in a frame of the wanted width: a window of Chromium is never as narrow as a phone.
 WRAPPER = """<!doctype html><body><iframe style="width:{width}px;height:800px;border:0"
 srcdoc="{page}"></iframe><script>
-window.addEventListener("load", () => {{  // fires after the frame and its images
+window.addEventListener("load", async () => {{  // fires after the frame and its images
   const page = document.querySelector("iframe").contentDocument;
+  const {{requestAnimationFrame: frame}} = page.defaultView;
+  const wait = () => new Promise((done) => frame(() => frame(() => setTimeout(done))));
+  const found = await (async () => {{ {steps} }})();
   document.title = JSON.stringify({{
     width: page.documentElement.clientWidth,
     overflow: page.documentElement.scrollWidth - page.documentElement.clientWidth,
+    found,
     images: [...page.images].map((image) => image.complete && image.naturalWidth),
   }});
 }});
@@ -34,12 +38,15 @@ pytestmark = pytest.mark.skipif(BROWSER is None, reason=f"none of {', '.join(BRO
 
 @pytest.fixture
 def measure(tmp_path):
-    """A function that measures a page laid out at a width in CSS pixels."""
+    """A function that measures a page laid out at a width in CSS pixels.
 
-    def in_browser(page, width):
-        wrapper = tmp_path / f"wrapper{width}.html"
+    Before it is measured, `steps` are done to it, in JavaScript; `found` is what they return.
+    """
+
+    def in_browser(page, width, steps=""):
+        wrapper = page.parent / f"wrapper{width}.html"  # beside it, for the pictures it links to
         source = html.escape(page.read_text(encoding="utf-8"))
-        wrapper.write_text(WRAPPER.format(width=width, page=source), encoding="utf-8")
+        wrapper.write_text(WRAPPER.format(width=width, page=source, steps=steps), encoding="utf-8")
         command = [BROWSER, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}"]
         command += ["--virtual-time-budget=20000", "--dump-dom", wrapper.as_uri()]
         dump = subprocess.run(command, capture_output=True, timeout=120, check=True)
@@ -79,3 +86,118 @@ def test_an_industrial_report_fits_a_phone(write_industrial, measure):
     assert measured["overflow"] == 0
     assert len(measured["images"]) == 5
     assert all(natural > 0 for natural in measured["images"])
+
+
+# What is seen of a contact sheet, and of each of its cards.
+SHEET = """
+const cards = () => [...page.querySelectorAll(".sheet > li")].map((item) => {
+  const {data} = item.querySelector("canvas").getContext("2d").getImageData(0, 0, 192, 192);
+  let outlined = 0;
+  for (let k = 0; k < data.length; k += 4) {
+    outlined += data[k] < 20 && data[k + 1] > 200 && data[k + 2] > 220 && data[k + 3] > 200;
+  }
+  return {
+    name: item.querySelector(".name").textContent,
+    text: item.querySelector(".numbers").textContent,
+    decision: item.querySelector(".decision").textContent,
+    score: Number(item.dataset.score),
+    isShown: item.getClientRects().length > 0,
+    outlined,
+  };
+});
+const of = (id) => page.getElementById(id);
+const look = () => ({
+  cards: cards(),
+  heading: page.querySelector("h1").textContent,
+  rule: page.querySelector(".lede").textContent,
+  told: of("told").textContent,
+  command: of("command").textContent,
+  threshold: of("image-value").valueAsNumber,
+  errors: of("errors").getClientRects().length > 0,
+});
+const set = async (element, value, key = "value") => {
+  element[key] = value;
+  for (const kind of ["input", "change"]) element.dispatchEvent(new Event(kind, {bubbles: true}));
+  await wait();
+};
+await wait();
+"""
+
+
+def check_decisions(seen):
+    """Cards say one thing: an image is anomalous by its score, and only then marked."""
+    anomalous = [card for card in seen["cards"] if card["score"] >= seen["threshold"]]
+    assert {card["name"] for card in anomalous} == {
+        card["name"] for card in seen["cards"] if card["decision"] == "anomalous"
+    }
+    total = len(seen["cards"])
+    assert seen["heading"] == f"{len(anomalous)} of {total} images are anomalous"
+    assert seen["told"] == f"{len(anomalous)} of {total} images are anomalous."
+    for card in seen["cards"]:
+        if card["decision"] == "normal":
+            assert card["outlined"] == 0
+            assert card["text"].startswith("normal, score")
+            assert "%" not in card["text"]
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_contact_sheet_decides_by_its_sliders(write_sheet, measure, width):
+    steps = """
+    const seen = [look()];
+    await set(of("image"), 500);
+    seen.push(look());
+    await set(of("pixel"), 1000);
+    seen.push(look());
+    await set(of("image-value"), 0.123);
+    seen.push(look());
+    of("reset").click(); await wait();
+    seen.push(look());
+    return seen;"""
+    measured = measure(write_sheet(), width, SHEET + steps)
+    assert measured["overflow"] == 0
+    assert all(natural > 0 for natural in measured["images"])
+    first, moved, nothing, typed, again = measured["found"]
+    for seen in measured["found"]:
+        check_decisions(seen)
+    decisions = [card["decision"] for card in first["cards"]]
+    assert decisions == ["anomalous"] * 3 + ["normal"] * 5
+    assert all(card["outlined"] for card in first["cards"][:3])
+    assert "mask: " in first["cards"][0]["text"]
+    assert "(quantile 0.95, chosen on held-out normal images)" in first["rule"]
+    assert first["command"] == "python launch.py --mode=predict"
+    assert [card["decision"] for card in moved["cards"]].count("anomalous") == 4
+    assert "marked: at most " in moved["cards"][0]["text"]
+    assert "(moved here, by hand)" in moved["rule"]
+    assert moved["command"] == f"python launch.py --mode=predict --threshold={moved['threshold']:g}"
+    assert not any(card["outlined"] for card in nothing["cards"])
+    assert "--pixel_threshold=" in nothing["command"]
+    assert typed["threshold"] == 0.123
+    assert "--threshold=0.123 " in typed["command"]
+    assert again == first
+
+
+def test_a_contact_sheet_filters_and_sorts(write_sheet, measure):
+    steps = """
+    const number = (card) => card.name.match(/\\d+/)[0];
+    const shown = () => cards().filter((card) => card.isShown).map(number).join("");
+    const found = {};
+    for (const value of ["anomalous", "normal", "unread", "all"]) {
+      await set(page.querySelector(`input[value="${value}"]`), true, "checked");
+      found[value] = [shown(), look().errors];
+    }
+    for (const value of ["lowest", "nearest", "name", "highest"]) {
+      await set(of("order"), value);
+      found[value] = shown();
+    }
+    return found;"""
+    found = measure(write_sheet(), 1280, SHEET + steps)["found"]
+    assert found == {
+        "anomalous": ["012", False],
+        "normal": ["34567", False],
+        "unread": ["", True],
+        "all": ["01234567", True],
+        "lowest": "76543210",
+        "nearest": "23140567",
+        "name": "01234567",
+        "highest": "01234567",
+    }

@@ -147,7 +147,7 @@ def test_a_sweep_page_renews_old_reports_only(write_workdir, tmp_path):
 
 
 def test_a_large_sweep_shows_some_runs_and_lists_the_others(write_workdir, tmp_path, monkeypatch):
-    monkeypatch.setattr("adjax.reports.html_page.MOST_DETAILED", 1)
+    monkeypatch.setattr("adjax.reports.sweep_page.MOST_DETAILED", 1)
     for method in ("ae", "sdn", "oe_sdn"):
         write_workdir(method, method)
     write_report(tmp_path / "oe_sdn")
@@ -163,8 +163,8 @@ def test_a_large_sweep_shows_some_runs_and_lists_the_others(write_workdir, tmp_p
 
 
 def test_curves_of_very_many_runs_are_not_drawn(write_workdir, tmp_path, monkeypatch):
-    monkeypatch.setattr("adjax.reports.html_page.MOST_DETAILED", 0)
-    monkeypatch.setattr("adjax.reports.html_page.MOST_DRAWN", 1)
+    monkeypatch.setattr("adjax.reports.sweep_page.MOST_DETAILED", 0)
+    monkeypatch.setattr("adjax.reports.sweep_page.MOST_DRAWN", 1)
     for method in ("ae", "sdn"):
         write_workdir(method, method)
         (tmp_path / method / "scores.npz").write_bytes(b"not read")

@@ -1,0 +1,111 @@
+"""The page of a sweep, `report.html` in the folder of its runs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from adjax.reports.columns import make_columns
+from adjax.reports.figures import write_figure
+from adjax.reports.finished_run import Run
+from adjax.reports.finished_sweep import Sweep, commands, provenance, remarks, title
+from adjax.reports.notes import on_images
+from adjax.reports.pages import Figure, embedded, link_to, write_page
+from adjax.reports.plots import curves_figure, roc_figure
+from adjax.reports.result_tables import results_tables, summary
+from adjax.reports.run_page import (
+    FIGURES,
+    classes_in_words,
+    is_outdated,
+    renew_report,
+    write_report,
+)
+from adjax.reports.words import count
+
+MOST_DETAILED = 12  # runs of a sweep that are shown with figures; the others are listed
+MOST_DRAWN = 300  # runs of a sweep whose curves are drawn
+
+_CURVES = (
+    "Validation loss by step, one panel a stage, one curve a method",
+    "The mean over classes and seeds of the loss on normal images that were not trained on. "
+    "Methods that minimise different losses do not compare here.",
+)
+_FIGURES = {"roc": FIGURES["roc"], "curves": _CURVES}
+
+
+class _Shown(NamedTuple):
+    """A run on the page: `link` is empty if it has no page of its own."""
+
+    name: str
+    link: str
+    auroc: str = ""
+    figures: Sequence[Figure] = ()
+
+
+def write_sweep_report(sweep: Sweep) -> Path:
+    """Write `report.html` over the runs; those it shows get their own where that is missing or old.
+
+    The pages of other runs are made when they are asked for. In the folder of a single run it is
+    the run's.
+    """
+    directory, runs = sweep.directory, sweep.runs
+    if runs[0].workdir == directory:
+        return write_report(directory)
+    for run in runs[:MOST_DETAILED]:
+        renew_report(run.workdir)
+    drawn = {"roc": roc_figure, "curves": curves_figure} if len(runs) <= MOST_DRAWN else {}
+    figures = {
+        name: write_figure(directory / "figures" / f"{name}.png", draw, runs)
+        for name, draw in drawn.items()
+    }
+    names = _names(runs)
+    return write_page(
+        directory / "report.html",
+        "sweep.html",
+        title(runs),
+        lede=_sentence(runs),
+        results=results_tables(runs, sweep.refused),
+        on_images=list(on_images(runs)),
+        missing=remarks(sweep),
+        figures=embedded(figures, _FIGURES),
+        most_drawn=None if drawn else MOST_DRAWN,
+        detailed=[_detailed(run, names[run.workdir], directory) for run in runs[:MOST_DETAILED]],
+        more=[_listed(run, names[run.workdir], directory) for run in runs[MOST_DETAILED:]],
+        provenance=provenance(sweep),
+        commands=commands(sweep),
+    )
+
+
+def _names(runs: Sequence[Run]) -> dict[Path, str]:
+    """Return `OE-SDN, class 3, seed 0` for each run, by its folder."""
+    headings: dict[Path, str] = {}
+    for column in make_columns(runs):
+        for run in column.runs:  # a run whose members stand in several columns goes by its method
+            several = run.workdir in headings
+            headings[run.workdir] = run.about.name if several else column.heading
+    return {
+        run.workdir: f"{headings[run.workdir]}, {classes_in_words([run])}"
+        + (f", seed {run.members[0]['seed']}" if len(run.members) == 1 else "")
+        for run in runs
+    }
+
+
+def _detailed(run: Run, name: str, directory: Path) -> _Shown:
+    """One run on the page of its sweep: what it is, its figures, the way to its own page."""
+    figures = {kind: run.workdir / "figures" / f"{kind}.png" for kind in ("examples", "histograms")}
+    auroc = f"{summary(run)[0]:.3f}" if run.is_tested else ""
+    link = link_to(run.workdir / "report.html", directory)
+    return _Shown(name, link, auroc, embedded(figures, FIGURES))
+
+
+def _listed(run: Run, name: str, directory: Path) -> _Shown:
+    is_made = not is_outdated(run.workdir)
+    return _Shown(name, link_to(run.workdir / "report.html", directory) if is_made else "")
+
+
+def _sentence(runs: Sequence[Run]) -> str:
+    members = sum(len(run.members) for run in runs)
+    noun = "normal class" if runs[0].about.noun == "class" else runs[0].about.noun
+    return (
+        f"{count(len(runs), 'run')} on {classes_in_words(runs)} with {count(members, 'member')}, "
+        f"one for each method, setting, {noun} and seed."
+    )
