@@ -21,8 +21,7 @@ WRAPPER = """<!doctype html><body><iframe style="width:{width}px;height:800px;bo
 srcdoc="{page}"></iframe><script>
 window.addEventListener("load", async () => {{  // fires after the frame and its images
   const page = document.querySelector("iframe").contentDocument;
-  const {{requestAnimationFrame: frame}} = page.defaultView;
-  const wait = () => new Promise((done) => frame(() => frame(() => setTimeout(done))));
+  const wait = () => new Promise((done) => setTimeout(done, 100));
   const found = await (async () => {{ {steps} }})();
   document.title = JSON.stringify({{
     width: page.documentElement.clientWidth,

@@ -173,7 +173,7 @@
   const soon = () => {
     if (isDue) return;
     isDue = true;
-    requestAnimationFrame(() => { isDue = false; renew(); });
+    setTimeout(() => { isDue = false; renew(); });
   };
   const move = (name, to) => {
     current[name] = to;
