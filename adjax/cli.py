@@ -416,8 +416,7 @@ def _show_sweep(sweep) -> None:
     print(reports.console_table(sweep.runs, sweep.refused))
     print(f"report: {reports.write_sweep_report(sweep)}")
     if sweep.runs[0].workdir != sweep.directory:  # else it is the folder of a single run
-        path = reports.write_sweep_table(sweep.directory, sweep.runs, sweep.sources)
-        print(f"table: {path}")
+        print(f"table: {sweep.directory / reports.TABLE}")
 
 
 def _defaults_of(sweep, commands: list[str]):

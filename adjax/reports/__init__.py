@@ -17,6 +17,7 @@ from collections.abc import Sequence
 _DOOR = {
     "Run": "finished_run",
     "Sweep": "finished_sweep",
+    "TABLE": "sources",
     "commands": "finished_sweep",
     "is_record": "record",
     "is_table": "results_table",

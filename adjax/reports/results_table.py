@@ -15,7 +15,7 @@ from adjax import files
 from adjax.reports.columns import NAMED
 from adjax.reports.finished_run import Run, hyper_parameters
 from adjax.reports.prediction_table import escaped
-from adjax.reports.sources import TABLE, Source, as_metadata
+from adjax.reports.sources import ROWS, TABLE, Source, as_metadata
 
 _SUFFIXES = (".parquet", ".csv")
 _OF_MEMBER = ("class_name", "normal_class", "seed")
@@ -35,18 +35,14 @@ def write_table(path: Path, runs: Sequence[Run], directory: Path) -> Path:
     columns = _columns(runs, directory)
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".csv":
-        with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(columns)
-            for row in zip(*columns.values(), strict=True):
-                writer.writerow(escaped(v) if isinstance(v, str) else v for v in row)
-        return path
-    _write_parquet(path, columns, {})
+        _write_csv(path, columns)
+    else:
+        _write_parquet(path, columns, {})
     return path
 
 
 def write_sweep_table(directory: Path, runs: Sequence[Run], sources: Mapping[str, Source]) -> Path:
-    """Write `results.parquet` into a sweep's folder; return its path.
+    """Write `results.csv` and `results.parquet` into a sweep's folder; return the latter's path.
 
     Args:
       directory: the sweep's folder.
@@ -57,6 +53,7 @@ def write_sweep_table(directory: Path, runs: Sequence[Run], sources: Mapping[str
     columns, metadata = _columns(runs, directory), as_metadata(sources)
     files.remove_left(directory)
     # Several drivers of a sweep may end at once.
+    files.write_file(directory / ROWS, lambda part: _write_csv(part, columns))
     files.write_file(directory / TABLE, lambda part: _write_parquet(part, columns, metadata))
     return directory / TABLE
 
@@ -167,6 +164,14 @@ def _text(value: Any) -> str:
     """Return a value as text that a file may hold: names of folders may be any bytes."""
     text = value if isinstance(value, str) else json.dumps(value)
     return text.encode(errors="replace").decode()
+
+
+def _write_csv(path: Path, columns: Mapping[str, list]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        for row in zip(*columns.values(), strict=True):
+            writer.writerow(escaped(v) if isinstance(v, str) else v for v in row)
 
 
 def _write_parquet(path: Path, columns: Mapping[str, list], metadata: dict[bytes, bytes]) -> None:

@@ -10,8 +10,10 @@ from adjax.reports.finished_run import Run
 from adjax.reports.finished_sweep import Sweep, commands, provenance, remarks, title
 from adjax.reports.notes import on_images
 from adjax.reports.pages import Figure, embedded, link_to, write_page
-from adjax.reports.plots import curves_figure, roc_figure
+from adjax.reports.parallel import Drawing, parallel_coordinates
+from adjax.reports.ranking import Ranking, rankings
 from adjax.reports.result_tables import results_tables, summary
+from adjax.reports.results_table import name_of, write_sweep_table
 from adjax.reports.run_page import (
     FIGURES,
     classes_in_words,
@@ -19,57 +21,81 @@ from adjax.reports.run_page import (
     renew_report,
     write_report,
 )
+from adjax.reports.small_multiples import curves_figure, rocs_figure
+from adjax.reports.sources import ROWS, TABLE
 from adjax.reports.words import count
 
 MOST_DETAILED = 12  # runs of a sweep that are shown with figures; the others are listed
 MOST_DRAWN = 300  # runs of a sweep whose curves are drawn
 
-_CURVES = (
-    "Validation loss by step, one panel a stage, one curve a method",
-    "The mean over classes and seeds of the loss on normal images that were not trained on. "
-    "Methods that minimise different losses do not compare here.",
-)
-_FIGURES = {"roc": FIGURES["roc"], "curves": _CURVES}
+MOST_COLUMNS = 8  # of a table that is shown at once, its headings' columns; others are opened
+
+_FIGURES = {
+    "roc": (
+        "ROC curves of the image score, one panel a setting, one curve a member",
+        FIGURES["roc"][1],
+    ),
+    "curves": (
+        "Validation loss by step, one block a stage, one panel a setting",
+        "The mean over classes and seeds of the loss on normal images that were not trained on; "
+        "the other settings' are faint. A curve that all share stands once.",
+    ),
+}
+_DIFFERENT_LOSSES = " Methods that minimise different losses do not compare here."
+
+
+class _Ranked(NamedTuple):
+    """A ranking on the page: the links of its rows' runs beside it, `(folder, link)` each."""
+
+    ranking: Ranking
+    runs: list[list[tuple[str, str]]]
+    drawing: Drawing | None
 
 
 class _Shown(NamedTuple):
-    """A run on the page: `link` is empty if it has no page of its own."""
+    """A run that is shown with its figures."""
 
     name: str
     link: str
-    auroc: str = ""
-    figures: Sequence[Figure] = ()
+    auroc: str
+    figures: Sequence[Figure]
 
 
 def write_sweep_report(sweep: Sweep) -> Path:
     """Write `report.html` over the runs; those it shows get their own where that is missing or old.
 
-    The pages of other runs are made when they are asked for. In the folder of a single run it is
-    the run's.
+    Beside it the results as data, `results.parquet` and `results.csv`. The pages of other runs are
+    made when they are asked for. In the folder of a single run it is the run's page alone.
     """
     directory, runs = sweep.directory, sweep.runs
     if runs[0].workdir == directory:
         return write_report(directory)
+    write_sweep_table(directory, runs, sweep.sources)  # first: by it a run's page knows its sweep
     for run in runs[:MOST_DETAILED]:
         renew_report(run.workdir)
-    drawn = {"roc": roc_figure, "curves": curves_figure} if len(runs) <= MOST_DRAWN else {}
+    drawn = {"roc": rocs_figure, "curves": curves_figure} if len(runs) <= MOST_DRAWN else {}
     figures = {
         name: write_figure(directory / "figures" / f"{name}.png", draw, runs)
         for name, draw in drawn.items()
     }
-    names = _names(runs)
+    texts = dict(_FIGURES)
+    if len({run.method for run in runs}) > 1:
+        texts["curves"] = (texts["curves"][0], texts["curves"][1] + _DIFFERENT_LOSSES)
+    names, tables = _names(runs), results_tables(runs, sweep.refused)
     return write_page(
         directory / "report.html",
         "sweep.html",
         title(runs),
         lede=_sentence(runs),
-        results=results_tables(runs, sweep.refused),
+        ranked=[_ranked(ranking, directory) for ranking in rankings(runs, directory)],
+        data=[(ROWS, "CSV"), (TABLE, "Parquet")],
+        results=[(table, len(table.groups) > MOST_COLUMNS) for table in tables],
         on_images=list(on_images(runs)),
         missing=remarks(sweep),
-        figures=embedded(figures, _FIGURES),
+        figures=embedded(figures, texts),
         most_drawn=None if drawn else MOST_DRAWN,
         detailed=[_detailed(run, names[run.workdir], directory) for run in runs[:MOST_DETAILED]],
-        more=[_listed(run, names[run.workdir], directory) for run in runs[MOST_DETAILED:]],
+        more=max(0, len(runs) - MOST_DETAILED),
         provenance=provenance(sweep),
         commands=commands(sweep),
     )
@@ -97,9 +123,16 @@ def _detailed(run: Run, name: str, directory: Path) -> _Shown:
     return _Shown(name, link, auroc, embedded(figures, FIGURES))
 
 
-def _listed(run: Run, name: str, directory: Path) -> _Shown:
-    is_made = not is_outdated(run.workdir)
-    return _Shown(name, link_to(run.workdir / "report.html", directory) if is_made else "")
+def _ranked(ranking: Ranking, directory: Path) -> _Ranked:
+    """A ranking, with the runs of each row; one has no link if it has no page of its own."""
+
+    def linked(run: Run) -> tuple[str, str]:
+        is_made = not is_outdated(run.workdir)
+        link = link_to(run.workdir / "report.html", directory) if is_made else ""
+        return name_of(run, directory), link
+
+    runs = [list(map(linked, row.runs)) for row in ranking.rows]
+    return _Ranked(ranking, runs, parallel_coordinates(ranking))
 
 
 def _sentence(runs: Sequence[Run]) -> str:

@@ -161,7 +161,7 @@ def test_a_failure_costs_one_row(run, tmp_path, monkeypatch, failure):
         assert (output / good["heatmap"]).is_file()
         assert (output / good["mask"]).is_file()
     page = (output / "index.html").read_text()
-    assert page.count("<img ") == 4
+    assert page.count("<canvas ") == 4
     assert page.count("no pictures") == page.count("Not read or not drawn") == 1
     assert "5, 2 anomalous" in page
 

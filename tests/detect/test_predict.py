@@ -114,8 +114,7 @@ def test_contact_sheet_shows_the_most_anomalous_first(folder, prediction):
     assert "<b>\n" not in text
     assert text.count("the file is empty") == 1
     assert html.escape(str(folder)) in text
-    maps = dict(re.findall(r'data-map="([^"]*)".*?<p class="name">([^<]*)', text))
-    assert len(maps) == len(rows)
+    assert text.count("data-map=") == len(rows)
 
 
 def test_sheet_of_many_goes_over_pages(folder, prediction, tmp_path, monkeypatch):

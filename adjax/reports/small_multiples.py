@@ -1,0 +1,165 @@
+"""Small multiples: a panel for each setting of a sweep, all to one scale, named by its title.
+
+A title is read where a legend of many curves is not, and what a setting differs in is seen against
+the others, which are drawn faint behind.
+"""
+
+import textwrap
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from sklearn.metrics import auc, roc_curve
+
+from adjax.reports.columns import Column, by_value, make_columns
+from adjax.reports.finished_run import Run
+from adjax.reports.plots import FAINT, NORMAL, WIDTH, loss_curves, scale_losses
+from adjax.reports.words import listing
+
+MOST_PANELS = 24  # of a figure or of a stage
+ACROSS = 3
+_LETTERS = 26  # of a line of a title
+_HEIGHT = 1.15  # inches of a panel, without its title
+_LINE = 0.14  # inches of a line of a title
+
+Curve = tuple[tuple[int, ...], tuple[float, ...]]  # steps, losses
+
+
+def mean_curves(runs: Sequence[Run]) -> dict[str, dict[Curve, list[str]]]:
+    """Return for each stage its curves, and the headings of the columns whose curve each is.
+
+    A curve is the mean over all members (classes and seeds) of a column of their validation loss,
+    or where there is none of their training loss. Columns that share a stage share its curve.
+    """
+    stages: dict[str, dict[Curve, list[str]]] = {}
+    for column in by_value(make_columns(runs)):
+        by_stage: dict[str, dict[int, list[float]]] = {}
+        for run in column.runs:
+            for stage, losses in loss_curves(run).items():
+                pooled = by_stage.setdefault(stage, {})
+                by_step = losses.get("validation_loss") or losses["loss"]
+                for step, values in by_step.items():
+                    pooled.setdefault(step, []).extend(v for v in values if v is not None)
+        for stage, pooled in by_stage.items():
+            steps = tuple(step for step in sorted(pooled) if pooled[step])
+            curve = steps, tuple(float(np.mean(pooled[step])) for step in steps)
+            stages.setdefault(stage, {}).setdefault(curve, []).append(column.heading)
+    return stages
+
+
+def curves_figure(runs: Sequence[Run]) -> Figure | None:
+    """Draw losses of several runs, a block of panels a stage, a panel a curve.
+
+    None if none are logged.
+    """
+    stages = mean_curves(runs)
+    if not stages:
+        return None
+    everyone = [column.heading for column in make_columns(runs)]
+    short = dict(zip(everyone, _short(everyone), strict=True))
+    blocks = {
+        stage: [_folded(listing([short[one] for one in own], most=2)) for own in curves.values()]
+        for stage, curves in stages.items()
+    }
+    # A single curve is everyone's.
+    blocks = {k: titles[:MOST_PANELS] if titles[1:] else [""] for k, titles in blocks.items()}
+    figure, panels = _grid(blocks)
+    for stage, curves in stages.items():
+        everything = [loss for _, losses in curves for loss in losses]
+        for number, (axes, own) in enumerate(zip(panels[stage], curves, strict=False)):
+            for other in curves:
+                if other is not own:
+                    axes.plot(*other, color=FAINT, linewidth=0.8)
+            axes.plot(*own, color=NORMAL, marker="o", markersize=2, zorder=3)
+            scale_losses(axes, min(everything), max(everything))
+            if number % ACROSS == 0:
+                axes.set_ylabel("loss")
+    _tell_left_out(figure, max(map(len, stages.values())))
+    figure.supxlabel("step", size=9)
+    return figure
+
+
+def rocs_figure(runs: Sequence[Run]) -> Figure | None:
+    """Draw the ROC curves of the members of each setting, a panel a setting.
+
+    None if no run has normal and anomalous test images.
+    """
+    columns = by_value(make_columns([run for run in runs if run.is_tested]))
+    if not columns:
+        return None
+    curves = [_rocs(column) for column in columns[:MOST_PANELS]]
+    titles = [
+        f"{_folded(heading)}\n{_aurocs([auc(*curve) for curve in own])}"
+        for heading, own in zip(_short([c.heading for c in columns]), curves, strict=False)
+    ]
+    figure, panels = _grid({"": titles})
+    for axes, own in zip(panels[""], curves, strict=True):
+        axes.plot([0, 1], [0, 1], color="#999999", linewidth=0.8, linestyle=(0, (1, 2)))
+        for curve in own:
+            axes.plot(*curve, color=NORMAL, linewidth=1.4 if len(own) == 1 else 0.8)
+        axes.set(xlim=(-0.02, 1.0), ylim=(0, 1.02), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
+    _tell_left_out(figure, len(columns))
+    figure.supxlabel("false positive rate (normal images flagged)", size=9)
+    figure.supylabel("true positive rate (anomalies found)", size=9)
+    return figure
+
+
+def _rocs(column: Column) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return false and true positive rates of each member of a column."""
+    return [
+        roc_curve(anomalous, scores)[:2] for run in column.runs for scores, anomalous in run.tested
+    ]
+
+
+def _aurocs(values: Sequence[float]) -> str:
+    mean = f"AUROC {np.mean(values):.3f}"
+    return mean if len(values) == 1 else f"{mean}, from {min(values):.3f}"
+
+
+def _short(headings: Sequence[str]) -> Sequence[str]:
+    """Return headings without the method's name if all have the same, and settings too."""
+    parts = [heading.partition(" (") for heading in headings]
+    if len(headings) > 1 and len({name for name, _, _ in parts}) == 1 and all(p[2] for p in parts):
+        return [setting.removesuffix(")") for _, _, setting in parts]
+    return headings
+
+
+def _folded(title: str) -> str:
+    return textwrap.fill(title, _LETTERS)
+
+
+def _grid(blocks: dict[str, list[str]]) -> tuple[Figure, dict[str, list[Axes]]]:
+    """Return a figure with a block of panels of these titles each, and the panels."""
+    heights = {
+        name: -(-len(titles) // ACROSS) * (_HEIGHT + _LINE * _lines(titles)) + 0.3 * bool(name)
+        for name, titles in blocks.items()
+    }
+    heights |= {name: 2.3 for name, titles in blocks.items() if len(titles) == 1}
+    figure = Figure(figsize=(WIDTH, sum(heights.values()) + 0.4))
+    parts = figure.subfigures(len(blocks), 1, squeeze=False, height_ratios=list(heights.values()))
+    panels = {}
+    for (name, titles), part in zip(blocks.items(), parts[:, 0], strict=True):
+        across = min(ACROSS, len(titles))
+        down = -(-len(titles) // across)
+        grid = part.subplots(down, across, squeeze=False, sharex=True, sharey=True).flat
+        if name:
+            part.suptitle(name, x=0.01, ha="left", size=9, weight="bold")
+        for axes, title in zip(grid, titles, strict=False):
+            axes.set_title(title, size=7, weight="normal", loc="left")
+            axes.tick_params(labelsize=7)
+        for axes in grid[len(titles) :]:
+            axes.set_axis_off()
+        for axes in grid[max(0, len(titles) - across) : len(titles)]:
+            axes.tick_params(labelbottom=True)  # of a column that ends above the last row, too
+        panels[name] = list(grid[: len(titles)])
+    return figure, panels
+
+
+def _lines(titles: Sequence[str]) -> int:
+    return 1 + max(title.count("\n") for title in titles)
+
+
+def _tell_left_out(figure: Figure, panels: int) -> None:
+    if panels > MOST_PANELS:
+        figure.suptitle(f"the first {MOST_PANELS} of {panels} settings", size=9, x=0.3)
