@@ -170,7 +170,8 @@ def report(flags) -> None:
     Several folders are given with commas between them, see `paths.split`. A record,
     `--output=FILE.jsonl`, keeps what the tables of a sweep need in one file, and can be
     given for --workdir as its folder can. `FILE.parquet` or `FILE.csv` is the results as data, a
-    row a member; any other name is a results page.
+    row a member; `FILE.html` is a page that compares two folders or more; any other name is a
+    results page.
     """
     _workdir(flags)
     directories = list(map(Path, paths.split(flags.workdir)))
@@ -195,6 +196,13 @@ def report(flags) -> None:
         with _writing(flags.output):
             path = reports.write_table(Path(flags.output), sweeps[0].runs, sweeps[0].directory)
         print(f"table: {path}")
+        return
+    if reports.is_page(flags.output or ""):
+        if len(sweeps) < 2:
+            raise UserError(f"--output={flags.output}: a page compares two folders or more")
+        with _writing(flags.output):
+            path = reports.write_comparison(flags.output, directories, sweeps, _command())
+        print(f"comparison: {path}")
         return
     if flags.output:
         defaults = [_defaults_of(sweep, reports.commands(sweep)) for sweep in sweeps]

@@ -163,7 +163,7 @@ def test_a_failure_costs_one_row(run, tmp_path, monkeypatch, failure):
     page = (output / "index.html").read_text()
     assert page.count("<canvas ") == 4
     assert page.count("no pictures") == page.count("Not read or not drawn") == 1
-    assert "5, 2 anomalous" in page
+    assert "<dd>5 scored</dd>" in page
 
 
 def test_files_that_cannot_be_read_cost_their_rows(run, tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from adjax.reports import read_sweep, write_report, write_sweep_report
+from adjax.reports import read_sweep, write_comparison, write_report, write_sweep_report
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -84,6 +84,61 @@ def test_an_industrial_report_fits_a_phone(write_industrial, measure):
     measured = measure(write_report(run), 390)
     assert measured["overflow"] == 0
     assert len(measured["images"]) == 5
+    assert all(natural > 0 for natural in measured["images"])
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_settings_of_a_grid_are_all_seen_and_sorted(write_workdir, tmp_path, measure, width):
+    for rate in (0.001, 0.01):
+        for steps in (100, 2000):
+            config = {"teacher.learning_rate": rate, "teacher.steps": steps}
+            config |= {"teacher.batch_size": 8 if steps == 100 else 16}
+            write_workdir(f"sweep/{rate}/{steps}", "ae", config=config)
+    steps = """
+    const rows = () => [...page.querySelectorAll(".ranking tbody tr")];
+    const cells = (row) => [...row.querySelectorAll(".parameter, .metric")];
+    const values = () => rows().map((row) => cells(row).map((cell) => cell.dataset.value));
+    const press = (name) => {
+      const heading = [...page.querySelectorAll(".ranking th[aria-sort]")]
+        .find((one) => one.textContent === name);
+      heading.querySelector("button").click();
+      return [heading.getAttribute("aria-sort"), values()];
+    };
+    const width = page.documentElement.clientWidth;
+    const isSeen = (cell) => {
+      const box = cell.getBoundingClientRect();
+      return box.width > 0 && box.left >= 0 && box.right <= width;
+    };
+    return {
+      first: values(),
+      up: press("steps"), down: press("steps"), best: press("image AUROC"),
+      seen: rows().flatMap(cells).map(isSeen),
+      lines: page.querySelectorAll("polyline").length,
+    };"""
+    measured = measure(write_sweep_report(read_sweep(tmp_path / "sweep")), width, steps)
+    assert measured["overflow"] == 0
+    found = measured["found"]
+    assert len(found["seen"]) == 4 * 4
+    assert all(found["seen"])
+    assert found["lines"] == 4
+    order, rows = found["up"]
+    assert (order, [row[2] for row in rows]) == ("ascending", ["100", "100", "2000", "2000"])
+    order, rows = found["down"]
+    assert (order, [row[2] for row in rows]) == ("descending", ["2000", "2000", "100", "100"])
+    order, rows = found["best"]
+    assert order == "descending"
+    assert sorted(rows) == sorted(found["first"])
+    aurocs = [float(row[3]) for row in rows]
+    assert aurocs == sorted(aurocs, reverse=True) == [float(row[3]) for row in found["first"]]
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_comparison_fits(write_workdir, tmp_path, measure, width):
+    folders = [write_workdir(f"a folder of {m}", m, ((3, 0), (8, 0))) for m in ("ae", "oe_sdn")]
+    sweeps = [read_sweep(folder) for folder in folders]
+    measured = measure(write_comparison(tmp_path / "cmp.html", folders, sweeps), width)
+    assert measured["overflow"] == 0
+    assert len(measured["images"]) == 2
     assert all(natural > 0 for natural in measured["images"])
 
 
