@@ -4,6 +4,7 @@ A title is read where a legend of many curves is not, and what a setting differs
 the others, which are drawn faint behind.
 """
 
+import re
 import textwrap
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -177,7 +178,7 @@ def overlaid_rocs(shown: Overlaid) -> Figure | None:
 def _told(row: dict[str, list]) -> list[str]:
     """Return `a: 0.931`, the mean AUROC, for each that has curves."""
     return [
-        _folded(f"{name}: {np.mean([auc(*curve) for curve in curves]):.3f}")
+        textwrap.fill(f"{name}: {np.mean([auc(*curve) for curve in curves]):.3f}", _LETTERS)
         for name, curves in row.items()
         if curves
     ]
@@ -219,7 +220,10 @@ def _short(headings: Sequence[str]) -> Sequence[str]:
 
 
 def _folded(title: str) -> str:
-    return textwrap.fill(title, _LETTERS)
+    """Return a title on short lines, on which a setting keeps its value."""
+    kept = re.sub(r"(?<!,) (?!and |\()", "\N{NO-BREAK SPACE}", title)
+    folded = textwrap.fill(kept, _LETTERS, break_long_words=False, break_on_hyphens=False)
+    return folded.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def _grid(
