@@ -22,7 +22,7 @@ flags.DEFINE_string("images", None, "predict: a folder of images, or one file.")
 flags.DEFINE_string(
     "output",
     None,
-    "predict, export: a folder; gallery: a PNG; report: FILE.jsonl, .parquet, .csv or a page.",
+    "predict, export: a folder; gallery: a PNG; report: FILE.jsonl, .parquet, .csv, .html or .md.",
 )
 flags.DEFINE_integer("member", 0, "predict, export: which one of config.members.", 0)
 flags.DEFINE_float("threshold", None, "predict, export: of the image score; else the run's own.")

@@ -91,13 +91,20 @@ def _way_back(workdir: Path) -> dict[str, str] | None:
 
 
 def is_outdated(workdir: Path) -> bool:
-    """Return whether the page of a finished run is missing, or older than its results."""
+    """Return whether the page of a finished run is missing, or older than what it shows.
+
+    That is its results, and its sweep's page if it has one by now: a run may join one later.
+    """
     report, results = workdir / "report.html", workdir / "results.json"
-    return not report.is_file() or report.stat().st_mtime_ns < results.stat().st_mtime_ns
+    if not report.is_file() or report.stat().st_mtime_ns < results.stat().st_mtime_ns:
+        return True
+    back = _way_back(workdir)
+    page = report.read_text(encoding="utf-8", errors="replace") if back else ""
+    return back is not None and f'href="{back["link"]}"' not in page
 
 
 def renew_report(workdir: Path) -> None:
-    """Write the page of a finished run if it is missing or older than its results.
+    """Write the page of a finished run if it is missing or older than what it shows.
 
     Raises:
       UserError: if it cannot be written, or is to be made of files that are not what they were.

@@ -62,12 +62,12 @@ def curves_figure(runs: Sequence[Run]) -> Figure | None:
         return None
     everyone = [column.heading for column in make_columns(runs)]
     short = dict(zip(everyone, _short(everyone), strict=True))
-    blocks = {
-        stage: [_folded(listing([short[one] for one in own], most=2)) for own in curves.values()]
-        for stage, curves in stages.items()
-    }
-    # A single curve is everyone's.
-    blocks = {k: titles[:MOST_PANELS] if titles[1:] else [""] for k, titles in blocks.items()}
+
+    def title(headings: Sequence[str]) -> str:
+        is_common = len(headings) == len(everyone)
+        return "" if is_common else _folded(listing([short[one] for one in headings], most=2))
+
+    blocks = {k: list(map(title, v.values()))[:MOST_PANELS] for k, v in stages.items()}
     figure, panels = _grid(blocks)
     for stage, curves in stages.items():
         everything = [loss for _, losses in curves for loss in losses]

@@ -230,6 +230,24 @@ def test_a_contact_sheet_decides_by_its_sliders(write_sheet, measure, width):
     assert again == first
 
 
+def test_pages_of_a_contact_sheet_share_its_thresholds(write_sheet, measure, monkeypatch):
+    monkeypatch.setattr("adjax.reports.contact_sheet.PER_PAGE", 4)
+    steps = """
+    await set(of("image"), 0);
+    return [look(), [...page.querySelectorAll("nav a")].map((link) => link.getAttribute("href"))];
+    """
+    first = write_sheet()
+    seen, links = measure(first, 1280, SHEET + steps)["found"]
+    assert seen["heading"] == "8 of 8 images are anomalous"
+    assert seen["told"] == "8 of 8 images are anomalous, 4 of them on this page."
+    (link,) = links
+    assert link.endswith(f"#image={seen['threshold']:g}&pixel=0.3")
+    second = first.with_name("index-2.html")
+    seen = measure(second, 1280, SHEET + "return look();")["found"]
+    assert seen["told"] == "3 of 8 images are anomalous, 0 of them on this page."
+    assert "cut 0.png: <cut short>" in second.read_text().replace("&lt;", "<").replace("&gt;", ">")
+
+
 def test_a_contact_sheet_filters_and_sorts(write_sheet, measure):
     steps = """
     const number = (card) => card.name.match(/\\d+/)[0];

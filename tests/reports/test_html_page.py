@@ -145,11 +145,20 @@ def test_a_sweep_page_says_what_is_missing(write_workdir, tmp_path):
 def test_a_sweep_page_renews_old_reports_only(write_workdir, tmp_path):
     workdirs = [write_workdir(method, method) for method in ("ae", "sdn")]
     pages = [write_report(workdir) for workdir in workdirs]
+    write_sweep_report(read_sweep(tmp_path))
+    kept = '<a href="../report.html">kept</a>'
     for page in pages:
-        page.write_text("kept")
+        page.write_text(kept)
     os.utime(pages[0], (0, 0))
     write_sweep_report(read_sweep(tmp_path))
-    assert [page.read_text() == "kept" for page in pages] == [False, True]
+    assert [page.read_text() == kept for page in pages] == [False, True]
+
+
+def test_a_page_that_was_there_before_the_sweep_gets_its_way_back(write_workdir, tmp_path):
+    pages = [write_report(write_workdir(method, method)) for method in ("ae", "sdn")]
+    assert not any('href="../report.html"' in page.read_text() for page in pages)
+    write_sweep_report(read_sweep(tmp_path))
+    assert all('href="../report.html"' in page.read_text() for page in pages)
 
 
 def test_a_large_sweep_shows_some_runs_and_lists_the_others(write_workdir, tmp_path, monkeypatch):
