@@ -27,8 +27,7 @@ from adjax.reports.words import count
 
 MOST_DETAILED = 12  # runs of a sweep that are shown with figures; the others are listed
 MOST_DRAWN = 300  # runs of a sweep whose curves are drawn
-
-MOST_COLUMNS = 8  # of a table that is shown at once, its headings' columns; others are opened
+MOST_COLUMNS = 8  # of a table that is shown at once; a wider one is opened by who wants it
 
 _FIGURES = {
     "roc": (
