@@ -22,9 +22,11 @@ flags.DEFINE_string("images", None, "predict: a folder of images, or one file.")
 flags.DEFINE_string(
     "output",
     None,
-    "predict, export: a folder; gallery: a PNG; report: FILE.jsonl, .parquet, .csv or a page.",
+    "predict, export: a folder; gallery: a PNG; report: FILE.jsonl, .parquet, .csv, .html or .md.",
 )
 flags.DEFINE_integer("member", 0, "predict, export: which one of config.members.", 0)
+flags.DEFINE_float("threshold", None, "predict, export: of the image score; else the run's own.")
+flags.DEFINE_float("pixel_threshold", None, "predict, export: of the map; else the run's own.")
 flags.DEFINE_list(
     "cases", [], "benchmark: networks, metrics, anogan_search, sweeps, search, calls; else all."
 )

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from adjax import paths
 from adjax.compilation import keep_programs
 from adjax.errors import UserError
-from adjax.flags import FLAGS_OF, MODES, PROCESSES, reads
+from adjax.flags import FLAGS_OF, MODES, PROCESSES, THRESHOLDS, reads
 
 # Of modes that find compiled programs of earlier processes; what measures compilation does not.
 _PROGRAMS = "compilation_cache"
@@ -215,7 +215,8 @@ def report(flags) -> None:
     Several folders are given with commas between them, see `paths.split`. A record,
     `--output=FILE.jsonl`, keeps what the tables of a sweep need in one file, and can be
     given for --workdir as its folder can. `FILE.parquet` or `FILE.csv` is the results as data, a
-    row a member; any other name is a results page.
+    row a member; `FILE.html` is a page that compares two folders or more; any other name is a
+    results page.
     """
     _workdir(flags)
     directories = list(map(Path, paths.split(flags.workdir)))
@@ -240,6 +241,13 @@ def report(flags) -> None:
         with _writing(flags.output):
             path = reports.write_table(Path(flags.output), sweeps[0])
         print(f"table: {path}")
+        return
+    if reports.is_page(flags.output or ""):
+        if len(sweeps) < 2:
+            raise UserError(f"--output={flags.output}: a page compares two folders or more")
+        with _writing(flags.output):
+            path = reports.write_comparison(flags.output, directories, sweeps, _command())
+        print(f"comparison: {path}")
         return
     if flags.output:
         defaults = [_defaults_of(sweep, reports.commands(sweep)) for sweep in sweeps]
@@ -283,7 +291,7 @@ def gallery(flags) -> None:
         print(f"gallery: {write_gallery(directory, flags.output)}")
 
 
-@reads("workdir", "images", "output", "member", _PROGRAMS)
+@reads("workdir", "images", "output", "member", *THRESHOLDS, _PROGRAMS)
 def predict(flags) -> int:
     """Score the photographs of a folder with the detector of the run in --workdir."""
     directory = _workdir(flags)
@@ -295,7 +303,8 @@ def predict(flags) -> int:
     _writable_folder(flags.output, "--output")
     from adjax.detect.predict import predict
 
-    done = predict(directory, flags.images, flags.output, member=flags.member)
+    options = {"member": flags.member, **_thresholds(flags)}
+    done = predict(directory, flags.images, flags.output, command=_command(), **options)
     print(
         f"{done.scored} images, {done.anomalous} anomalous; "
         f"{done.images_per_second:.1f} images/s, "
@@ -312,7 +321,7 @@ def predict(flags) -> int:
     return 1 if done.failed else 0
 
 
-@reads("workdir", "output", "member", _PROGRAMS)
+@reads("workdir", "output", "member", *THRESHOLDS, _PROGRAMS)
 def export(flags) -> None:
     """Export the detector of the run in --workdir to files that need no adjax."""
     directory = _workdir(flags)
@@ -322,8 +331,18 @@ def export(flags) -> None:
     _writable_folder(flags.output, "--output")
     from adjax.detect.export import export
 
-    made = export(directory, flags.output, flags.member, note=lambda text: print(f"note: {text}"))
+    made = export(
+        directory,
+        flags.output,
+        flags.member,
+        **_thresholds(flags),
+        note=lambda text: print(f"note: {text}"),
+    )
     print(f"detector: {made}")
+
+
+def _thresholds(flags) -> dict[str, float | None]:
+    return {name: getattr(flags, name) for name in THRESHOLDS}
 
 
 @reads("config")
@@ -457,7 +476,7 @@ def _show_sweep(sweep) -> None:
     print(reports.console_sweep(sweep))
     print(f"report: {reports.write_sweep_report(sweep)}")
     if sweep.runs[0].workdir != sweep.directory:  # else it is the folder of a single run
-        print(f"table: {reports.write_sweep_table(sweep)}")
+        print(f"table: {sweep.directory / reports.TABLE}")
 
 
 def _defaults_of(sweep, commands: list[str]):

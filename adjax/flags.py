@@ -11,6 +11,7 @@ from adjax.errors import UserError
 
 _PATHS = ("workdir", "images", "output", "source", "data_dir", "compilation_cache")
 PROCESSES = ("distributed", "coordinator", "num_processes", "process_id")
+THRESHOLDS = ("threshold", "pixel_threshold")
 _ONLY_WITH = {
     "ray_address": "--engine=ray",
     "cpus_per_task": "--engine=ray",

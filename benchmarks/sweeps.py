@@ -114,7 +114,6 @@ def _report(folder: Path) -> None:
     sweep = reports.read_sweep(folder)
     reports.console_table(sweep.runs)
     reports.write_sweep_report(sweep)
-    reports.write_sweep_table(sweep)
 
 
 def _pretend(runs: list[PlannedRun], folder: Path, results: dict) -> None:

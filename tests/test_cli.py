@@ -88,6 +88,7 @@ class Done(NamedTuple):
         ([CONFIG, "--config.teacher.learning_rate=x"], "learning_rate=x: give a number"),
         ([CONFIG, "--dry_run=maybe"], "--dry_run=maybe: give true or false"),
         (["--repeats=1.5"], "--repeats=1.5: give a whole number"),
+        (["--mode=predict", "--threshold=high"], "--threshold=high: give a number"),
         (["--mode=evaluate", "--config.seed=3"], "config from --workdir: leave --config.seed out"),
         (["--mode=prepare_data", "--config.seed=3"], "does not read --config.seed, which is for"),
         (

@@ -163,7 +163,7 @@ def test_run_is_reported(odd, tmp_path):
     _, folder, *_ = odd
     sweep = reports.read_sweep(folder.parent)
     page = reports.write_sweep_report(sweep).read_text(encoding="utf-8")
-    link = page.partition('<a href="')[2].partition('"')[0]
+    (link, *_) = re.findall(r'<a href="([^"]*report\.html)"', page)
     assert (folder.parent / os.fsdecode(unquote_to_bytes(link))).samefile(folder / "report.html")
     text = reports.console_table(sweep.runs)
     assert paths.on_one_line(ODD).strip() in text

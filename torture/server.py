@@ -32,7 +32,7 @@ def _import_all() -> None:
 
     import adjax.benchmark
     import adjax.experiment
-    import adjax.reports.html_page
+    import adjax.reports.sweep_page
     import adjax.sweeps.plan  # noqa: F401
     import launch  # noqa: F401
 

@@ -17,7 +17,7 @@ CIRCUMSTANCES = {
     *("date", "command", "chrono", "digest", "files", "owner", "cached", "stage_cache"),
 }
 # Pages and tables of data: they show times and dates.
-_MADE = ("report.html", "index.html", "results.parquet")
+_MADE = ("report.html", "index.html", "results.parquet", "results.csv")
 _UNREAD = {"checkpoints", "tensorboard", ".lock", ".locks", ".damaged", ".training"}
 _PLACE = "FOLDER"
 

@@ -19,6 +19,7 @@ from adjax.datasets.brightness import to_median
 from adjax.errors import UserError
 from adjax.methods.stage import Method, Scores
 from adjax.ops import compiler_options, convolution_backend, products_in
+from adjax.reports.prediction_table import BY_HAND
 from adjax.run import check_run
 from adjax.training.restored import restored_variables
 
@@ -34,6 +35,8 @@ class Detector:
       seed: the member's seed; random scores (Monte-Carlo dropout) draw from it.
       pixel_threshold: pixels of the anomaly map that reach it are defective.
       image_threshold: images whose score reaches it are anomalous.
+      pixel_threshold_rule: that chose it on held-out normal images; `BY_HAND` if none did.
+      image_threshold_rule: likewise.
       image_size: S, height and width of the images.
       channels: C, 1 (grey) or 3.
       reference_median: the median brightness that images are brought to, of [0, 255]; None: they
@@ -50,6 +53,8 @@ class Detector:
     image_size: int
     channels: int
     reference_median: float | None = None
+    pixel_threshold_rule: str = BY_HAND
+    image_threshold_rule: str = BY_HAND
 
     def score(self, image: np.ndarray) -> dict[str, np.ndarray]:
         """Score images and decide; the result for an image does not depend on the others.
@@ -118,22 +123,33 @@ class Detector:
         return self.method.score(variables, image, jax.random.fold_in(key, 0))
 
 
-def load_detector(directory: str | Path, member: int = 0) -> Detector:
+def load_detector(
+    directory: str | Path,
+    member: int = 0,
+    threshold: float | None = None,
+    pixel_threshold: float | None = None,
+) -> Detector:
     """Load the detector of a finished run.
 
     Args:
       directory: the run's folder.
       member: index into `config.members`.
+      threshold: of the image score, in place of the one that the run chose.
+      pixel_threshold: of the anomaly map, likewise.
 
     Raises:
-      UserError: if the run is not finished, has no thresholds, or the member diverged.
+      UserError: if the run is not finished, has no thresholds, the member diverged, or a threshold
+        is no finite number.
 
     """
     directory = Path(directory)
+    by_hand = {"image": _checked("--threshold", threshold)}
+    by_hand["pixel"] = _checked("--pixel_threshold", pixel_threshold)
     settings, method = check_run(workdir.read_config(directory), directory)
     members = identity.members_of(settings, method.dynamic)
     entry = _results_of(directory, member, len(members))
-    pixel, image = _thresholds(settings, directory, entry)
+    chosen = _thresholds(settings, directory, entry)
+    chosen |= {name: (value, BY_HAND) for name, value in by_hand.items() if value is not None}
     data = settings.data
     trained = (data.patch if data.crops else 0) or data.size
     shape = trained, trained, data.channels
@@ -143,12 +159,25 @@ def load_detector(directory: str | Path, member: int = 0) -> Detector:
         method=method,
         variables=jax.tree.map(lambda leaf: leaf[member], variables),
         seed=members[member]["seed"],
-        pixel_threshold=pixel,
-        image_threshold=image,
+        pixel_threshold=chosen["pixel"][0],
+        image_threshold=chosen["image"][0],
         image_size=data.size,
         channels=data.channels,
         reference_median=_reference_median(settings, directory),
+        pixel_threshold_rule=chosen["pixel"][1],
+        image_threshold_rule=chosen["image"][1],
     )
+
+
+def _checked(flag: str, threshold: float | None) -> float | None:
+    """Return a threshold given by hand, as a detector compares with it, in float32."""
+    if threshold is None:
+        return None
+    with np.errstate(over="ignore"):
+        value = float(np.float32(threshold))
+    if not np.isfinite(value):
+        raise UserError(f"{flag}={threshold:g}: give a finite number, of the size of scores")
+    return value
 
 
 def _results_of(directory: Path, member: int, members: int) -> dict[str, Any]:
@@ -176,8 +205,10 @@ def _reference_median(settings: Settings, directory: Path) -> float | None:
     return reference
 
 
-def _thresholds(settings: Settings, directory: Path, entry: dict[str, Any]) -> tuple[float, float]:
-    """Return the pixel threshold and the image threshold."""
+def _thresholds(
+    settings: Settings, directory: Path, entry: dict[str, Any]
+) -> dict[str, tuple[float, str]]:
+    """Return the thresholds of pixels and of the image score, with the rules that chose them."""
     rule = settings.threshold.rule if settings.data.decides else None
     chosen = [row["threshold"] for row in entry.get("thresholds", ()) if row["rule"] == rule]
     if not chosen or "image_threshold" not in entry:
@@ -185,4 +216,5 @@ def _thresholds(settings: Settings, directory: Path, entry: dict[str, Any]) -> t
             f"{directory}: the results of this {settings.data.name} run hold no thresholds to "
             "decide by; runs on industrial images (configs/folder.py ...) choose them"
         )
-    return chosen[0], entry["image_threshold"]["threshold"]
+    image = entry["image_threshold"]
+    return {"pixel": (chosen[0], rule), "image": (image["threshold"], image["rule"])}

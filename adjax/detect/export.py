@@ -38,6 +38,8 @@ def export(
     directory: str | Path,
     output: str | Path,
     member: int = 0,
+    threshold: float | None = None,
+    pixel_threshold: float | None = None,
     note: Callable[[str], None] = print,
 ) -> Path:
     """Write a folder with the detector of a finished run.
@@ -51,10 +53,12 @@ def export(
       directory: the run's folder.
       output: the folder to write; it must not exist yet, and appears whole or not at all.
       member: index into `config.members`.
+      threshold: of the image score, in place of the one that the run chose.
+      pixel_threshold: of the anomaly map, likewise.
       note: is told why there is no `detector.onnx`, if there is none.
 
     Raises:
-      UserError: if there is no detector, or `output` exists.
+      UserError: if there is no detector, a threshold is no finite number, or `output` exists.
 
     """
     output = Path(output)
@@ -65,7 +69,7 @@ def export(
             f"--output={output}: TensorFlow cannot load a SavedModel from a path with * ? [ \\ or "
             "bytes that are no text in it: choose another folder"
         )
-    detector = load_detector(directory, member)
+    detector = load_detector(directory, member, threshold, pixel_threshold)
     try:
         onnx = to_onnx(detector)
     except UserError as reason:
@@ -187,8 +191,9 @@ def _facts(detector: Detector, member: int, has_onnx: bool) -> dict:
         "outputs": OUTPUTS,
         "image_score": settings.image_score,
         "image_threshold": detector.image_threshold,
+        "image_threshold_rule": detector.image_threshold_rule,
         "pixel_threshold": detector.pixel_threshold,
-        "pixel_threshold_rule": settings.threshold.rule,
+        "pixel_threshold_rule": detector.pixel_threshold_rule,
         "platforms": list(PLATFORMS),
         "onnx_inputs": _onnx_inputs(detector) if has_onnx else {},
         "versions": {"adjax": adjax.__version__}

@@ -1,15 +1,13 @@
 """Pictures of detections, drawn on a photograph at its own size."""
 
 import numpy as np
-from matplotlib import colormaps
 from PIL import Image
 
-_OPACITY = 0.65  # of the heat at its strongest
+from adjax.reports import heat
+
 _OUTLINE = (0, 229, 255)
-_THUMBNAIL = 180  # pixels
+_THUMBNAIL = 192  # pixels
 _PIXELS_AT_ONCE = 2**20  # that are drawn; large photographs are drawn in strips
-# RGB palette of 256 levels.
-_HEAT = (colormaps["inferno"](np.arange(256))[:, :3] * 255).astype(np.uint8).tobytes()
 
 
 def heat_map(
@@ -19,24 +17,24 @@ def heat_map(
 
     Args:
       photo: a photograph of any size.
-      anomaly_map: float32 `[S, S]`; 0 is transparent, twice the threshold the strongest heat.
+      anomaly_map: float32 `[S, S]`, in the colours of `reports.heat`.
       mask: bool `[S, S]`.
       threshold: the pixel threshold.
 
     """
-    heat = np.clip(anomaly_map / max(2 * threshold, np.finfo(np.float32).tiny), 0, 1)
-    heat = Image.fromarray((heat * 255).astype(np.uint8))
-    heat = heat.resize(photo.size, Image.Resampling.BILINEAR)
-    levels = [round(_OPACITY * level) for level in range(256)]
+    level = Image.fromarray(heat.levels(anomaly_map, threshold))
+    level = level.resize(photo.size, Image.Resampling.BILINEAR)
+    palette = heat.colours()
+    opacities = palette[:, 3].tolist()
     drawn = Image.new("RGB", photo.size)
     breadth, height = photo.size
     at_once = max(1, _PIXELS_AT_ONCE // breadth)
     for top in range(0, height, at_once):
         rows = range(top, min(top + at_once, height))
         box = (0, rows.start, breadth, rows.stop)
-        colour = heat.crop(box)
-        opacity = colour.point(levels)
-        colour.putpalette(_HEAT)
+        colour = level.crop(box)
+        opacity = colour.point(opacities)
+        colour.putpalette(palette[:, :3].tobytes())
         strip = Image.composite(colour.convert("RGB"), photo.crop(box).convert("RGB"), opacity)
         strip.paste(_OUTLINE, mask=Image.fromarray(_outline(mask, photo.size, rows)))
         drawn.paste(strip, box)
@@ -72,13 +70,8 @@ def nearest(side: int, of: int) -> np.ndarray:
     return ((np.arange(side) + 0.5) * of / side).astype(int)
 
 
-def side_by_side(photo: Image.Image, heat: Image.Image) -> Image.Image:
-    """Return a small picture of a photograph and its heat map."""
+def thumbnail(photo: Image.Image) -> Image.Image:
+    """Return a small picture of a photograph."""
     scale = _THUMBNAIL / max(photo.size)
     size = tuple(max(1, round(side * scale)) for side in photo.size)
-    small = [picture.resize(size).convert("RGB") for picture in (photo, heat)]
-    width, height = small[0].size
-    both = Image.new("RGB", (2 * width, height))
-    for place, picture in enumerate(small):
-        both.paste(picture, (place * width, 0))
-    return both
+    return photo.resize(size).convert("RGB")

@@ -57,8 +57,11 @@ def score_columns(
     if not np.isfinite(scores["image_score"]) or not np.isfinite(scores["anomaly_map"]).all():
         raise UserError(f"{photograph.path}: its scores are not finite, so nothing is decided")
     return {
-        "image_score": _digits(scores["image_score"], 6),
-        "threshold": _digits(detector.image_threshold, 6),
+        "image_score": _float32(scores["image_score"]),
+        "threshold": _float32(detector.image_threshold),
+        "threshold_rule": detector.image_threshold_rule,
+        "pixel_threshold": _float32(detector.pixel_threshold),
+        "pixel_threshold_rule": detector.pixel_threshold_rule,
         "decision": "anomalous" if scores["is_anomalous"] else "normal",
     }
 
@@ -68,15 +71,16 @@ def write_pictures(
 ) -> dict[str, Any]:
     """Draw a photograph's pictures; return the cells of its row that tell of them.
 
-    The file is decoded again, which is far cheaper than holding whole photographs in a queue.
+    In a normal photograph no pixel is marked, so that a row has one decision. The file is decoded
+    again, which is far cheaper than holding whole photographs in a queue.
     """
-    mask, name = scores["mask"], photograph.name
+    mask, name = scores["mask"] & scores["is_anomalous"], photograph.name
     with memory.room_for(photograph.path, DRAWING):
         photo = decode(photograph.path, detector.settings.data.bits)
         size = photo.size
         heat = overlays.heat_map(photo, scores["anomaly_map"], mask, detector.pixel_threshold)
         _save(heat, output / "heatmaps" / f"{name}.png")
-        _save(overlays.side_by_side(photo, heat), output / "thumbnails" / f"{name}.jpg")
+        _save(overlays.thumbnail(photo), output / "thumbnails" / f"{name}.jpg")
         del photo, heat
         _save(Image.fromarray(overlays.stretched(mask, size)), output / "masks" / f"{name}.png")
     pictures = {"heatmap": f"heatmaps/{name}.png", "mask": f"masks/{name}.png"}
@@ -104,6 +108,11 @@ def areas(mask: np.ndarray, size: tuple[int, int]) -> dict[str, int | float]:
         "number_of_regions": int(np.count_nonzero(regions)),
         "largest_region_pixels": int(regions.max(initial=0)),
     }
+
+
+def _float32(value: float) -> float:
+    """Return a number as a detector compares it: what a row holds gives its decision again."""
+    return float(str(np.float32(value)))
 
 
 def _digits(value: float, digits: int) -> float:

@@ -25,6 +25,7 @@ from adjax.detect.pictures import check_output, score_columns, write_pictures
 from adjax.errors import UserError, disk_full, first_line
 from adjax.reports.contact_sheet import write_contact_sheet
 from adjax.reports.prediction_table import NAME, TableWriter
+from adjax.reports.small_maps import SmallMap, SmallMaps, shrunk, side_of
 from adjax.training import Progress
 
 
@@ -62,18 +63,30 @@ class _Image(NamedTuple):
     facts: ImageFacts
 
 
+class _Done(NamedTuple):
+    """A photograph's row of the table, and its anomaly map for the contact sheet, if it has one."""
+
+    row: dict[str, Any]
+    map: SmallMap | None
+
+
 def predict(
     directory: str | Path,
     images: str | Path,
     output: str | Path,
     batch_size: int = 0,
     member: int = 0,
+    threshold: float | None = None,
+    pixel_threshold: float | None = None,
+    command: str = "",
 ) -> Prediction:
     """Score every image of a folder and its subfolders.
 
     Writes `OUTPUT/heatmaps/NAME.png`, `OUTPUT/masks/NAME.png` and `OUTPUT/thumbnails/NAME.jpg` for
     every image, `OUTPUT/predictions.csv` with a row each (`reports.prediction_table`) and
-    `OUTPUT/index.html`, the most anomalous first.
+    `OUTPUT/index.html`, the most anomalous first. An image is anomalous if its score reaches the
+    threshold; in the mask of an anomalous image lies what reaches the pixel threshold, that of a
+    normal one is empty.
 
     Args:
       directory: the folder of a finished run.
@@ -81,34 +94,43 @@ def predict(
       output: the folder to write, created if need be; files of these names are replaced.
       batch_size: images at a time; 0: as in the run's evaluation.
       member: index into `config.members`.
+      threshold: of the image score, in place of the one that the run chose.
+      pixel_threshold: of the anomaly map, likewise.
+      command: that the contact sheet gives with other thresholds.
 
     Raises:
-      UserError: if there is no detector, there are no images, or the folder cannot be written.
+      UserError: if there is no detector, a threshold is no finite number, there are no images, or
+        the folder cannot be written.
 
     """
     images, output = Path(images), Path(output)
     photographs, left_out, notes = find_photographs(images, output)
     check_output(output)
-    detector = load_detector(directory, member)
+    detector = load_detector(directory, member, threshold, pixel_threshold)
     size = min(batch_size or detector.settings.evaluation.batch_size, len(photographs))
     with _told(output):
         output.mkdir(parents=True, exist_ok=True)
     model_rate = _model_rate(detector, size)
     start = time.perf_counter()
     counts, depths = collections.Counter(), collections.Counter()
-    with _told(output), TableWriter(output / NAME) as table:
-        progress = Progress("predict", len(photographs), unit="image")
-        for rows in _rows(detector, photographs, size, output, depths):
-            table.write(rows)
-            counts.update(images=len(rows), failed=sum(bool(row.get("error")) for row in rows))
-            counts.update(row["decision"] for row in rows if "decision" in row)
-            rate = counts["images"] / (time.perf_counter() - start)
-            progress.show(counts["images"], {"anomalous": counts["anomalous"], "images/s": rate})
-        progress.close()
-    rate = len(photographs) / (time.perf_counter() - start)
-    notes = (*notes, *filter(None, [darkness(depths)]))
-    with _told(output):
-        write_contact_sheet(output, _facts(detector, directory, images, member, notes))
+    with _told(output), SmallMaps(output, side_of(detector.image_size)) as maps:
+        with TableWriter(output / NAME) as table:
+            progress = Progress("predict", len(photographs), unit="image")
+            for done in _done(detector, photographs, size, output, depths):
+                rows = [one.row for one in done]
+                table.write(rows)
+                for one in done:
+                    maps.append(one.map)
+                counts.update(images=len(rows), failed=sum(bool(row.get("error")) for row in rows))
+                counts.update(row["decision"] for row in rows if "decision" in row)
+                rate = counts["images"] / (time.perf_counter() - start)
+                told = {"anomalous": counts["anomalous"], "images/s": rate}
+                progress.show(counts["images"], told)
+            progress.close()
+        rate = len(photographs) / (time.perf_counter() - start)
+        notes = (*notes, *filter(None, [darkness(depths)]))
+        facts = _facts(detector, directory, images, member, notes)
+        write_contact_sheet(output, facts, maps, command)
     numbers = counts["anomalous"], counts["failed"], left_out
     scored = counts["anomalous"] + counts["normal"]
     return Prediction(output, len(photographs), *numbers, rate, model_rate, scored, notes)
@@ -136,14 +158,14 @@ def _model_rate(detector: Detector, size: int, repeats: int = 3) -> float:
     return repeats * size / (time.perf_counter() - start)
 
 
-def _rows(
+def _done(
     detector: Detector,
     photographs: list[Photograph],
     size: int,
     output: Path,
     depths: collections.Counter,
-) -> Iterator[list[dict[str, Any]]]:
-    """Yield rows of the table in the order of the photographs, a batch at a time.
+) -> Iterator[list[_Done]]:
+    """Yield what is written of photographs in their order, a batch at a time.
 
     Counts in `depths` the images by depth and bits used.
     """
@@ -223,19 +245,21 @@ def _write(
     image: _Image | UserError,
     scores: dict[str, np.ndarray],
     output: Path,
-) -> dict[str, Any]:
+) -> _Done:
     """Write one photograph's pictures; return its row of the table, with all that is known."""
     row: dict[str, Any] = {"path": photograph.shown}
+    small = None
     try:
         if isinstance(image, UserError):
             raise image
         row |= score_columns(detector, photograph, scores)
+        small = shrunk(scores["anomaly_map"])
         row |= write_pictures(detector, photograph, scores, output)
     except UserError as error:
         row["error"] = str(error)
     except Exception as error:  # no file ends the folder
         row["error"] = f"cannot write the pictures of {photograph.path}: {first_line(error)}"
-    return row
+    return _Done(row, small)
 
 
 def _facts(
@@ -249,7 +273,7 @@ def _facts(
     return {
         "Photographs": str(images),
         "Detector": f"{directory} ({', '.join(which)})",
-        "Image threshold": f"{detector.image_threshold:.4g}",
-        "Pixel threshold": f"{detector.pixel_threshold:.4g} ({settings.threshold.rule})",
+        "Image threshold": f"{detector.image_threshold:.4g} ({detector.image_threshold_rule})",
+        "Pixel threshold": f"{detector.pixel_threshold:.4g} ({detector.pixel_threshold_rule})",
         **({"Notes": "; ".join(notes)} if notes else {}),
     }

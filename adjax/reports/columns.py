@@ -87,7 +87,7 @@ def make_columns(runs: Sequence[Run]) -> list[Column]:
 
 def _by_setting(runs: list[Run]) -> dict[str, list[Run]]:
     """Return the runs split by their members' settings, each part by what is special to it."""
-    settings = [[_setting(run, member) for member in run.members] for run in runs]
+    settings = [[setting_of(run, member) for member in run.members] for run in runs]
     differing = _differing(runs, [setting for of_run in settings for setting in of_run])
     parts: dict[str, list[Run]] = {}
     for run, of_run in zip(runs, settings, strict=True):
@@ -98,8 +98,34 @@ def _by_setting(runs: list[Run]) -> dict[str, list[Run]]:
     return parts
 
 
-def _setting(run: Run, member: dict) -> dict:
-    """All that decides a member's numbers and that no heading says, by dotted keys."""
+def hyper_parameters_of(runs: Sequence[Run]) -> list[str]:
+    """Return the keys in which runs of one method and variant differ, whichever it is."""
+    systems: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        systems.setdefault((run.method, run.about.variant), []).append(run)
+    found = set()
+    for group in systems.values():
+        found |= set(_differing(group, [setting_of(r, m) for r in group for m in r.members]))
+    return sorted(found)
+
+
+def by_value(columns: Sequence[Column]) -> list[Column]:
+    """Return columns by method as they come, then by the values in which they differ."""
+    keys = hyper_parameters_of([run for column in columns for run in column.runs])
+    systems = list(dict.fromkeys(column.run.about.name for column in columns))
+
+    def order(column: Column) -> tuple:
+        setting = setting_of(column.run, column.run.members[0])
+        values = [setting.get(key) for key in keys]
+        numbers = [v if isinstance(v, int | float) else 0 for v in values]
+        texts = ["" if isinstance(v, int | float) else json.dumps(v) for v in values]
+        return systems.index(column.run.about.name), *zip(texts, numbers, strict=True)
+
+    return sorted(columns, key=order)
+
+
+def setting_of(run: Run, member: dict) -> dict:
+    """Return all that decides a member's numbers and that no heading says, by dotted keys."""
     setting = run.settings | hyper_parameters(member)
     return {key: value for key, value in setting.items() if key not in NAMED}
 
@@ -123,15 +149,19 @@ def _differing(runs: list[Run], settings: list[dict]) -> list[str]:
 
 
 def _in_words(setting: dict, keys: list[str]) -> str:
-    """` (learning_rate 0.003, steps 500)`; a key whose last part two share is written out."""
-    lasts = [key.rpartition(".")[2] for key in keys]
-    names = [last if lasts.count(last) == 1 else key for key, last in zip(keys, lasts, strict=True)]
+    """` (learning_rate 0.003, steps 500)`."""
     words = [
         f"{name} {setting_text(setting[key])}"
-        for name, key in zip(names, keys, strict=True)
+        for name, key in zip(short_names(keys), keys, strict=True)
         if key in setting
     ]
     return f" ({', '.join(words)})" if words else ""
+
+
+def short_names(keys: Sequence[str]) -> list[str]:
+    """Return the last parts of dotted keys; a key whose last part two share is written out."""
+    lasts = [key.rpartition(".")[2] for key in keys]
+    return [last if lasts.count(last) == 1 else key for key, last in zip(keys, lasts, strict=True)]
 
 
 def classes_of(columns: Sequence[Column], *metrics: str) -> list[str]:

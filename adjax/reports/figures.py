@@ -3,6 +3,8 @@
 Nothing but this module, `plots` and who writes figures imports matplotlib.
 """
 
+import base64
+import io
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -49,16 +51,31 @@ def write_figures(run: Run) -> dict[str, Path]:
 
 def write_figure(path: Path, draw: Callable[[Any], Figure | None], shown: Any) -> Path | None:
     """Draw a figure of something in the common style; returns None if there is nothing to draw."""
+    content = _png(draw, shown)
+    if content is None:
+        return None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def figure_data(draw: Callable[[Any], Figure | None], shown: Any) -> str | None:
+    """Draw a figure likewise, for a page alone; returns its PNG in base64."""
+    content = _png(draw, shown)
+    return None if content is None else base64.b64encode(content).decode()
+
+
+def _png(draw: Callable[[Any], Figure | None], shown: Any) -> bytes | None:
     with mpl.rc_context(plots.STYLE):
         figure = draw(shown)
         if figure is None:
             return None
         _take_literally(figure)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        content = io.BytesIO()
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph")  # that the font lacks: the page has the name
-            figure.savefig(path, dpi=DPI, facecolor="white", metadata={"Software": None})
-    return path
+            figure.savefig(content, dpi=DPI, facecolor="white", metadata={"Software": None})
+    return content.getvalue()
 
 
 def _take_literally(figure: Figure) -> None:

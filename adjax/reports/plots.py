@@ -15,7 +15,7 @@ from sklearn.metrics import auc, roc_curve
 
 from adjax.reports.columns import make_columns
 from adjax.reports.finished_run import Run
-from adjax.reports.words import listing, rule_name
+from adjax.reports.words import rule_name
 
 MOST_CURVES = 10
 MOST_OF_CATEGORIES = 5  # their names are longer
@@ -55,7 +55,6 @@ STYLE = {
 _DASHED = (0, (3, 2))
 
 Losses = dict[str, dict[int, list[float]]]  # `loss` | `validation_loss` -> step -> P values
-Curve = tuple[tuple[int, ...], tuple[float, ...]]  # steps, losses
 
 
 def histograms_figure(run: Run) -> Figure:
@@ -121,11 +120,11 @@ def roc_figure(runs: Sequence[Run]) -> Figure | None:
                 whose = f"{column.heading}, " if len(columns) > 1 else ""
                 label = f"{whose}{run.member_name(member, everyone)}: {aurocs[-1]:.3f}"
                 look = {"linewidth": 0.8} if crowded else {"linewidth": 1.6, "label": label}
-                axes.plot(false, true, **look, **_look(turn if crowded else drawn))
+                axes.plot(false, true, **look, **look_of(turn if crowded else drawn))
                 drawn += 1
         if crowded:
             label = f"{np.mean(aurocs):.3f} ({min(aurocs):.3f} to {max(aurocs):.3f})"
-            axes.plot([], [], color=_look(turn)["color"], label=f"{column.heading}: {label}")
+            axes.plot([], [], color=look_of(turn)["color"], label=f"{column.heading}: {label}")
     axes.set(xlim=(-0.01, 1.0), ylim=(0, 1.01))
     axes.set_xlabel("false positive rate (normal images flagged)")
     axes.set_ylabel("true positive rate (anomalies found)")
@@ -133,7 +132,7 @@ def roc_figure(runs: Sequence[Run]) -> Figure | None:
     return figure
 
 
-def _look(turn: int) -> dict[str, str]:
+def look_of(turn: int) -> dict[str, str]:
     """Colour and line of the curve of this number; dashes where the palette starts again."""
     first = turn < len(PALETTE)
     return {"color": PALETTE[turn % len(PALETTE)], "linestyle": "-" if first else "--"}
@@ -195,10 +194,10 @@ def _draw_losses(axes: Axes, losses: Losses):
             low, high = np.nanmin(values, axis=1), np.nanmax(values, axis=1)
             axes.fill_between(steps, low, high, color=looks[name]["color"], alpha=0.15, linewidth=0)
     everything = np.array([v for by_step in losses.values() for v in by_step.values()], float)
-    _scale_losses(axes, np.nanmin(everything), np.nanmax(everything))
+    scale_losses(axes, np.nanmin(everything), np.nanmax(everything))
 
 
-def _scale_losses(axes: Axes, low: float, high: float):
+def scale_losses(axes: Axes, low: float, high: float):
     """Make the axis of losses logarithmic if their range is wide."""
     if low > 0 and high > 5 * low:
         axes.set_yscale("log")
@@ -206,45 +205,6 @@ def _scale_losses(axes: Axes, low: float, high: float):
             axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axes.yaxis.set_major_formatter("{x:g}")
             axes.yaxis.set_minor_formatter(NullFormatter())
-
-
-def mean_curves(runs: Sequence[Run]) -> dict[str, dict[Curve, list[str]]]:
-    """Return for each stage its curves, and the headings of the columns whose curve each is.
-
-    A curve is the mean over all members (classes and seeds) of a column of their validation loss,
-    or where there is none of their training loss. Columns that share a stage share its curve.
-    """
-    stages: dict[str, dict[Curve, list[str]]] = {}
-    for column in make_columns(runs):
-        by_stage: dict[str, dict[int, list[float]]] = {}
-        for run in column.runs:
-            for stage, losses in loss_curves(run).items():
-                pooled = by_stage.setdefault(stage, {})
-                by_step = losses.get("validation_loss") or losses["loss"]
-                for step, values in by_step.items():
-                    pooled.setdefault(step, []).extend(v for v in values if v is not None)
-        for stage, pooled in by_stage.items():
-            steps = tuple(step for step in sorted(pooled) if pooled[step])
-            curve = steps, tuple(float(np.mean(pooled[step])) for step in steps)
-            stages.setdefault(stage, {}).setdefault(curve, []).append(column.heading)
-    return stages
-
-
-def curves_figure(runs: Sequence[Run]) -> Figure | None:
-    """Draw losses of several runs, a panel a stage, a curve a method; None if none are logged."""
-    stages = mean_curves(runs)
-    if not stages:
-        return None
-    figure, panels = _stage_panels(list(stages), 2.6)
-    for axes, curves in zip(panels, stages.values(), strict=True):
-        for turn, ((steps, losses), headings) in enumerate(curves.items()):
-            label = listing(headings, most=3)
-            axes.plot(steps, losses, marker="o", markersize=3, label=label, **_look(turn))
-        everything = [loss for _, losses in curves for loss in losses]
-        _scale_losses(axes, min(everything), max(everything))
-        if len(curves) > 1:  # else it is everyone's
-            axes.legend(loc="upper right")
-    return figure
 
 
 def thresholds_figure(

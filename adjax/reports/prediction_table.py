@@ -16,8 +16,11 @@ COLUMNS = (
     "path",  # relative to the folder of the photographs
     "image_score",
     "threshold",  # of the image score
+    "threshold_rule",  # that chose it on held-out images, or `BY_HAND`
+    "pixel_threshold",  # of the anomaly map
+    "pixel_threshold_rule",
     "decision",  # "anomalous" or "normal"
-    "defect_pixels",  # of the photograph
+    "defect_pixels",  # of the photograph; none of a normal one
     "defect_area_percent",
     "number_of_regions",  # 8-connected
     "largest_region_pixels",
@@ -25,6 +28,9 @@ COLUMNS = (
     "mask",
     "error",  # why there is no score, or there are no pictures
 )
+# Columns that tables of earlier versions lack.
+_LATER = ("threshold_rule", "pixel_threshold", "pixel_threshold_rule")
+BY_HAND = "given by hand"  # in place of a rule
 _APOSTROPHE = "'"
 # Full-width forms count too.
 _RISKY = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20", _APOSTROPHE)
@@ -47,9 +53,10 @@ def is_table(path: Path) -> bool:
         if not path.is_file():  # a pipe would be waited for
             return False
         with path.open(newline="", **_TEXT) as file:
-            return tuple(next(csv.reader([file.readline(1000)]), ())) == COLUMNS
+            columns = tuple(next(csv.reader([file.readline(1000)]), ()))
     except (OSError, csv.Error):
         return False
+    return columns in (COLUMNS, tuple(name for name in COLUMNS if name not in _LATER))
 
 
 class TableWriter:

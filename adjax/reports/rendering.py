@@ -1,15 +1,12 @@
-"""One small structure of a table, rendered as console text, Markdown and HTML; HTML pages."""
+"""One small structure of a table, rendered as console text and Markdown; `pages` renders HTML."""
 
-import html
 import re
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from string import Template
 from typing import NamedTuple
 
-from adjax.paths import as_text, on_one_line
+from adjax.paths import on_one_line
 
 ABSENT = "–"  # noqa: RUF001, an en dash: no value
 
@@ -149,57 +146,3 @@ def markdown_code(text: str) -> str:
     """Return a text as code within a line of Markdown."""
     text = on_one_line(text)
     return f"`` {text} ``" if "`" in text else f"`{text}`"
-
-
-def to_html(table: Table) -> str:
-    """Return the table in HTML; it scrolls inside its own box where it is too wide."""
-    e = html.escape
-    heads = [f'<th scope="col">{e(name)}</th>' for _, names in table.groups for name in names]
-    groups = [
-        f'<th scope="colgroup" colspan="{len(names)}">{e(heading)}</th>'
-        for heading, names in table.groups
-        if heading
-    ]
-    corner = f'<th scope="col"{" rowspan=2" if groups else ""}>{e(table.corner)}</th>'
-    head = f"<tr>{corner}{''.join(groups or heads)}</tr>"
-    head += f"\n<tr>{''.join(heads)}</tr>" if groups else ""
-    body, foot = (
-        "".join(_html_row(row, 1 + len(heads)) for row in rows)
-        for rows in (table.rows, table.means)
-    )
-    foot = f"<tfoot>{foot}</tfoot>\n" if foot else ""
-    notes = "".join(f"<li>{e(note)}</li>" for note in table.notes)
-    return (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{e(table.caption)}">\n'
-        f"<table>\n<caption>{e(table.caption)}</caption>\n<thead>{head}</thead>\n"
-        f"<tbody>{body}</tbody>\n{foot}</table>\n</div>\n"
-        + (f'<ul class="notes">{notes}</ul>\n' if notes else "")
-    )
-
-
-def _html_row(row: tuple[str, ...], width: int) -> str:
-    if _is_heading(row):
-        heading = f'<th scope="rowgroup" colspan="{width}">{html.escape(row[0])}</th>'
-        return f'<tr class="heading">{heading}</tr>'
-    cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in row[1:])
-    return f'<tr><th scope="row">{html.escape(row[0])}</th>{cells}</tr>'
-
-
-def facts_to_html(facts: Mapping[str, object]) -> str:
-    """Return names and values as a list in HTML; empty if there are none."""
-    e = html.escape
-    items = (f"<dt>{e(name)}</dt><dd>{e(str(value))}</dd>" for name, value in facts.items())
-    return f'<dl class="facts">{"".join(items)}</dl>' if facts else ""
-
-
-def write_page(path: Path, template: str, title: str, body: Iterable[str]) -> Path:
-    """Write a self-contained HTML page from a template beside this module; returns its path."""
-    here = Path(__file__).parent
-    page = Template((here / template).read_text(encoding="utf-8")).substitute(
-        title=html.escape(title),
-        style=(here / "style.css").read_text(encoding="utf-8"),
-        body="\n".join(filter(None, body)),
-    )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(as_text(page), encoding="utf-8")
-    return path

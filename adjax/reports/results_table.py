@@ -17,7 +17,7 @@ from adjax.reports.finished_run import Run, hyper_parameters
 from adjax.reports.finished_search import Search
 from adjax.reports.finished_sweep import Sweep
 from adjax.reports.prediction_table import escaped
-from adjax.reports.sources import TABLE, as_metadata
+from adjax.reports.sources import ROWS, TABLE, as_metadata
 
 _SUFFIXES = (".parquet", ".csv")
 _OF_MEMBER = ("class_name", "normal_class", "seed")
@@ -37,22 +37,19 @@ def write_table(path: Path, sweep: Sweep) -> Path:
     columns = _columns(sweep)
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".csv":
-        with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(columns)
-            for row in zip(*columns.values(), strict=True):
-                writer.writerow(escaped(v) if isinstance(v, str) else v for v in row)
-        return path
-    _write_parquet(path, columns, {})
+        _write_csv(path, columns)
+    else:
+        _write_parquet(path, columns, {})
     return path
 
 
 def write_sweep_table(sweep: Sweep) -> Path:
-    """Write `results.parquet` into a sweep's folder; return its path."""
+    """Write `results.csv` and `results.parquet` into a sweep's folder; return the latter's path."""
     directory = sweep.directory
     columns, metadata = _columns(sweep), as_metadata(sweep.sources)
     files.remove_left(directory)
     # Several drivers of a sweep may end at once.
+    files.write_file(directory / ROWS, lambda part: _write_csv(part, columns))
     files.write_file(directory / TABLE, lambda part: _write_parquet(part, columns, metadata))
     return directory / TABLE
 
@@ -189,6 +186,14 @@ def _text(value: Any) -> str:
     """Return a value as text that a file may hold: names of folders may be any bytes."""
     text = value if isinstance(value, str) else json.dumps(value)
     return text.encode(errors="replace").decode()
+
+
+def _write_csv(path: Path, columns: Mapping[str, list]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        for row in zip(*columns.values(), strict=True):
+            writer.writerow(escaped(v) if isinstance(v, str) else v for v in row)
 
 
 def _write_parquet(path: Path, columns: Mapping[str, list], metadata: dict[bytes, bytes]) -> None:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from adjax.datasets.digests import stamp
 
 TABLE = "results.parquet"
+ROWS = "results.csv"  # its rows, for a spreadsheet
 _KEY = b"adjax"  # of the file's metadata
 _FORM = 1  # of what stands there; another one is not read
 

@@ -36,6 +36,7 @@ class FakeDetector:
             evaluation=types.SimpleNamespace(batch_size=2),
             threshold=types.SimpleNamespace(rule="k_sigma"),
         )
+        self.image_threshold_rule, self.pixel_threshold_rule = "quantile 0.95", "k_sigma"
         self.dark, self.calls, self._score = dark, 0, score
 
     def score(self, image):
@@ -160,9 +161,9 @@ def test_a_failure_costs_one_row(run, tmp_path, monkeypatch, failure):
         assert (output / good["heatmap"]).is_file()
         assert (output / good["mask"]).is_file()
     page = (output / "index.html").read_text()
-    assert page.count("<img ") == 4
+    assert page.count("<canvas ") == 4
     assert page.count("no pictures") == page.count("Not read or not drawn") == 1
-    assert "5, 2 anomalous" in page
+    assert "<dd>5 scored</dd>" in page
 
 
 def test_files_that_cannot_be_read_cost_their_rows(run, tmp_path, monkeypatch):
@@ -361,7 +362,14 @@ def test_verb_prints_notes(tmp_path, monkeypatch, capsys):
     done = prediction.Prediction(tmp_path, 3, 1, 0, 0, 1.0, 1.0, 3, ("hidden: .a.png",))
     monkeypatch.setattr(prediction, "predict", lambda *_, **__: done)
     flags = types.SimpleNamespace(
-        mode="predict", config=None, workdir="run", images="x", output="y", member=0
+        mode="predict",
+        config=None,
+        workdir="run",
+        images="x",
+        output="y",
+        member=0,
+        threshold=None,
+        pixel_threshold=None,
     )
     assert cli.predict(flags) == 0
     assert "note: hidden: .a.png\n" in capsys.readouterr().out

@@ -167,6 +167,8 @@ def test_facts_describe_the_files(exports):
     detector = load_detector(uncertain())
     assert facts["pixel_threshold"] == detector.pixel_threshold
     assert facts["image_threshold"] == detector.image_threshold
+    assert facts["image_threshold_rule"] == "quantile 0.95"
+    assert facts["pixel_threshold_rule"] == "quantile"
     assert (facts["image_size"], facts["channels"], facts["bits"]) == (32, 3, 0)
     assert "so that their full range becomes 0 to 255" in (folder / "README.md").read_text()
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
@@ -226,6 +228,24 @@ def test_onnx_that_cannot_be_run_is_not_written(monkeypatch):
     monkeypatch.setattr(program, "OPSET", 10**6)
     with pytest.raises(UserError, match="onnxruntime cannot run isolation_forest: "):
         to_onnx(load_detector(forest()))
+
+
+def test_thresholds_given_by_hand_are_exported_and_called_so(tmp_path, monkeypatch):
+    exported = []
+    monkeypatch.setattr("adjax.detect.export.to_stablehlo", lambda _: b"")
+    monkeypatch.setattr("adjax.detect.export.write_saved_model", lambda *a: exported.append(a[0]))
+    folder = export(uncertain(), tmp_path / "new", threshold=0.25, pixel_threshold=0.75)
+    facts = json.loads((folder / "detector.json").read_text())
+    assert (facts["image_threshold"], facts["pixel_threshold"]) == (0.25, 0.75)
+    assert {facts["image_threshold_rule"], facts["pixel_threshold_rule"]} == {"given by hand"}
+    (detector,) = exported
+    image = random_images(detector, 4)
+    found = detector.score(image)
+    np.testing.assert_array_equal(found["is_anomalous"], found["image_score"] >= 0.25)
+    np.testing.assert_array_equal(found["mask"], found["anomaly_map"] >= 0.75)
+    with pytest.raises(UserError, match=r"^--threshold=nan: give a finite number"):
+        export(uncertain(), tmp_path / "other", threshold=np.nan)
+    assert not (tmp_path / "other").exists()
 
 
 def test_folder_that_exists_is_refused(tmp_path):

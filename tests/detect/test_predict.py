@@ -2,6 +2,7 @@
 
 import csv
 import html
+import json
 import re
 import types
 from urllib.parse import unquote
@@ -78,11 +79,16 @@ def test_rows_are_what_the_detector_says(folder, prediction):
         found = detector.score(resize_image(photo, 32, 3)[None])
         assert float(row["image_score"]) == pytest.approx(found["image_score"][0], rel=1e-4)
         assert (row["decision"] == "anomalous") == found["is_anomalous"][0]
-        assert float(row["threshold"]) == pytest.approx(detector.image_threshold, rel=1e-5)
+        assert np.float32(row["threshold"]) == np.float32(detector.image_threshold)
+        assert np.float32(row["pixel_threshold"]) == np.float32(detector.pixel_threshold)
+        assert (row["threshold_rule"], row["pixel_threshold_rule"]) == ("quantile 0.95", "quantile")
+        is_anomalous = np.float32(row["image_score"]) >= np.float32(row["threshold"])
+        assert (row["decision"] == "anomalous") == is_anomalous
         with Image.open(folder / "found" / row["mask"]) as written:
             assert written.size == photo.size
             mask = np.asarray(written)
-        np.testing.assert_array_equal(mask, overlays.stretched(found["mask"][0], photo.size))
+        desired = overlays.stretched(found["mask"][0] & found["is_anomalous"][0], photo.size)
+        np.testing.assert_array_equal(mask, desired)
         assert int(row["defect_pixels"]) == mask.sum()
         assert float(row["defect_area_percent"]) == pytest.approx(100 * mask.mean(), rel=1e-3)
         with Image.open(folder / "found" / row["heatmap"]) as heat:
@@ -101,13 +107,14 @@ def test_contact_sheet_shows_the_most_anomalous_first(folder, prediction):
     text = (folder / "found" / "index.html").read_text()
     rows = [row for row in prediction[1] if not row["error"]]
     ordered = sorted(rows, key=lambda row: -float(row["image_score"]))
-    links = [unquote(link) for link in re.findall(r'<li class="\w+"><a href="([^"]*)"', text)]
+    links = [unquote(link) for link in re.findall(r'<li class="\w+"[^>]*><a href="([^"]*)"', text)]
     assert links == [row["heatmap"] for row in ordered]
     for link in re.findall(r'(?:href|src)="([^"]*)"', text):
         assert link == "data:," or (folder / "found" / unquote(link)).is_file(), link
     assert "<b>\n" not in text
     assert text.count("the file is empty") == 1
     assert html.escape(str(folder)) in text
+    assert text.count("data-map=") == len(rows)
 
 
 def test_sheet_of_many_goes_over_pages(folder, prediction, tmp_path, monkeypatch):
@@ -116,7 +123,7 @@ def test_sheet_of_many_goes_over_pages(folder, prediction, tmp_path, monkeypatch
     first = contact_sheet.write_contact_sheet(tmp_path, {})
     assert first == tmp_path / "index.html"
     pages = [first.read_text(), (tmp_path / "index-2.html").read_text()]
-    assert [page.count("<img ") for page in pages] == [4, 2]
+    assert [page.count("<li class=") for page in pages] == [4, 2]
     assert 'start="5"' in pages[1]
     assert ["Not read" in page for page in pages] == [False, True]
     assert not (tmp_path / "index-3.html").exists()
@@ -195,6 +202,8 @@ def test_verb_says_what_could_not_be_read(folder, tmp_path, capsys):
         images=str(folder / "empty.png"),
         output=str(tmp_path / "found"),
         member=0,
+        threshold=None,
+        pixel_threshold=None,
     )
     assert cli.predict(flags) == 1
     captured = capsys.readouterr()
@@ -214,3 +223,31 @@ def test_verb_says_what_could_not_be_read(folder, tmp_path, capsys):
     first, second = (load_detector(uncertain(), k).score(photo)["image_score"][0] for k in (0, 1))
     assert float(row["image_score"]) == pytest.approx(second, rel=1e-4)
     assert first != pytest.approx(second, rel=1e-2)
+
+
+def test_thresholds_given_by_hand_decide_and_say_so(folder, prediction, tmp_path):
+    scores = sorted(float(row["image_score"]) for row in prediction[1] if row["image_score"])
+    command = "python launch.py --mode=predict --threshold=1 --pixel_threshold 2 --workdir=w"
+    given = {"threshold": scores[2], "pixel_threshold": 1e-9, "command": command}
+    found = predict(uncertain(), folder / "line 1", tmp_path, **given)
+    with (tmp_path / "predictions.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert found.anomalous == sum(row["decision"] == "anomalous" for row in rows)
+    for row in rows:
+        assert np.float32(row["threshold"]) == np.float32(scores[2])
+        assert {row["threshold_rule"], row["pixel_threshold_rule"]} == {"given by hand"}
+        is_anomalous = float(row["image_score"]) >= np.float32(scores[2])
+        assert row["decision"] == ("anomalous" if is_anomalous else "normal")
+        assert (int(row["defect_pixels"]) > 0) == is_anomalous
+    page = (tmp_path / "index.html").read_text()
+    assert page.count("given by hand, not chosen on held-out images") == 2
+    data = json.loads(re.search(r'id="data">(.*?)</script>', page)[1])
+    assert data["command"] == "python launch.py --mode=predict --workdir=w"
+
+
+@pytest.mark.parametrize("flag", ["threshold", "pixel_threshold"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
+def test_a_threshold_that_no_score_can_reach_is_refused(folder, tmp_path, flag, value):
+    with pytest.raises(UserError, match=rf"^--{flag}=\S+: give a finite number"):
+        predict(uncertain(), folder / "tall.png", tmp_path / "found", **{flag: value})
+    assert not (tmp_path / "found").exists()

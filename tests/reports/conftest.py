@@ -4,11 +4,15 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from adjax.config.adopt import about
 from adjax.config.identity import as_json
 from adjax.config.layout import check, new_config
+from adjax.reports.contact_sheet import write_contact_sheet
+from adjax.reports.prediction_table import TableWriter
+from adjax.reports.small_maps import SmallMaps, shrunk
 
 TEST_IMAGES = 60
 
@@ -182,3 +186,68 @@ def _make_industrial(workdir, members, masks, tested):
         arrays["examples"] = {name: array[:, shown] for name, array in examples.items()}
     for name, values in arrays.items():
         np.savez(workdir / f"{name}.npz", **values)
+
+
+@pytest.fixture
+def write_sheet(tmp_path):
+    """A function that writes a contact sheet of made photographs: returns its first page.
+
+    Scores fall from 0.9; the image threshold lies between the third and the fourth.
+    """
+
+    def write(images=8, unread=1, by_hand=False, command="python launch.py --mode=predict"):
+        folder = tmp_path / "found"
+        (folder / "thumbnails").mkdir(parents=True)
+        generator = np.random.default_rng(0)
+        rows, maps = [], SmallMaps(folder, 32)
+        for number in range(images):
+            score = 0.9 - 0.8 * number / images
+            anomaly_map = _made_map(generator, score)
+            _made_photograph(anomaly_map).save(folder / "thumbnails" / f"{number}.jpg")
+            rows.append(_sheet_row(number, score, anomaly_map, images, by_hand))
+            maps.append(shrunk(anomaly_map))
+        for number in range(unread):
+            rows.append({"path": f"cut {number}.png", "error": f"cut {number}.png: <cut short>"})
+            maps.append(None)
+        with TableWriter(folder / "predictions.csv") as table:
+            table.write(rows)
+        with maps:
+            return write_contact_sheet(folder, {"Photographs": "new"}, maps, command)
+
+    return write
+
+
+def _made_map(generator, score):
+    """An anomaly map `[64, 64]`: noise, and a blot that is the stronger, the higher the score."""
+    x, y = generator.uniform(12, 52, 2)
+    rows, columns = np.mgrid[:64, :64]
+    blot = np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / 60)
+    return (0.06 * generator.gamma(4, 0.25, (64, 64)) + 0.7 * score**2 * blot).astype(np.float32)
+
+
+def _made_photograph(anomaly_map):
+    """Stripes with a dark spot where the map is high."""
+    stripes = 150 + 50 * np.sin(np.arange(64) / 3)[None]
+    pixels = stripes - 140 * np.clip(anomaly_map - 0.1, 0, 1)
+    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).resize((192, 192))
+
+
+def _sheet_row(number, score, anomaly_map, images, by_hand):
+    is_anomalous = score >= np.float32(0.9 - 0.8 * 2.5 / images)
+    marked = int((anomaly_map >= 0.3).sum()) if is_anomalous else 0
+    rules = ("given by hand",) * 2 if by_hand else ("quantile 0.95", "k_sigma")
+    return {
+        "path": f"photo {number}.png",
+        "image_score": float(str(np.float32(score))),
+        "threshold": float(str(np.float32(0.9 - 0.8 * 2.5 / images))),
+        "threshold_rule": rules[0],
+        "pixel_threshold": 0.3,
+        "pixel_threshold_rule": rules[1],
+        "decision": "anomalous" if is_anomalous else "normal",
+        "defect_pixels": marked,
+        "defect_area_percent": round(100 * marked / 64**2, 4),
+        "number_of_regions": min(marked, 1),
+        "largest_region_pixels": marked,
+        "heatmap": f"heatmaps/{number}.png",
+        "mask": f"masks/{number}.png",
+    }

@@ -17,8 +17,9 @@ from adjax.reports import (
     remarks,
     write_record,
 )
+from adjax.reports.pages import to_html
 from adjax.reports.published import GROUPS, published, published_mean
-from adjax.reports.rendering import ABSENT, to_html, to_text
+from adjax.reports.rendering import ABSENT, to_text
 from adjax.reports.result_tables import results_tables
 from adjax.workdir import write_refusal
 

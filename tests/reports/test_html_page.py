@@ -7,7 +7,7 @@ import pytest
 from adjax.errors import UserError
 from adjax.reports import read_sweep, write_report, write_sweep_report
 
-VOID = {"meta", "link", "img"}
+VOID = {"meta", "link", "img", "input"}
 
 
 class _Outline(HTMLParser):
@@ -119,10 +119,16 @@ def test_a_sweep_page_joins_its_runs(write_workdir, tmp_path):
     page = path.read_text()
     outline = _Outline(page)
     assert "<h1>AE, SDN and OE-SDN on MNIST</h1>" in page
-    assert [link["href"] for link in outline.all("a")] == [
-        f"{method}/report.html" for method in ("ae", "sdn", "oe_sdn")
-    ]
-    assert all((tmp_path / "sweep" / link["href"]).is_file() for link in outline.all("a"))
+    links = [link["href"] for link in outline.all("a")]
+    assert links[:2] == ["results.csv", "results.parquet"]
+    own = [f"{method}/report.html" for method in ("ae", "sdn", "oe_sdn")]
+    assert sorted(links[2:5]) == sorted(own)  # of the settings, the best first
+    assert links[5:] == own
+    for link in links:
+        assert (tmp_path / "sweep" / link).is_file()
+    for name in own:  # and the way back
+        (back,) = _Outline((tmp_path / "sweep" / name).read_text()).all("a")
+        assert back["href"] == "../report.html"
     assert len(outline.all("img")) == 2 + 3 * 2
     assert page.count("python launch.py --mode=sweep") == 1
     assert "<dt>parameters</dt><dd>teacher 300,000, student 300,000</dd>" in page
@@ -139,32 +145,41 @@ def test_a_sweep_page_says_what_is_missing(write_workdir, tmp_path):
 def test_a_sweep_page_renews_old_reports_only(write_workdir, tmp_path):
     workdirs = [write_workdir(method, method) for method in ("ae", "sdn")]
     pages = [write_report(workdir) for workdir in workdirs]
+    write_sweep_report(read_sweep(tmp_path))
+    kept = '<a href="../report.html">kept</a>'
     for page in pages:
-        page.write_text("kept")
+        page.write_text(kept)
     os.utime(pages[0], (0, 0))
     write_sweep_report(read_sweep(tmp_path))
-    assert [page.read_text() == "kept" for page in pages] == [False, True]
+    assert [page.read_text() == kept for page in pages] == [False, True]
+
+
+def test_a_page_that_was_there_before_the_sweep_gets_its_way_back(write_workdir, tmp_path):
+    pages = [write_report(write_workdir(method, method)) for method in ("ae", "sdn")]
+    assert not any('href="../report.html"' in page.read_text() for page in pages)
+    write_sweep_report(read_sweep(tmp_path))
+    assert all('href="../report.html"' in page.read_text() for page in pages)
 
 
 def test_a_large_sweep_shows_some_runs_and_lists_the_others(write_workdir, tmp_path, monkeypatch):
-    monkeypatch.setattr("adjax.reports.html_page.MOST_DETAILED", 1)
+    monkeypatch.setattr("adjax.reports.sweep_page.MOST_DETAILED", 1)
     for method in ("ae", "sdn", "oe_sdn"):
         write_workdir(method, method)
     write_report(tmp_path / "oe_sdn")
     page = write_sweep_report(read_sweep(tmp_path)).read_text()
     outline = _Outline(page)
     # The page of `sdn` was not asked for.
-    assert [link["href"] for link in outline.all("a")] == ["ae/report.html", "oe_sdn/report.html"]
+    links = {link["href"] for link in outline.all("a")}
+    assert links == {"results.csv", "results.parquet", "ae/report.html", "oe_sdn/report.html"}
     assert not (tmp_path / "sdn" / "report.html").exists()
-    more = page.partition("<h2>More runs</h2>")[2]
-    assert "<code>--mode=report --workdir=FOLDER</code>" in more
-    assert "<li>SDN, class 3, seed 0</li>" in more
+    assert "<code>--mode=report --workdir=FOLDER</code>" in page
+    assert re.search(r'data-label="runs">sdn</td>', page)
     assert len(outline.all("img")) == 2 + 2
 
 
 def test_curves_of_very_many_runs_are_not_drawn(write_workdir, tmp_path, monkeypatch):
-    monkeypatch.setattr("adjax.reports.html_page.MOST_DETAILED", 0)
-    monkeypatch.setattr("adjax.reports.html_page.MOST_DRAWN", 1)
+    monkeypatch.setattr("adjax.reports.sweep_page.MOST_DETAILED", 0)
+    monkeypatch.setattr("adjax.reports.sweep_page.MOST_DRAWN", 1)
     for method in ("ae", "sdn"):
         write_workdir(method, method)
         (tmp_path / method / "scores.npz").write_bytes(b"not read")

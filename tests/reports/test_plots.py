@@ -5,7 +5,8 @@ import io
 import numpy as np
 
 from adjax.reports import read_run
-from adjax.reports.plots import curves_figure, mean_curves, thresholds_figure
+from adjax.reports.plots import thresholds_figure
+from adjax.reports.small_multiples import curves_figure, mean_curves, rocs_figure
 
 THRESHOLD = np.linspace(0.1, 0.9, 50)
 F1 = 0.8 - (THRESHOLD - 0.6) ** 2
@@ -41,10 +42,16 @@ def test_methods_that_share_a_stage_share_its_curve(write_workdir):
     runs = [read_run(write_workdir(method, method)) for method in ("ae", "sdn", "oe_sdn")]
     runs[2].metrics[-1]["validation_loss"] = [0.5]
     figure = curves_figure(runs)
-    teacher, student = figure.axes
-    assert len(teacher.lines) == 1
-    assert teacher.get_legend() is None
-    assert [t.get_text() for t in student.get_legend().get_texts()] == ["SDN", "OE-SDN"]
+    teacher, sdn, oe_sdn = figure.axes
+    assert [part.get_suptitle() for part in figure.subfigs] == ["teacher", "student"]
+    assert teacher.get_title(loc="left") == ""
+    assert [axes.get_title(loc="left") for axes in (sdn, oe_sdn)] == ["SDN", "OE-SDN"]
+    assert [len(axes.lines) for axes in (teacher, sdn, oe_sdn)] == [1, 2, 2]
+    for axes in figure.axes:  # its own curve lies on top, in the colour that the others lack
+        own = max(axes.lines, key=lambda line: line.get_zorder())
+        assert [line.get_color() for line in axes.lines].count(own.get_color()) == 1
+        assert axes.get_legend() is None
+    assert oe_sdn.lines[-1].get_ydata()[-1] == 0.5
 
 
 def test_without_logged_losses_there_is_no_figure(write_workdir):
@@ -88,3 +95,52 @@ def test_it_can_be_drawn():
     buffer = io.BytesIO()
     figure.savefig(buffer)
     assert buffer.getvalue().startswith(b"\x89PNG")
+
+
+def grid_of(write_workdir, rates=(0.01, 0.001, 0.003), steps=(100, 200)):
+    """Runs of AE that differ in two settings."""
+    return [
+        read_run(
+            write_workdir(
+                f"sweep/{rate}_{count}",
+                "ae",
+                ((3, 0), (3, 1)),
+                config={"teacher.learning_rate": rate, "teacher.steps": count},
+            )
+        )
+        for rate in rates
+        for count in steps
+    ]
+
+
+def test_settings_have_a_panel_each_in_the_order_of_their_values(write_workdir):
+    runs = grid_of(write_workdir)
+    for place, run in enumerate(runs):
+        run.metrics[-1]["validation_loss"] = [0.1 + place, 0.1 + place]
+    expected = [
+        f"learning_rate {rate:g}, steps {steps}"
+        for rate in (0.001, 0.003, 0.01)
+        for steps in (100, 200)
+    ]
+    titles = [axes.get_title(loc="left") for axes in curves_figure(runs).axes]
+    assert [title.replace("\n", " ") for title in titles[:6]] == expected
+    assert titles[6:] == []
+    rocs = rocs_figure(runs)
+    titles = [axes.get_title(loc="left").rpartition("\n") for axes in rocs.axes]
+    assert [title.replace("\n", " ") for title, _, _ in titles] == expected
+    for (_, _, auroc), axes in zip(titles, rocs.axes, strict=True):
+        assert auroc.startswith("AUROC 0.")
+        assert len(axes.lines) == 1 + 2  # the diagonal and a member each
+
+
+def test_of_very_many_settings_the_first_are_drawn(write_workdir, monkeypatch):
+    monkeypatch.setattr("adjax.reports.small_multiples.MOST_PANELS", 4)
+    runs = grid_of(write_workdir)
+    figure = rocs_figure(runs)
+    assert len([axes for axes in figure.axes if axes.lines]) == 4
+    assert figure.get_suptitle() == "the first 4 of 6 settings"
+
+
+def test_without_two_kinds_of_images_there_is_no_roc(write_industrial):
+    options = {"dataset": "folder", "members": [("folder", 0)], "known": (), "tested": False}
+    assert rocs_figure([read_run(write_industrial("a", **options))]) is None

@@ -43,7 +43,7 @@ def test_texts_are_quoted_and_numbers_are_numbers(tmp_path):
         table.write([{"path": "a;=1", "error": "@b", "image_score": 1e-7}])
     lines = (tmp_path / "t.csv").read_text().splitlines()
     assert lines[0] == ",".join(f'"{name}"' for name in COLUMNS)
-    assert lines[1].startswith('"\'=HYPERLINK(1)",-0.25,"","",3,')
+    assert lines[1].startswith('"\'=HYPERLINK(1)",-0.25,"","","","","",3,')
     assert lines[2].startswith('"a;=1",1e-07,')
     assert lines[2].endswith(',"\'@b"')
     with (tmp_path / "t.csv").open(newline="") as file:  # as the documentation tells a program to
@@ -63,5 +63,11 @@ def test_other_files_are_no_tables(tmp_path, content):
 
 
 def test_tables_of_earlier_versions_are_known(tmp_path):
-    (tmp_path / "t.csv").write_text(",".join(COLUMNS) + "\r\na.png,0.5\r\n")
-    assert prediction_table.is_table(tmp_path / "t.csv")
+    unquoted = ",".join(COLUMNS)
+    without_rules = (
+        '"path","image_score","threshold","decision","defect_pixels","defect_area_percent",'
+        '"number_of_regions","largest_region_pixels","heatmap","mask","error"'
+    )
+    for header in (unquoted, without_rules):
+        (tmp_path / "t.csv").write_text(header + "\r\na.png,0.5\r\n")
+        assert prediction_table.is_table(tmp_path / "t.csv")

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from adjax.reports import console_table, markdown_table, read_run
-from adjax.reports.rendering import Table, markdown, to_html, to_markdown, to_text
+from adjax.reports.pages import to_html
+from adjax.reports.rendering import Table, markdown, to_markdown, to_text
 from adjax.reports.result_tables import results_tables, summary
 
 

@@ -40,6 +40,15 @@ def test_reports_and_page_of_results(repository, write_workdir, tmp_path):
     assert done.stdout == f"results: {page}\n"
     assert "teacher.steps 539 instead of 540" in page.read_text()
 
+    comparison = tmp_path / "cmp.html"
+    done = report(repository, f"--workdir={a},{record}", f"--output={comparison}")
+    assert (done.stdout, done.returncode) == (f"comparison: {comparison}\n", 0)
+    assert "a and a.jsonl compared" in comparison.read_text()
+
+    done = report(repository, f"--workdir={a}", f"--output={comparison}")
+    assert done.returncode == 2
+    assert done.stderr == f"error: --output={comparison}: a page compares two folders or more\n"
+
     done = report(repository, f"--workdir={b}", f"--output={page}")
     assert done.returncode == 2
     assert done.stderr == (
