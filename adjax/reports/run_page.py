@@ -91,28 +91,32 @@ def _way_back(workdir: Path) -> dict[str, str] | None:
 
 
 def is_outdated(workdir: Path) -> bool:
-    """Return whether the page of a finished run is missing, or older than what it shows.
-
-    That is its results, and its sweep's page if it has one by now: a run may join one later.
-    """
+    """Return whether the page of a finished run is missing, or older than its results."""
     report, results = workdir / "report.html", workdir / "results.json"
-    if not report.is_file() or report.stat().st_mtime_ns < results.stat().st_mtime_ns:
-        return True
-    back = _way_back(workdir)
-    page = report.read_text(encoding="utf-8", errors="replace") if back else ""
-    return back is not None and f'href="{back["link"]}"' not in page
+    return not report.is_file() or report.stat().st_mtime_ns < results.stat().st_mtime_ns
 
 
 def renew_report(workdir: Path) -> None:
-    """Write the page of a finished run if it is missing or older than what it shows.
+    """Write the page of a finished run if it is missing, older than its results, or leads nowhere.
+
+    That is, not to the page of its sweep, which it may have joined since.
 
     Raises:
       UserError: if it cannot be written, or is to be made of files that are not what they were.
 
     """
-    if is_outdated(workdir):
+    if is_outdated(workdir) or not _leads_back(workdir):
         require_writable(workdir)
         write_report(workdir)
+
+
+def _leads_back(workdir: Path) -> bool:
+    """Return whether the page of a run has a link to its sweep's, if it belongs to one."""
+    back = _way_back(workdir)
+    if back is None:
+        return True
+    page = (workdir / "report.html").read_text(encoding="utf-8", errors="replace")
+    return f'href="{back["link"]}"' in page
 
 
 def classes_in_words(runs: Sequence[Run]) -> str:
