@@ -27,6 +27,7 @@ from adjax.sweeps.study import Design, Study
 from adjax.training import StageCache, loop
 from adjax.training.estimates import Estimate
 from configs import mnist
+from configs import search as shipped
 
 SEARCH = """
 from math import inf
@@ -385,6 +386,21 @@ def test_ends_of_a_space_are_checked_like_any_value(tmp_path, drawn):
 def test_flag_of_a_key_that_is_drawn_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"--config\.teacher\.learning_rate: it is drawn from log"):
         space(tmp_path / "search", given={"teacher.learning_rate": 1e-3})
+
+
+@pytest.mark.parametrize("argument", ["", "ae,smoke", "oe_sdn_fast", "oe_sdn_fast,smoke"])
+def test_shipped_searches_have_rungs_at_a_quarter_and_at_half(argument):
+    made = space_of(shipped.__file__, argument, shipped.get_config(argument))
+    made.check()
+    assert made.first().settings.data.normal_class == 4
+    first, second, last = rung_steps(made.first(), 3, 2)
+    assert (4 * first, 2 * second) == pytest.approx((last, last), abs=2)
+
+
+@pytest.mark.parametrize("argument", ["vae", "ae,light"])
+def test_arguments_of_shipped_searches_that_are_none(argument):
+    with pytest.raises(UserError, match=r"give one of ae\[,smoke\], oe_sdn_fast"):
+        shipped.get_config(argument)
 
 
 def test_trial_is_one_member(tmp_path):
