@@ -47,8 +47,7 @@ class BatchNorm(nn.Module):
         if self.use_running_average:
             moments = mean.value, variance.value
         else:
-            sums = _sums(x, jnp.square(x.astype(jnp.float32)))
-            first, second = (total / (x.size // x.shape[-1]) for total in sums)
+            first, second = _moments(x)
             if self.axis_name is not None and not self.is_initializing():
                 first, second = lax.pmean((first, second), self.axis_name)
             moments = first, jnp.maximum(second - jnp.square(first), 0)
@@ -62,10 +61,20 @@ class BatchNorm(nn.Module):
         return y.astype(self.dtype or x.dtype)
 
 
+def _moments(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return the means of an array and of its square over all axes but the last, `[C]`."""
+    count = x.size // x.shape[-1]
+    if for_cpu():
+        return _sum(x) / count, _sum(jnp.square(x.astype(jnp.float32))) / count
+    first, second = _sums(x, jnp.square(x.astype(jnp.float32)))
+    return first / count, second / count
+
+
 def _sums(x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Return the sums of two arrays over all axes but the last, float32 `[C]` each.
 
-    An accelerator starts fewer kernels for one reduction of both.
+    An accelerator starts fewer kernels for one reduction of both. On CPU even the order of
+    operations stays as it was: another one rounds otherwise.
     """
     if for_cpu():
         return _sum(x), _sum(y)
@@ -116,8 +125,8 @@ def _scale_and_shift_forward(x, factor, offset):
 
 def _scale_and_shift_backward(operands, y):
     x, factor = operands
-    of_factor, of_offset = _sums(x * y, y)
-    return y * factor.reshape((1,) * (x.ndim - 1) + factor.shape), of_factor, of_offset
+    of_x = y * factor.reshape((1,) * (x.ndim - 1) + factor.shape)
+    return of_x, *_sums(x * y, y)
 
 
 _scale_and_shift.defvjp(_scale_and_shift_forward, _scale_and_shift_backward)
