@@ -85,6 +85,11 @@ class Execution:
         return cls(mesh, axis, settings.parallel, convolution, settings.deterministic)
 
     @property
+    def platform(self) -> str:
+        """What JAX calls the kind of its devices."""
+        return self.mesh.devices.flat[0].platform
+
+    @property
     def data_devices(self) -> int:
         """Number of devices that share a batch."""
         return self.mesh.shape[DATA_AXIS]
@@ -172,7 +177,7 @@ class Execution:
 
     def compiler_options(self) -> dict[str, str | bool]:
         """Return what the compiler is asked for, see `adjax.ops.compiler_options`."""
-        return compiler_options(self.mesh.devices.flat[0].platform, self.deterministic)
+        return compiler_options(self.platform, self.deterministic)
 
     def _traced(self, function: Callable) -> Callable:
         """Return `function`, traced in float32 with the convolutions of this execution."""
