@@ -87,6 +87,11 @@ class Execution:
         return cls(mesh, axis, settings.parallel, convolution, settings.deterministic)
 
     @property
+    def platform(self) -> str:
+        """What JAX calls the kind of its devices."""
+        return self.mesh.devices.flat[0].platform
+
+    @property
     def data_devices(self) -> int:
         """Number of devices that share a batch."""
         return self.mesh.shape[DATA_AXIS]
@@ -188,11 +193,7 @@ class Execution:
 
     def compiler_options(self) -> dict[str, str | bool]:
         """Return what the compiler is asked for, see `adjax.ops.compiler_options`."""
-        return compiler_options(self._platform, self.deterministic)
-
-    @property
-    def _platform(self) -> str:
-        return self.mesh.devices.flat[0].platform
+        return compiler_options(self.platform, self.deterministic)
 
     def _traced(self, function: Callable) -> Callable:
         """Return `function`, traced in float32 with the convolutions of this execution, for it."""
@@ -200,7 +201,7 @@ class Execution:
         @functools.wraps(function)
         def traced(*operands):
             backend = convolution_backend(self.convolution)
-            with backend, products_in("float32"), traced_for(self._platform):
+            with backend, products_in("float32"), traced_for(self.platform):
                 return function(*operands)
 
         return traced

@@ -42,6 +42,42 @@ def counted(request):
     return functools.partial(counts, request.param)
 
 
+_SUMS = """
+import json
+from adjax.errors import UserError
+from adjax.ops import compiler_options
+from benchmarks import targets
+import jax, jax.numpy as jnp
+try:
+    platform, device = targets._device("h100")
+except UserError as error:
+    print(json.dumps(str(error)))
+    raise SystemExit
+sharding = jax.sharding.SingleDeviceSharding(device)
+shapes = [
+    jax.ShapeDtypeStruct(shape, dtype, sharding=sharding)
+    for shape, dtype in (((256, 8), jnp.float32), ((256,), jnp.int32))
+]
+counts = []
+for deterministic in (True, False):
+    options = compiler_options(device.platform, deterministic)
+    add = jax.jit(lambda x, at: jnp.zeros((64, 8)).at[at].add(x), compiler_options=options)
+    compiled = add.trace(*shapes).lower(lowering_platforms=(platform,)).compile()
+    counts.append(compiled.as_text().count(" sort("))
+print(json.dumps(counts))
+"""
+
+
+def test_compiler_of_gpus_takes_the_option_of_one_program():
+    """What is added to one place is put in order first, in that program alone."""
+    command = [sys.executable, "-W", "ignore", "-c", _SUMS]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    found = json.loads(output.splitlines()[-1])
+    if isinstance(found, str):
+        pytest.skip(found)
+    assert found == [1, 0]
+
+
 @pytest.mark.slow  # about a minute a program
 @pytest.mark.parametrize("argument", ["ae", "oe_sdn_fast", "deep_svdd", "ganomaly"])
 def test_no_convolution_is_grouped(counted, argument):
