@@ -50,7 +50,7 @@ def python(tmp_path):
 @pytest.mark.slow
 @pytest.mark.timeout(1800)  # TensorFlow is large
 @pytest.mark.parametrize("form", ["ONNX", "StableHLO", "TensorFlow"])
-def test_lines_of_the_readme_run_in_a_fresh_environment(form, exported, index, python):
+def test_lines_of_the_readme_run_in_a_fresh_environment(form, index, exported, python):
     folder, score = exported
     first, *sections = re.split(r"^## ", (folder / "README.md").read_text(), flags=re.MULTILINE)
     (section,) = (section for section in sections if section.startswith(f"{form}\n"))
