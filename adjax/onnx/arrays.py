@@ -215,6 +215,7 @@ def gather(
     if (
         not batching
         and count
+        and len(taken) == 1
         and numbers.collapsed_slice_dims == taken
         and tuple(numbers.offset_dims) == offsets
         and all(slice_sizes[axis] == x.shape[axis] for axis in others)

@@ -69,7 +69,7 @@ def to_onnx(
     kept = _names_in(nodes)
     initializers = [tensor for tensor in graph.initializers if tensor.name in kept]
     return helper.make_model(
-        helper.make_graph(nodes, "detector", described, outputs, [*stored, *initializers]),
+        helper.make_graph(nodes, "program", described, outputs, [*stored, *initializers]),
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=9,
         producer_name="adjax",

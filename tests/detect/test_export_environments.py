@@ -1,6 +1,7 @@
 """The lines of an export's README run where nothing is installed but what it names."""
 
 import re
+import shutil
 import subprocess
 import sys
 import venv
@@ -38,18 +39,24 @@ def index(tmp_path_factory):
         pytest.skip(f"no package index: {found.stderr.strip().splitlines()[-1]}")
 
 
+@pytest.fixture
+def python(tmp_path):
+    """The interpreter of an environment in which nothing is installed, afterwards removed."""
+    venv.create(tmp_path / "environment", with_pip=True)
+    yield tmp_path / "environment" / "bin" / "python"
+    shutil.rmtree(tmp_path / "environment")
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)  # TensorFlow is large
 @pytest.mark.parametrize("form", ["ONNX", "StableHLO", "TensorFlow"])
-def test_lines_of_the_readme_run_in_a_fresh_environment(form, exported, index, tmp_path):
+def test_lines_of_the_readme_run_in_a_fresh_environment(form, index, exported, python):
     folder, score = exported
     first, *sections = re.split(r"^## ", (folder / "README.md").read_text(), flags=re.MULTILINE)
     (section,) = (section for section in sections if section.startswith(f"{form}\n"))
     ((_, *install),) = [
         line.split() for line in re.findall(r"```sh\n(.*)\n```", section) if "pip" in line
     ]
-    venv.create(tmp_path / "environment", with_pip=True)
-    python = tmp_path / "environment" / "bin" / "python"
     done = run(python, "-I", "-m", "pip", "--disable-pip-version-check", *install, cwd=folder)
     assert done.returncode == 0, done.stderr[-3000:]
     code = re.findall(r"```python\n(.*?)```", first + section, re.DOTALL)
