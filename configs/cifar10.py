@@ -26,7 +26,7 @@ and .392 on frog (docs/methods.md).
 
 import functools
 
-from configs import classes
+from adjax.configs import classes
 
 ARGUMENTS = classes.ARGUMENTS
 sweep = functools.partial(classes.sweep, dataset="cifar10", normal_class=0)

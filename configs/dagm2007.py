@@ -11,8 +11,8 @@ class 8; the masks of DAGM are ellipses around the defects, and such an F1 needs
 covers every class that is present; `f1_table,categories=Class8,steps=1000` chooses.
 """
 
+from adjax.configs import industrial
 from adjax.datasets.catalog import CATEGORIES
-from configs import industrial
 
 _EXPERIMENTS = industrial.Experiments(
     dataset="dagm2007",

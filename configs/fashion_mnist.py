@@ -9,7 +9,7 @@ of `configs/mnist.py`.
 
 import functools
 
-from configs import classes
+from adjax.configs import classes
 
 ARGUMENTS = classes.ARGUMENTS
 sweep = functools.partial(classes.sweep, dataset="fashion_mnist", normal_class=0)

@@ -16,7 +16,7 @@ compares AESc by residual and by uncertainty with the plain autoencoder; `loss_t
 compares SSIM-AE with AE (L2) on crops of 128 px.
 """
 
-from configs import industrial
+from adjax.configs import industrial
 
 _EXPERIMENTS = industrial.Experiments(
     dataset="folder",

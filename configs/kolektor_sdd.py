@@ -11,8 +11,8 @@ FOLDER holds `kos01` to `kos50` as published. No paper that this project reprodu
 compares AESc by residual and by uncertainty with AE (L2).
 """
 
+from adjax.configs import industrial
 from adjax.datasets.catalog import CATEGORIES
-from configs import industrial
 
 _EXPERIMENTS = industrial.Experiments(
     dataset="kolektor_sdd",

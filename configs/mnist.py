@@ -23,7 +23,7 @@ the auxiliary sets with the fast student.
 
 import functools
 
-from configs import classes
+from adjax.configs import classes
 
 ARGUMENTS = classes.ARGUMENTS
 sweep = functools.partial(classes.sweep, dataset="mnist")

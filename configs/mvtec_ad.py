@@ -20,8 +20,8 @@ among all methods.
 Which settings the papers state, and which they do not, is in docs/methods.md.
 """
 
+from adjax.configs import industrial
 from adjax.datasets.catalog import CATEGORIES
-from configs import industrial
 
 _EXPERIMENTS = industrial.Experiments(
     dataset="mvtec_ad",

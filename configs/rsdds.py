@@ -12,8 +12,8 @@ into crops, and the crops without a defect are trained on. Minhas and Zelek (202
 covers both types; `f1_table,categories=type_i` chooses.
 """
 
+from adjax.configs import industrial
 from adjax.datasets.catalog import CATEGORIES
-from configs import industrial
 
 _EXPERIMENTS = industrial.Experiments(
     dataset="rsdds",

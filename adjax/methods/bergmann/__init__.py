@@ -57,6 +57,7 @@ METHODS = (
     MethodInfo(
         name="ssim_ae",
         title="SSIM-AE",
+        paper="Bergmann et al. 2019",
         builder="bergmann.method:ssim_ae",
         sections=_SECTIONS | {"distance": Distance()},
         **_COMMON,
@@ -64,6 +65,7 @@ METHODS = (
     MethodInfo(
         name="ae_l2",
         title="AE (L2)",
+        paper="Bergmann et al. 2019",
         builder="bergmann.method:ae_l2",
         sections=_SECTIONS,
         **_COMMON,

@@ -30,6 +30,7 @@ METHODS = (
     MethodInfo(
         name="cnn_dictionary",
         title="CNN dictionary (ours: EfficientNet-Lite0 features)",
+        paper="Napoletano et al. 2018",
         builder="cnn_dictionary.method:cnn_dictionary",
         sections={"dictionary": Dictionary()},
         image_score="max",  # [D]

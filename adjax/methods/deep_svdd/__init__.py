@@ -80,6 +80,7 @@ METHODS = (
     MethodInfo(
         name="deep_svdd",
         title="Deep SVDD",
+        paper="Ruff et al. 2018",
         builder="deep_svdd.method:deep_svdd",
         sections={"svdd_autoencoder": Pretraining(), "svdd": SVDD()},
         image_score="distance",

@@ -42,6 +42,7 @@ METHODS = (
     MethodInfo(
         name="itae",
         title="ITAE",
+        paper="Huang et al. 2019",
         builder="itae.method:itae",
         sections={"itae": ITAE()},
         image_score="l1",  # published

@@ -42,6 +42,7 @@ METHODS = (
     MethodInfo(
         name="ocsvm",
         title="OC-SVM",
+        paper="Schölkopf et al. 2001",
         builder="ocsvm.method:ocsvm",
         sections={"ocsvm": OCSVM()},
         image_score="decision",
@@ -53,6 +54,7 @@ METHODS = (
     MethodInfo(
         name="ocsvm_oracle",
         title="OC-SVM (oracle)",
+        paper="Schölkopf et al. 2001",
         builder="ocsvm.method:ocsvm_oracle",
         sections={"ocsvm_oracle": OCSVMOracle(support_vectors=8192)},  # [D]
         image_score="oracle",

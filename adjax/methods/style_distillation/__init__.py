@@ -146,6 +146,7 @@ def _students(
     """Declare SDN and OE-SDN with one kind of student."""
     sections = _TEACHER | {"student": student}
     both = {
+        "paper": f"Chung et al. 2020{', with a student of ours' if suffix else ''}",
         "image_score": "d",  # [D]
         "smoke": _SMOKE | _STUDENT_SMOKE | {f"student.{key}": v for key, v in smoke.items()},
         "industrial_smoke": _INDUSTRIAL_SMOKE | _STUDENT_INDUSTRIAL_SMOKE,
@@ -180,6 +181,7 @@ METHODS = (
     MethodInfo(
         name="ae",
         title="AE",
+        paper="Chung et al. 2020",
         builder="style_distillation.autoencoder:autoencoder",
         sections=_TEACHER,
         image_score="d",  # [D]
