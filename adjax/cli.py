@@ -32,28 +32,11 @@ def run(flags: Any) -> int:
 def train(flags: Any) -> int:
     """Train, evaluate and report one run."""
     config, directory = _config(flags), _workdir(flags)
-    data = _check(config).data
+    _check(config)
     quiet()
-    from adjax import workdir
+    from adjax.workflow import finish_run
 
-    if workdir.finished_results(config, directory) is None:
-        workdir.require_places(directory, [config.stage_cache])
-        from adjax import experiment
-        from adjax.datasets.tasks import create_task
-
-        for doubt in create_task(data).doubts():
-            say(f"note: {doubt}")
-        experiment.train_and_evaluate(
-            config,
-            directory,
-            command=command_line(),
-            accept_changed_data=flags.accept_changed_data,
-        )
-    else:
-        from adjax import hosts, reports
-
-        if hosts.is_first():
-            reports.renew_report(directory)
+    if not finish_run(config, directory, command_line(), flags.accept_changed_data):
         say(f"{directory}: this run is finished")
     return show_run(directory)
 

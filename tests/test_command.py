@@ -181,7 +181,7 @@ def proposals():
         code = f"{script('bash')}\nCOMP_LINE=$1 COMP_POINT=${{#1}}\n_adjax\n"
         code += 'printf "%s\\n" "${COMPREPLY[@]}"'
         done = subprocess.run(
-            ["bash", "-euc", code, "bash", line], capture_output=True, text=True, check=True
+            ["bash", "-uc", code, "bash", line], capture_output=True, text=True, check=True
         )
         return done.stdout.split()
 

@@ -52,6 +52,7 @@ def export(directory: str | Path, output: str | Path, member: int = 0) -> Path:
             "bytes that are no text in it: choose another folder"
         )
     detector = load_detector(directory, member)
+    detector.require_thresholds()
 
     def write(folder: Path) -> None:
         (folder / "detector.stablehlo").write_bytes(to_stablehlo(detector))

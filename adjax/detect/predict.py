@@ -90,6 +90,7 @@ def predict(
     photographs, left_out, notes = find_photographs(images, output)
     check_output(output)
     detector = load_detector(directory, member)
+    detector.require_thresholds()
     size = min(batch_size or detector.settings.evaluation.batch_size, len(photographs))
     with _told(output):
         output.mkdir(parents=True, exist_ok=True)
@@ -129,10 +130,10 @@ def _model_rate(detector: Detector, size: int, repeats: int = 3) -> float:
     """Measure the images per second of the detector alone, in batches of `size`; compiles it."""
     shape = detector.image_size, detector.image_size, detector.channels
     image = np.zeros((size, *shape), np.uint8)
-    detector.score(image)
+    detector.score_batch(image)
     start = time.perf_counter()
     for _ in range(repeats):
-        detector.score(image)
+        detector.score_batch(image)
     return repeats * size / (time.perf_counter() - start)
 
 
@@ -153,7 +154,7 @@ def _rows(
             for part, batch in _batches(detector, photographs, size, threads):
                 depths.update(one.facts[-2:] for one in batch if isinstance(one, _Image))
                 try:
-                    scores = detector.score(_stacked(detector, batch, size))
+                    scores = detector.score_batch(_stacked(detector, batch, size))
                 finally:  # what is done stays, whatever becomes of this batch
                     if written:
                         yield [future.result() for future in written]

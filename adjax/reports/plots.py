@@ -5,7 +5,7 @@ colour alone: the palette is Okabe and Ito's, and lines and fills differ in kind
 of `matplotlib.figure.Figure` without pyplot, so that no global state changes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -54,16 +54,17 @@ STYLE = {
 }
 _DASHED = (0, (3, 2))
 
+NewFigure = Callable[..., Figure]  # `Figure`, or pyplot's, which a notebook shows
 Losses = dict[str, dict[int, list[float]]]  # `loss` | `validation_loss` -> step -> P values
 Curve = tuple[tuple[int, ...], tuple[float, ...]]  # steps, losses
 
 
-def histograms_figure(run: Run) -> Figure:
+def histograms_figure(run: Run, new: NewFigure = Figure) -> Figure:
     """Draw image scores of normal test images against anomalous ones, a panel a member."""
     members = run.members[:MOST_HISTOGRAMS]
     across = min(2, len(members))
     down = -(-len(members) // across)
-    figure = Figure(figsize=(WIDTH, 3.1 if down == 1 else 1.5 * down + 0.6))
+    figure = new(figsize=(WIDTH, 3.1 if down == 1 else 1.5 * down + 0.6))
     panels = figure.subplots(down, across, squeeze=False)
     for axes, member, (scores, anomalous) in zip(panels.flat, members, run.tested, strict=False):
         _draw_histogram(axes, scores, anomalous)
@@ -98,7 +99,7 @@ def _draw_histogram(axes: Axes, scores: np.ndarray, anomalous: np.ndarray):
     axes.grid(axis="x", visible=False)
 
 
-def roc_figure(runs: Sequence[Run]) -> Figure | None:
+def roc_figure(runs: Sequence[Run], new: NewFigure = Figure) -> Figure | None:
     """Draw the ROC curve of every member of the runs; many share a colour and an entry a method.
 
     None if no run has normal and anomalous test images.
@@ -108,7 +109,7 @@ def roc_figure(runs: Sequence[Run]) -> Figure | None:
         return None
     everyone = [member for run in runs for member in run.members]
     crowded = len(everyone) > (MOST_OF_CATEGORIES if runs[0].about.has_categories else MOST_CURVES)
-    figure = Figure(figsize=(WIDTH, 4.6))
+    figure = new(figsize=(WIDTH, 4.6))
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="#999999", linewidth=0.8, linestyle=(0, (1, 2)))
     columns, drawn = make_columns(runs), 0
@@ -152,21 +153,23 @@ def loss_curves(run: Run) -> dict[str, Losses]:
     return curves
 
 
-def losses_figure(run: Run) -> Figure | None:
+def losses_figure(run: Run, new: NewFigure = Figure) -> Figure | None:
     """Draw losses by step, a panel a stage: mean and range over members; None if there are none."""
     stages = loss_curves(run)
     if not stages:
         return None
-    figure, panels = _stage_panels(list(stages), 2.1)
+    figure, panels = _stage_panels(list(stages), 2.1, new)
     for axes, losses in zip(panels, stages.values(), strict=True):
         _draw_losses(axes, losses)
         axes.legend(loc="upper right", ncols=2)
     return figure
 
 
-def _stage_panels(stages: Sequence[str], height: float) -> tuple[Figure, Sequence[Axes]]:
+def _stage_panels(
+    stages: Sequence[str], height: float, new: NewFigure = Figure
+) -> tuple[Figure, Sequence[Axes]]:
     """A figure with a panel a stage, each `height` inches high."""
-    figure = Figure(figsize=(WIDTH, 0.7 + height * len(stages)))
+    figure = new(figsize=(WIDTH, 0.7 + height * len(stages)))
     panels = figure.subplots(len(stages), 1, squeeze=False)[:, 0]
     for axes, stage in zip(panels, stages, strict=True):
         axes.set_title(stage)

@@ -32,16 +32,16 @@ def write_table(path: Path, runs: Sequence[Run], directory: Path) -> Path:
 
     In CSV no text is one that a spreadsheet takes for a formula, see `prediction_table`.
     """
-    columns = _columns(runs, directory)
+    values = columns(runs, directory)
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".csv":
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow(columns)
-            for row in zip(*columns.values(), strict=True):
+            writer.writerow(values)
+            for row in zip(*values.values(), strict=True):
                 writer.writerow(escaped(v) if isinstance(v, str) else v for v in row)
         return path
-    _write_parquet(path, columns, {})
+    _write_parquet(path, values, {})
     return path
 
 
@@ -54,10 +54,10 @@ def write_sweep_table(directory: Path, runs: Sequence[Run], sources: Mapping[str
       sources: what they were read from, by the names of their folders.
 
     """
-    columns, metadata = _columns(runs, directory), as_metadata(sources)
+    values, metadata = columns(runs, directory), as_metadata(sources)
     files.remove_left(directory)
     # Several drivers of a sweep may end at once.
-    files.write_file(directory / TABLE, lambda part: _write_parquet(part, columns, metadata))
+    files.write_file(directory / TABLE, lambda part: _write_parquet(part, values, metadata))
     return directory / TABLE
 
 
@@ -66,7 +66,7 @@ def name_of(run: Run, directory: Path) -> str:
     return run.workdir.relative_to(directory).as_posix()
 
 
-def _columns(runs: Sequence[Run], directory: Path) -> dict[str, list]:
+def columns(runs: Sequence[Run], directory: Path) -> dict[str, list]:
     """Return the values of all rows by the names of the columns; None where a row has none."""
     rows, settings, metrics = [], [], []
     for run in runs:
