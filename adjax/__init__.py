@@ -1,16 +1,16 @@
 """Reconstruction-based image anomaly detection as compiled JAX programs.
 
-In Python: `adjax.train` and `adjax.load` return a `TrainedRun`, which scores images and draws
-what it found. Nothing is imported before it is used.
+In Python `adjax.train` and `adjax.load` return a `TrainedRun`, which scores images and draws what
+it found, and `adjax.sweep` a `TrainedSweep`. Nothing is imported before it is used.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from adjax.library import TrainedRun, TrainedSweep, load, train
+    from adjax.library import TrainedRun, TrainedSweep, load, sweep, train
 
-__all__ = ["TrainedRun", "TrainedSweep", "load", "train"]
+__all__ = ["TrainedRun", "TrainedSweep", "load", "sweep", "train"]
 __version__ = "0.1.0"
 
 

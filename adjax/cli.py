@@ -71,60 +71,25 @@ def sweep(flags: Any) -> int:
     """Run the sweep that the config file declares, or with --dry_run print what it would take."""
     config, directory = _config(flags), _workdir(flags)
     path, _, argument = _raw_config(flags).partition(":")
-    from adjax.sweeps.expand import expand, under_former_names, with_cache
+    from adjax import workflow
 
-    everything = expand(path, argument, config, _overridden(flags))
-    everything = with_cache(under_former_names(everything, directory), directory)
-    for run in everything:
-        run.check()
+    runs = workflow.runs_of_sweep(path, argument, config, _overridden(flags), directory)
     quiet()
     from adjax.sweeps import store
 
     shard = store.parse_shard(flags.shard)
-    if not flags.dry_run and all(run.has_results(directory) for run in everything):
+    if not flags.dry_run and all(run.has_results(directory) for run in runs):
         from adjax import reports
 
         _writable_folder(directory, "--workdir")
         say(f"{directory}: this sweep is finished")
         show_sweep(reports.read_sweep(directory))
-        return say_failed([directory / run.name for run in everything])
-    return _do_sweep(flags, everything, directory, shard)
-
-
-def _do_sweep(flags: Any, everything, directory: Path, shard: tuple[int, int]) -> int:
-    """Do what is left of a sweep's runs, or say what that would take."""
-    from adjax import reports, workdir
-    from adjax.sweeps import plan, store, work
-    from adjax.sweeps.describe import describe_plan
-
-    workdir.require_places(directory, [run.config.stage_cache for run in everything])
+        return say_failed([directory / run.name for run in runs])
+    workflow.require_places(runs, directory)
     engine = _engine(flags)
-    everything, absent = plan.split_absent(everything)
-    if absent:
-        print(f"not here, left out: {', '.join(absent)}")
-    broken = plan.check_runs(everything, directory)
-    for reason in dict.fromkeys(broken.values()):
-        names = [name for name, own in broken.items() if own == reason]
-        print(f"broken, left out: {', '.join(names)}: {reason}", file=sys.stderr)
-    own = plan.shard_of(everything, shard)
-    runs = [run for run in own if run.name not in broken]
-    if not runs:
-        raise UserError(f"--shard={flags.shard}: the data of none of its runs can be used")
-    with engine:
-        tasks = plan.make_plan(runs, directory, engine.resources)
-        if flags.dry_run:
-            print(describe_plan(tasks, runs, directory))
-            return 1 if broken else 0
-        with store.driving(directory, shard):
-            failed = engine.run(tasks, directory, command_line())
-        failed |= {run.name: broken[run.name] for run in own if run.name in broken}
-        failed = work.note_failed(own, failed, directory)
-    if any(run.has_results(directory) for run in everything):
-        show_sweep(reports.read_sweep(directory))
-    diverged = say_failed([directory / run.name for run in runs])
-    for name, reason in failed.items():
-        print(f"not done: {name}: {reason}", file=sys.stderr)
-    return 1 if failed else diverged
+    if flags.dry_run:
+        return workflow.describe_sweep(runs, directory, engine, shard)
+    return workflow.finish_sweep(runs, directory, engine, command_line(), shard)
 
 
 def _engine(flags: Any):

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from adjax import reports, workdir
+from adjax import reports, workdir, workflow
 from adjax.config import shipped
 from adjax.console import quiet
 from adjax.errors import UserError
-from adjax.workflow import finish_run
 
 if TYPE_CHECKING:  # each is imported by what uses it
     import pandas as pd
@@ -221,6 +220,12 @@ class TrainedSweep:
         raise KeyError(name)
 
     @property
+    def failures(self) -> list[str]:
+        """A sentence for each member that diverged and each run that could not be done."""
+        refused = [f"{run.name}: {run.reason}" for run in self._sweep.refused]
+        return [*self._sweep.failures, *refused]
+
+    @property
     def results(self) -> "pd.DataFrame":
         """The results as a data frame, a row a member; columns as in `results.parquet`."""
         return _as_frame(self._sweep.runs, self.folder)
@@ -249,7 +254,7 @@ def train(
     """
     quiet()
     made = read_config(config, overrides)
-    finish_run(
+    workflow.finish_run(
         made, Path(workdir), _command("train", config, workdir, overrides), accept_changed_data
     )
     return TrainedRun(workdir)
@@ -263,6 +268,37 @@ def load(workdir: str | Path) -> TrainedRun:
 
     """
     return TrainedRun(workdir)
+
+
+def sweep(
+    config: str, workdir: str | Path, *, max_population: int = 0, **overrides: Any
+) -> TrainedSweep:
+    """Do the sweep that a config file declares, or what is left of it, in this process.
+
+    Args:
+      config: `FILE.py:ARGUMENT` as in `train`, "mnist.py:demo".
+      workdir: the sweep's folder.
+      max_population: most members of a program; 0: what fits.
+      **overrides: values that all runs get which have the key, as in `train`.
+
+    Returns:
+      The runs that are finished. What could not be done is printed, and in `failures`.
+
+    Raises:
+      UserError: for a config or a folder that cannot be used, or if no run could be finished.
+
+    """
+    quiet()
+    made, folder = read_config(config, overrides), Path(workdir)
+    path, _, argument = config.partition(":")
+    runs = workflow.runs_of_sweep(shipped.find(path).path, argument, made, overrides, folder)
+    if not all(run.has_results(folder) for run in runs):
+        from adjax.sweeps.inline import InlineEngine
+
+        workflow.require_places(runs, folder)
+        command = _command("sweep", config, workdir, overrides)
+        workflow.finish_sweep(runs, folder, InlineEngine(max_population), command)
+    return TrainedSweep(folder)
 
 
 def read_config(config: str | ConfigDict, overrides: Mapping[str, Any]) -> ConfigDict:
@@ -307,8 +343,10 @@ def _tables(runs: Sequence[reports.Run]) -> str:
 
 
 def _as_frame(runs: Sequence[reports.Run], folder: Path) -> "pd.DataFrame":
-    import pandas as pd
-
+    try:
+        import pandas as pd
+    except ModuleNotFoundError as error:
+        raise UserError("results as a data frame need pandas: pip install pandas") from error
     from adjax.reports.results_table import columns
 
     return pd.DataFrame(columns(runs, folder))
