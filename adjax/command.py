@@ -5,6 +5,7 @@
 
 import difflib
 import importlib.util
+import io
 import os
 import re
 import sys
@@ -36,7 +37,8 @@ def leave(code: int) -> NoReturn:
 
 def main(argv: list[str]) -> int:
     """Run a command line, of which the first word is the program; return the exit code."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # names of files may be no text
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files may be no text
     try:
         if text := _help(argv):
             print(text)

@@ -143,7 +143,7 @@ def explain_flag_error(error: Exception, argv: list[str]) -> str:
     if isinstance(error, TypeError) or "does not support indexing" in text:  # below a value
         return f"{_below_a_value(argv)}: the config has no such key"
     if isinstance(error, AttributeError | KeyError):  # a key that the config does not have
-        key = re.search(r"\w+", text)[0]
+        key = next(iter(re.findall(r"\w+", text)), "")
         flag = next((a for a in argv if re.match(rf"--?config\.(\w+\.)*{key}\b", a)), key)
         hint = re.search(r'Did you mean "(\w+)"', text)
         return f"{flag}: the config has no such key" + (f"; is it {hint[1]!r}?" if hint else "")

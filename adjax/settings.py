@@ -29,6 +29,7 @@ LARGEST_WEIGHT = 1e9
 LARGEST_SIZE = 2**16  # of an axis of an array
 
 
+@dataclasses.dataclass(frozen=True)
 class Section:
     """Base class of sections; subclasses are frozen dataclasses."""
 

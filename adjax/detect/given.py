@@ -67,7 +67,7 @@ def in_batches(images: Iterator[np.ndarray], size: int) -> Iterator[tuple[np.nda
 def _plain(image: Image.Image) -> Image.Image:
     """Return a PIL image without its alpha channel; refuse what is not defined without it."""
     if image.mode in _ALPHA or (image.mode in _PLAIN and image.has_transparency_data):
-        if image.convert("RGBA").getextrema()[3][0] < 255:
+        if np.asarray(image.convert("RGBA"))[..., 3].min() < 255:
             raise UserError("an image has transparent pixels: flatten it on a background first")
     elif image.mode not in _PLAIN:
         raise UserError(f"an image has the mode {image.mode}: convert it to 8-bit grey or RGB")

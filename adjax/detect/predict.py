@@ -96,7 +96,8 @@ def predict(
         output.mkdir(parents=True, exist_ok=True)
     model_rate = _model_rate(detector, size)
     start = time.perf_counter()
-    counts, depths = collections.Counter(), collections.Counter()
+    counts: collections.Counter[str] = collections.Counter()
+    depths: collections.Counter[tuple[int, int]] = collections.Counter()
     with _told(output), TableWriter(output / NAME) as table:
         progress = Progress("predict", len(photographs), unit="image")
         for rows in _rows(detector, photographs, size, output, depths):

@@ -1,6 +1,7 @@
 """The section of the reconstruction methods: those of one autoencoder of industrial images."""
 
 import dataclasses
+from typing import Any
 
 from adjax.settings import LARGEST_SIZE, Section, choice, count, number, rate, size, word
 
@@ -65,7 +66,7 @@ SMOKE = {
     "autoencoder.extra_layers": 0,
 }
 # Values that the declarations of these methods share.
-COMMON = {
+COMMON: dict[str, Any] = {
     "image_score": "l2",  # [D] root mean square of the map
     "chosen": {"corruption": "autoencoder.corruption"},
     "tasks": ("industrial",),

@@ -6,6 +6,7 @@ of `matplotlib.figure.Figure` without pyplot, so that no global state changes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -25,7 +26,7 @@ WIDTH = 5.0
 NORMAL, ANOMALOUS = "#0072B2", "#D55E00"
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 INK, FAINT = "#333333", "#d0d0d0"
-STYLE = {
+STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # ships with matplotlib: the same bytes everywhere
     "font.size": 9,
     "axes.titlesize": 9,
@@ -69,7 +70,12 @@ def histograms_figure(run: Run, new: NewFigure = Figure) -> Figure:
     for axes, member, (scores, anomalous) in zip(panels.flat, members, run.tested, strict=False):
         _draw_histogram(axes, scores, anomalous)
         if "image_threshold" in member:
-            look = {"color": INK, "linewidth": 1, "linestyle": _DASHED, "label": "threshold"}
+            look: dict[str, Any] = {
+                "color": INK,
+                "linewidth": 1,
+                "linestyle": _DASHED,
+                "label": "threshold",
+            }
             axes.axvline(member["image_threshold"]["threshold"], **look)
         auroc = f": AUROC {member['image_auroc']:.3f}" if run.is_tested else ""
         axes.set_title(f"{run.member_name(member)}{auroc}", size=8)
@@ -87,7 +93,7 @@ def histograms_figure(run: Run, new: NewFigure = Figure) -> Figure:
 def _draw_histogram(axes: Axes, scores: np.ndarray, anomalous: np.ndarray):
     """Draw scores [N], each kind of image there is normalised by its own number."""
     edges = np.histogram_bin_edges(scores, bins=40)
-    looks = {
+    looks: dict[str, dict[str, Any]] = {
         "normal": {"histtype": "stepfilled", "color": NORMAL, "alpha": 0.75},
         "anomalous": {"histtype": "step", "color": ANOMALOUS, "linewidth": 1.6},
     }
@@ -134,7 +140,7 @@ def roc_figure(runs: Sequence[Run], new: NewFigure = Figure) -> Figure | None:
     return figure
 
 
-def _look(turn: int) -> dict[str, str]:
+def _look(turn: int) -> dict[str, Any]:
     """Colour and line of the curve of this number; dashes where the palette starts again."""
     first = turn < len(PALETTE)
     return {"color": PALETTE[turn % len(PALETTE)], "linestyle": "-" if first else "--"}
@@ -179,7 +185,7 @@ def _stage_panels(
 
 
 def _draw_losses(axes: Axes, losses: Losses):
-    looks = {
+    looks: dict[str, dict[str, Any]] = {
         "loss": {"label": "training", "color": NORMAL},
         "validation_loss": {
             "label": "validation",
@@ -271,7 +277,7 @@ def thresholds_figure(
         label = "within 5 % of the best"
         axes.axvspan(*stable, color=NORMAL, alpha=0.12, linewidth=0, label=label)
     axes.plot(threshold, f1, color=NORMAL)
-    best, point = int(np.argmax(f1)), {"linestyle": "none"}
+    best, point = int(np.argmax(f1)), dict[str, Any](linestyle="none")
     label = f"oracle best F1: {f1[best]:.3f}"
     axes.plot(threshold[best], f1[best], marker="o", color=ANOMALOUS, label=label, **point)
     point |= {"markeredgecolor": INK, "markeredgewidth": 0.5}

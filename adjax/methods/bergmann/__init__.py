@@ -5,6 +5,7 @@ of 128 px. Their networks take no other sizes.
 """
 
 import dataclasses
+from typing import Any
 
 from adjax.corruptions.settings import Corruptions
 from adjax.methods.info import MethodInfo
@@ -39,7 +40,7 @@ _SECTIONS = {
     ),
     "corruption": Corruptions(),
 }
-_COMMON = {
+_COMMON: dict[str, Any] = {
     "on": {
         "industrial": {
             "data.crops": "translation_rotation",

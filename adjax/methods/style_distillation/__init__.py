@@ -5,6 +5,7 @@ AUROC of one class, MNIST digit 3, and are the same for all classes and sets.
 """
 
 import dataclasses
+from typing import Any
 
 from adjax.corruptions.settings import LEAST_CHANGE, PipelineSets
 from adjax.methods.info import MethodInfo
@@ -136,7 +137,7 @@ _INDUSTRIAL_SMOKE = {"teacher.steps": 8, "teacher.batch_size": 4}
 _STUDENT_INDUSTRIAL_SMOKE = {"student.steps": 4, "student.batch_size": 2}
 
 _CIFAR10 = {"teacher.code_size": 8}  # [D]
-_ON = {"industrial": _PATCHES, "cifar10": _CIFAR10}
+_ON: dict[str, Any] = {"industrial": _PATCHES, "cifar10": _CIFAR10}
 _ON_EXPOSED = _ON | {"cifar10": _CIFAR10 | {"auxiliary.adversarial_noise.eps": 8 / 255}}  # [D]
 
 
@@ -145,7 +146,7 @@ def _students(
 ) -> tuple[MethodInfo, MethodInfo]:
     """Declare SDN and OE-SDN with one kind of student."""
     sections = _TEACHER | {"student": student}
-    both = {
+    both: dict[str, Any] = {
         "paper": f"Chung et al. 2020{', with a student of ours' if suffix else ''}",
         "image_score": "d",  # [D]
         "smoke": _SMOKE | _STUDENT_SMOKE | {f"student.{key}": v for key, v in smoke.items()},
