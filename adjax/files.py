@@ -162,7 +162,7 @@ def require_room(directory: Path, size: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(directory))
 
 
-def write_file(path: Path, write: Callable[[Path], None]) -> None:
+def write_file(path: Path, write: Callable[[Path], object]) -> None:
     """Make a file that is never seen half-written: `write` fills the one that it is given."""
     if not hosts.is_first():
         return

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from ml_collections import ConfigDict
 
@@ -13,11 +13,11 @@ from adjax.console import say, say_failed, show_sweep
 from adjax.errors import UserError
 from adjax.sweeps.expand import PlannedRun, expand, under_former_names, with_cache
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # each is imported by what uses it
     from adjax.sweeps.inline import InlineEngine
     from adjax.sweeps.on_ray import RayEngine
 
-    Engine = InlineEngine | RayEngine
+    Engine: TypeAlias = InlineEngine | RayEngine
 
 
 def finish_run(

@@ -256,8 +256,8 @@ def _figures(paths: Mapping[str, Path | None]) -> str:
     """The figures in `_FIGURES`' order, embedded."""
     parts = []
     for name, (alt, caption) in _FIGURES.items():
-        if paths.get(name):
-            data = base64.b64encode(paths[name].read_bytes()).decode()
+        if path := paths.get(name):
+            data = base64.b64encode(path.read_bytes()).decode()
             parts.append(
                 f'<figure class="{name}">'
                 f'<img alt="{_e(alt)}" src="data:image/png;base64,{data}">'
