@@ -26,7 +26,7 @@ _PART = ".part-"  # begins the names of what is not whole yet
 DIGEST = "digest"  # key of the digest of a sealed JSON object
 
 
-def write_json(path: Path, value) -> None:
+def write_json(path: Path, value: Any) -> None:
     """Write a JSON file that is never seen half-written."""
     write_file(path, lambda part: part.write_text(json.dumps(value, indent=1) + "\n"))
 

@@ -185,7 +185,7 @@ _OF_TYPES = {
 }
 
 
-def check_flags(flags) -> None:
+def check_flags(flags: Any) -> None:
     """Raise `UserError` for flags that would be ignored, and for paths that can be none."""
     given = [flag.name for flag in itertools.chain(*GROUPS.values()) if flags[flag.name].present]
     for name in given:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
+from ml_collections import ConfigDict
 
 from adjax import methods, provenance, workdir
 from adjax.config import identity
@@ -79,7 +80,7 @@ class Run:
 
 
 def prepare(
-    config,
+    config: ConfigDict,
     folder: str | Path,
     method: Method | None = None,
     *,
@@ -120,7 +121,7 @@ def prepare(
     return run
 
 
-def check_run(config, folder: Path) -> tuple[Settings, Method]:
+def check_run(config: ConfigDict, folder: Path) -> tuple[Settings, Method]:
     """Return a config's settings and method, checked as far as that needs no data."""
     settings = check(config)
     method = build_method(settings)

@@ -4,7 +4,8 @@ import dataclasses
 import functools
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -50,7 +51,7 @@ class Execution:
     convolution: str = "auto"
 
     @classmethod
-    def create(cls, settings, members: int) -> "Execution":
+    def create(cls, settings: Any, members: int) -> "Execution":
         """Choose devices by the settings `mesh`, `population_axis`, `parallel` and `ops`.
 
         A mesh axis that is 0 is chosen here: as many devices as divide the population go to
@@ -93,7 +94,7 @@ class Execution:
         """Return a sharding on this mesh."""
         return NamedSharding(self.mesh, spec)
 
-    def put(self, tree, spec: PartitionSpec):
+    def put(self, tree: Any, spec: PartitionSpec) -> Any:
         """Make global arrays from host arrays that every process holds in full."""
         sharding = self.sharding(spec)
         return jax.tree.map(
@@ -115,7 +116,9 @@ class Execution:
         )
         return tuple(slice(min(r)[0], max(stop for _, stop in r)) for r in map(list, ranges))
 
-    def put_batch(self, batch: dict[str, np.ndarray], members: int, batch_size: int):
+    def put_batch(
+        self, batch: dict[str, np.ndarray], members: int, batch_size: int
+    ) -> dict[str, Any]:
         """Put this process's part of a batch, arrays `[P, B, ...]`, onto its devices."""
         if self.parallel == "pmap":
             shape = members, self.data_devices, batch_size // self.data_devices
@@ -129,7 +132,13 @@ class Execution:
         }
 
     def program(
-        self, function: Callable, in_specs, out_specs, *, donate=(), gather: bool = False
+        self,
+        function: Callable,
+        in_specs: Any,
+        out_specs: Any,
+        *,
+        donate: Sequence[int] = (),
+        gather: bool = False,
     ) -> Callable:
         """Return a compiled program over the mesh; `function` sees one device's share.
 

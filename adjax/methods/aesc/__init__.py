@@ -43,7 +43,7 @@ class AEScUncertainty(Section):
     passes: int = _passes()
     aesc: tuple = _rates(0.0, 0.0, 0.1, 0.2, 0.4, 0.5)
 
-    def relations(self):
+    def relations(self) -> Iterator[tuple[str, str]]:
         """Something must be dropped."""
         return _drops_nothing(self, "aesc")
 
@@ -55,7 +55,7 @@ class AED6Uncertainty(Section):
     passes: int = _passes()
     ae_d6: tuple = _rates(0.0, 0.0, 0.0, 0.0, 0.1, 0.2)
 
-    def relations(self):
+    def relations(self) -> Iterator[tuple[str, str]]:
         """Something must be dropped."""
         return _drops_nothing(self, "ae_d6")
 

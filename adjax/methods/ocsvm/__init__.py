@@ -4,6 +4,7 @@ Values are those of the code of Ruff et al. 2018 and its scripts, where not mark
 """
 
 import dataclasses
+from collections.abc import Iterator
 
 from adjax.methods.components_settings import Components
 from adjax.methods.info import MethodInfo
@@ -32,7 +33,7 @@ class OCSVMOracle(OCSVM):
         advice="give exponents of 2 from -60 to 60",
     )
 
-    def relations(self):
+    def relations(self) -> Iterator[tuple[str, str]]:
         """Image scores are named by the exponents."""
         if len(set(self.exponents)) < len(self.exponents):
             yield "exponents", "give each exponent once"

@@ -5,6 +5,7 @@ AUROC of one class, MNIST digit 3, and are the same for all classes and sets.
 """
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 from adjax.corruptions.settings import LEAST_CHANGE, PipelineSets
@@ -35,7 +36,7 @@ class Distance(Section):
     ssim_weight: float = weight(1.0, "weight of DSSIM [D]")
     squared_weight: float = weight(1.0, "weight of the mean squared displacement [D]")
 
-    def relations(self):
+    def relations(self) -> Iterator[tuple[str, str]]:
         """At least one term must count."""
         return nothing_weighs(self, "ssim_weight", "squared_weight")
 
@@ -82,7 +83,7 @@ class Student(_AnyStudent):
     steps: int = count(2000, "updates [D], about 3 epochs of a digit")
     schedule: str = choice("cosine", SCHEDULES, "of the learning rate [D]")
 
-    def relations(self):
+    def relations(self) -> Iterator[tuple[str, str]]:
         """A non-local block belongs to one of the groups."""
         if not all(-self.groups <= group < self.groups for group in self.nonlocal_groups):
             yield "nonlocal_groups", f"there are {self.groups} groups, numbered from 0"
