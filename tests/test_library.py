@@ -13,6 +13,8 @@ from PIL import Image
 import adjax
 from adjax import library, reports, workdir
 from adjax.datasets.tables import load_table
+from adjax.detect.export import export
+from adjax.detect.predict import predict
 from adjax.errors import UserError
 
 TINY = {"teacher.steps": 10, "log_every": 5, "checkpoint_every": 10, "mesh.member": 1}
@@ -150,6 +152,15 @@ def test_result_does_not_depend_on_the_batches(run, images):
 def test_what_is_no_image_is_told(run, images, says):
     with pytest.raises(UserError, match=says):
         run.score(images)
+
+
+def test_a_run_without_thresholds_decides_nothing(run, images, tmp_path):
+    Image.fromarray(images[0, ..., 0]).save(tmp_path / "digit.png")
+    with pytest.raises(UserError, match="this mnist run hold no thresholds to decide by"):
+        predict(run.folder, tmp_path, tmp_path / "found")
+    with pytest.raises(UserError, match="this mnist run hold no thresholds to decide by"):
+        export(run.folder, tmp_path / "detector")
+    assert [path.name for path in tmp_path.iterdir()] == ["digit.png"]
 
 
 def test_results_are_a_frame(run):
