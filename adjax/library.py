@@ -46,6 +46,9 @@ class TrainedRun:
         self._run = reports.open_run(self.folder)
         self._detectors: dict[int, Detector] = {}
 
+    def __reduce__(self) -> tuple:
+        return TrainedRun, (self.folder,)
+
     def __repr__(self) -> str:
         run = self._run
         members = [run.member_name(member) for member in run.members]

@@ -38,7 +38,10 @@ class FakeDetector:
         )
         self.dark, self.calls, self._score = dark, 0, score
 
-    def score(self, image):
+    def require_thresholds(self):
+        """It has them."""
+
+    def score_batch(self, image):
         self.calls += 1
         if self._score:
             self._score(self.calls)
