@@ -1,5 +1,7 @@
 """adjax in Python: the same runs as the commands', any images, figures, data frames."""
 
+import os
+import re
 import subprocess
 import sys
 
@@ -218,3 +220,25 @@ def test_sweep(tmp_path):
     assert list(parquet.image_auroc) == list(done.results.image_auroc)
     again = adjax.sweep(argument, tmp_path, **TINY)
     assert list(again.results.date) == list(done.results.date)
+
+
+@pytest.mark.slow
+def test_lines_of_the_cookbook_run(repository, tmp_path, images):
+    text = (repository / "docs" / "cookbook.md").read_text()
+    section = text.partition("\n## In Python\n")[2].partition("\n## ")[0]
+    blocks = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    assert len(blocks) == 3
+    (tmp_path / "photographs").mkdir()
+    Image.fromarray(images[0, ..., 0]).save(tmp_path / "photographs" / "digit.png")
+    lines = "".join(blocks) + "assert list(detector.predict(bright)) == [-1, -1, -1]\n"
+    done = subprocess.run(
+        [sys.executable, "-c", lines],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ
+        | {"XLA_FLAGS": "", "MPLBACKEND": "agg", "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert (tmp_path / "runs" / "demo_smoke" / "results.parquet").is_file()
