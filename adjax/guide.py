@@ -39,12 +39,8 @@ def help(flags: Any) -> None:
 def configs(flags: Any) -> None:
     """List the config files that are shipped, and what each may be asked for."""
     for name, found in shipped.files().items():
-        said, arguments = (
-            (found["__doc__"] or "").strip().partition("\n")[0],
-            found.get("ARGUMENTS"),
-        )
-        print(_entry(name, said, 20))
-        if arguments:
+        print(_entry(name, (found["__doc__"] or "").strip().partition("\n")[0], 20))
+        if arguments := found.get("ARGUMENTS"):
             kinds = {"sweeps": arguments.sweeps, "words": arguments.words}
             listed = "; ".join(f"{kind} {', '.join(names)}" for kind, names in kinds.items())
             method = f"a method of {_DATA[arguments.kind]}, {arguments.first} without one"
@@ -110,10 +106,8 @@ def _of_mode(name: str) -> str:
 
 def _of_flag(flag: absl_flags.Flag) -> str:
     """Return a flag, what may be given, and what it is, with its default where it has one."""
-    value, said = (
-        {"bool": "", "int": "=N", "string": "=TEXT"}.get(flag.flag_type(), "=A,B"),
-        flag.help,
-    )
+    said = flag.help
+    value = {"bool": "", "int": "=N", "string": "=TEXT"}.get(flag.flag_type(), "=A,B")
     if isinstance(flag, absl_flags.EnumFlag):
         choices = "|".join(flag.parser.enum_values)
         value, said = f"={choices}", said.removeprefix(f"<{choices}>: ")  # absl puts them there

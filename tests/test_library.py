@@ -241,4 +241,4 @@ def test_lines_of_the_cookbook_run(repository, tmp_path, images):
         | {"XLA_FLAGS": "", "MPLBACKEND": "agg", "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    assert (tmp_path / "runs" / "demo_smoke" / "results.parquet").is_file()
+    assert (tmp_path / "runs" / "two_digits" / "results.parquet").is_file()
