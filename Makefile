@@ -10,10 +10,10 @@ first-python = $(shell for name in $(addprefix python,$(2)) python3 python; do \
 		2> /dev/null && { echo $$name; break; }; done)
 comma := ,
 
-.PHONY: install native native-if-possible demo test test-all test-newest lint licences
+.PHONY: install native native-if-possible wheel demo test test-all test-newest lint licences
 .PHONY: bench bench-torch bench-pyod install-aot torture
 
-install: .venv/installed
+install: .venv/installed native-if-possible
 
 .venv/installed: requirements.txt pyproject.toml
 	$(install-pinned)
@@ -40,14 +40,14 @@ native: .venv/native
 	rm -rf native/build native/*.egg-info
 	touch $@
 
-demo: install native-if-possible
+demo: install
 	$(BIN)/python launch.py --mode=sweep --config=configs/mnist.py:demo --workdir=runs/demo
 
 # Few memory arenas: a worker with one a thread keeps what it has freed.
-test: install native-if-possible
+test: install
 	MALLOC_ARENA_MAX=2 $(BIN)/python -m pytest -n 2 --dist worksteal
 
-test-all: install native-if-possible
+test-all: install
 	ADJAX_TEST_OPTIMIZATION=3 MALLOC_ARENA_MAX=2 $(BIN)/python -m pytest -n 2 --dist worksteal -m ""
 
 # The newest releases of what adjax stands on, on Python 3.12 or 3.13, in an environment of their own.
@@ -59,9 +59,18 @@ test-newest: .venv-newest/installed
 .venv-newest/installed: requirements-newest.txt pyproject.toml
 	$(install-pinned)
 
-# Its tests are skipped where it cannot be built.
-native-if-possible: install
-	@if command -v c++ > /dev/null; then $(MAKE) --no-print-directory native; fi
+# dist/adjax-*.whl: the package, the config files and MNIST.
+wheel: .venv/installed
+	rm -rf build
+	$(BIN)/python -m pip --quiet wheel --no-deps --no-build-isolation -w dist .
+
+# Nothing but speed depends on it; its tests are skipped where it cannot be built.
+native-if-possible: .venv/installed
+	@if ! echo 'int main() {}' | c++ -std=gnu++20 -fsyntax-only -x c++ - 2> /dev/null; then \
+	  echo "there is no C++20 compiler (c++): convolutions on CPU stay those of XLA, which are slower"; \
+	elif ! $(MAKE) --no-print-directory native; then \
+	  echo "the C++ convolutions cannot be built, see above: those of XLA are used, which are slower"; \
+	fi
 
 # Reads what is installed; needs no network.
 licences: native
@@ -70,6 +79,7 @@ licences: native
 lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/mypy
 
 # The tables of docs/performance.md: adjax alone, and in turns with PyTorch or with PyOD.
 BENCH := $(BIN)/python -m benchmarks --output=docs/performance.md

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
+from ml_collections import ConfigDict
 
 from adjax.config.layout import Settings
 from adjax.methods.stage import Fit
@@ -51,7 +52,7 @@ class Speed(NamedTuple):
     input_wait: float | None = None
 
 
-def run(config, repeats: int = 7, seconds: float = 1.0) -> str:
+def run(config: ConfigDict, repeats: int = 7, seconds: float = 1.0) -> str:
     """Measure every stage's update and the score; return a table for the console.
 
     Args:

@@ -9,6 +9,7 @@ import platform
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import adjax
 
@@ -23,7 +24,7 @@ _PACKAGES = {
 
 
 def circumstances(
-    execution=None,
+    execution: Any = None,
     others: Iterable[str] = ("orbax-checkpoint", "numpy", "tensorflow"),
 ) -> dict:
     """Return `versions`, `hardware` and `date` (UTC, ISO 8601).

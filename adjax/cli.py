@@ -1,164 +1,104 @@
-"""The verbs behind `launch.py`; each imports what it needs, so that a wrong flag fails at once."""
+"""The verbs of the command; each imports what it needs, so that a wrong flag fails at once."""
 
 import contextlib
-import os
 import re
-import runpy
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from adjax import paths
 from adjax.compilation import keep_programs
+from adjax.console import command_line, quiet, say, say_failed, show_run, show_sweep
 from adjax.errors import UserError
-from adjax.flags import FLAGS_OF, MODES, PROCESSES, THRESHOLDS, reads
+from adjax.flags import MODES, PROCESSES, THRESHOLDS, reads
 
 # Of modes that find compiled programs of earlier processes; what measures compilation does not.
 _PROGRAMS = "compilation_cache"
 
 
-def run(flags) -> int:
+def run(flags: Any) -> int:
     """Run the verb of --mode, with other processes if the flags say so; return the exit code."""
-    if _PROGRAMS in FLAGS_OF[flags.mode] and (reason := keep_programs(flags.compilation_cache)):
+    mode = MODES[flags.mode]
+    if _PROGRAMS in mode.flags and (reason := keep_programs(flags.compilation_cache)):
         print(paths.on_one_line(reason), file=sys.stderr)
     if flags.distributed or flags.coordinator:
         _join(flags)
-    return MODES[flags.mode](flags) or 0
+    return mode.verb(flags) or 0
 
 
-def leave(code: int) -> NoReturn:
-    """Exit with a code, where JAX is at work as `hosts.leave` does."""
-    if "jax" in sys.modules:
-        from adjax import hosts
-
-        hosts.leave(code)
-    sys.exit(code)
-
-
-@reads("config", "workdir", "accept_changed_data", _PROGRAMS, *PROCESSES)
-def train(flags) -> int:
+@reads("config", "workdir", "accept_changed_data", _PROGRAMS, *PROCESSES, purpose="Train")
+def train(flags: Any) -> int:
     """Train, evaluate and report one run."""
     config, directory = _config(flags), _workdir(flags)
-    data = _check(config).data
-    _quiet()
-    from adjax import workdir
+    _check(config)
+    quiet()
+    from adjax.workflow import finish_run
 
-    if workdir.finished_results(config, directory) is None:
-        workdir.require_places(directory, [config.stage_cache])
-        from adjax import experiment
-        from adjax.datasets.tasks import create_task
-
-        for doubt in create_task(data).doubts():
-            _say(f"note: {doubt}")
-        experiment.train_and_evaluate(
-            config,
-            directory,
-            command=_command(),
-            accept_changed_data=flags.accept_changed_data,
-        )
-    else:
-        from adjax import hosts, reports
-
-        if hosts.is_first():
-            reports.renew_report(directory)
-        _say(f"{directory}: this run is finished")
-    return _show(directory)
+    if not finish_run(config, directory, command_line(), flags.accept_changed_data):
+        say(f"{directory}: this run is finished")
+    return show_run(directory)
 
 
-@reads("workdir", "accept_changed_data", _PROGRAMS, *PROCESSES)
-def evaluate(flags) -> int:
+@reads("workdir", "accept_changed_data", _PROGRAMS, *PROCESSES, purpose="Train")
+def evaluate(flags: Any) -> int:
     """Evaluate and report the trained run in --workdir again."""
     directory = _workdir(flags)
-    _quiet()
+    quiet()
     from adjax import workdir
 
     config = workdir.read_config(directory)
     workdir.require_places(directory, [])
     from adjax import experiment
 
-    command = workdir.recorded_command(directory) or _command()
     experiment.train_and_evaluate(
         config,
         directory,
         train=False,
-        command=command,
+        command=workdir.recorded_command(directory) or command_line(),
         accept_changed_data=flags.accept_changed_data,
     )
-    return _show(directory)
+    return show_run(directory)
 
 
 @reads(
     *("config", "workdir", "dry_run", "shard", "max_population"),
     *("engine", "ray_address", "cpus_per_task", _PROGRAMS),
+    purpose="Train",
 )
-def sweep(flags) -> int:
+def sweep(flags: Any) -> int:
     """Run the sweep that the config file declares, or with --dry_run print what it would take."""
     config, directory = _config(flags), _workdir(flags)
     path, _, argument = _raw_config(flags).partition(":")
-    from adjax.sweeps.expand import expand, under_former_names, with_cache
+    from adjax import workflow
 
-    everything = expand(path, argument, config, _overridden(flags))
-    everything = with_cache(under_former_names(everything, directory), directory)
-    for run in everything:
-        run.check()
-    _quiet()
+    runs = workflow.runs_of_sweep(path, argument, config, _overridden(flags), directory)
+    quiet()
     from adjax.sweeps import store
 
     shard = store.parse_shard(flags.shard)
-    if not flags.dry_run and all(run.has_results(directory) for run in everything):
+    if not flags.dry_run and all(run.has_results(directory) for run in runs):
         from adjax import reports
 
         _writable_folder(directory, "--workdir")
-        _say(f"{directory}: this sweep is finished")
-        _show_sweep(reports.read_sweep(directory))
-        return _say_failed([directory / run.name for run in everything])
-    return _do_sweep(flags, everything, directory, shard)
-
-
-def _do_sweep(flags, everything, directory: Path, shard: tuple[int, int]) -> int:
-    """Do what is left of a sweep's runs, or say what that would take."""
-    from adjax import reports, workdir
-    from adjax.sweeps import plan, store, work
-    from adjax.sweeps.describe import describe_plan
-
-    workdir.require_places(directory, [run.config.stage_cache for run in everything])
+        say(f"{directory}: this sweep is finished")
+        show_sweep(reports.read_sweep(directory))
+        return say_failed([directory / run.name for run in runs])
+    workflow.require_places(runs, directory)
     engine = _engine(flags)
-    everything, absent = plan.split_absent(everything)
-    if absent:
-        print(f"not here, left out: {', '.join(absent)}")
-    broken = plan.check_runs(everything, directory)
-    for reason in dict.fromkeys(broken.values()):
-        names = [name for name, own in broken.items() if own == reason]
-        print(f"broken, left out: {', '.join(names)}: {reason}", file=sys.stderr)
-    own = plan.shard_of(everything, shard)
-    runs = [run for run in own if run.name not in broken]
-    if not runs:
-        raise UserError(f"--shard={flags.shard}: the data of none of its runs can be used")
-    with engine:
-        tasks = plan.make_plan(runs, directory, engine.resources)
-        if flags.dry_run:
-            print(describe_plan(tasks, runs, directory))
-            return 1 if broken else 0
-        with store.driving(directory, shard):
-            failed = engine.run(tasks, directory, _command())
-        failed |= {run.name: broken[run.name] for run in own if run.name in broken}
-        failed = work.note_failed(own, failed, directory)
-    if any(run.has_results(directory) for run in everything):
-        _show_sweep(reports.read_sweep(directory))
-    diverged = _say_failed([directory / run.name for run in runs])
-    for name, reason in failed.items():
-        print(f"not done: {name}: {reason}", file=sys.stderr)
-    return 1 if failed else diverged
+    if flags.dry_run:
+        return workflow.describe_sweep(runs, directory, engine, shard)
+    return workflow.finish_sweep(runs, directory, engine, command_line(), shard)
 
 
 @reads(
     *("config", "workdir", "trials", "trials_at_once", "sampler", "sampler_seed"),
     *("scheduler", "rungs", "reduction_factor", "objective"),
     *("max_population", "engine", "ray_address", "cpus_per_task", _PROGRAMS),
+    purpose="Many runs",
 )
-def search(flags) -> int:
+def search(flags: Any) -> int:
     """Search the values that the sweep of the config file draws from distributions."""
     config, directory = _config(flags), _workdir(flags)
     path, _, argument = _raw_config(flags).partition(":")
@@ -171,7 +111,7 @@ def search(flags) -> int:
             f"--objective={flags.objective} is known of finished trials only: give "
             "--scheduler=none too"
         )
-    _quiet()
+    quiet()
     from adjax import reports, workdir
     from adjax.sweeps import plan, store
     from adjax.sweeps.search import Task, search
@@ -188,17 +128,17 @@ def search(flags) -> int:
     task = Task(space, design, flags.objective, flags.trials, flags.trials_at_once)
     workdir.require_places(directory, [space.config.stage_cache])
     if task.check(directory):
-        _say(f"{directory}: this search is finished")
+        say(f"{directory}: this search is finished")
     else:
         task.check_rungs()
         plan.check_runs([space.first()], directory)
         with _engine(flags) as engine, store.driving(directory, search=True):
-            search(task, engine, directory, _command())
-    _show_sweep(reports.read_sweep(directory))
+            search(task, engine, directory, command_line())
+    show_sweep(reports.read_sweep(directory))
     return 0
 
 
-def _engine(flags):
+def _engine(flags: Any):
     if flags.engine == "ray":
         from adjax.sweeps.on_ray import RayEngine
 
@@ -208,8 +148,8 @@ def _engine(flags):
     return InlineEngine(flags.max_population)
 
 
-@reads("workdir", "output")
-def report(flags) -> None:
+@reads("workdir", "output", purpose="Look at results")
+def report(flags: Any) -> None:
     """Report the runs below --workdir again, or with --output write a file of them.
 
     Several folders are given with commas between them, see `paths.split`. A record,
@@ -246,65 +186,70 @@ def report(flags) -> None:
         if len(sweeps) < 2:
             raise UserError(f"--output={flags.output}: a page compares two folders or more")
         with _writing(flags.output):
-            path = reports.write_comparison(flags.output, directories, sweeps, _command())
+            path = reports.write_comparison(flags.output, directories, sweeps, command_line())
         print(f"comparison: {path}")
         return
     if flags.output:
         defaults = [_defaults_of(sweep, reports.commands(sweep)) for sweep in sweeps]
         with _writing(flags.output):
-            path = reports.write_results(flags.output, sweeps, defaults, command=_command())
+            path = reports.write_results(flags.output, sweeps, defaults, command=command_line())
         print(f"results: {path}")
         return
     for path, sweep in zip(directories, sweeps, strict=True):
         if reports.is_record(path):
             print(reports.console_table(sweep.runs, sweep.refused))
         else:
-            _show_sweep(sweep)
+            show_sweep(sweep)
         print("".join(f"{remark}\n" for remark in reports.remarks(sweep)), end="")
 
 
 @reads(
-    *("config", "repeats", "output"), *("cases", "precision", "convolution", "sections", "against")
+    *("config", "repeats", "output"),
+    *("cases", "precision", "convolution", "sections", "against"),
+    purpose="Train",
 )
-def benchmark(flags) -> None:
+def benchmark(flags: Any) -> None:
     """Measure the speed of a config's programs."""
     config = _config(flags)
     _check(config)
-    _quiet()
+    quiet()
     from adjax import benchmark
 
     print(benchmark.run(config, flags.repeats))
 
 
-@reads("workdir", "output")
-def gallery(flags) -> None:
+@reads("workdir", "output", purpose="Look at results")
+def gallery(flags: Any) -> None:
     """Draw the auxiliary sets or the corruptions of the run in --workdir as a PNG."""
     directory = _workdir(flags)
     if not flags.output:
         raise UserError("--mode=gallery needs --output, e.g. --output=auxiliary.png")
     if Path(flags.output).suffix != ".png":
         raise UserError(f"--output={flags.output}: give a PNG, e.g. --output=auxiliary.png")
-    _quiet()
+    quiet()
     with _writing(flags.output):
         from adjax.gallery import write_gallery
 
         print(f"gallery: {write_gallery(directory, flags.output)}")
 
 
-@reads("workdir", "images", "output", "member", *THRESHOLDS, _PROGRAMS)
-def predict(flags) -> int:
+@reads(
+    *("workdir", "images", "output", "member", *THRESHOLDS, _PROGRAMS),
+    purpose="Use a trained detector",
+)
+def predict(flags: Any) -> int:
     """Score the photographs of a folder with the detector of the run in --workdir."""
     directory = _workdir(flags)
     if not flags.images:
         raise UserError("--mode=predict needs --images, a folder or a file")
     if not flags.output:
         raise UserError("--mode=predict needs --output, e.g. --output=predictions")
-    _quiet()
+    quiet()
     _writable_folder(flags.output, "--output")
     from adjax.detect.predict import predict
 
     options = {"member": flags.member, **_thresholds(flags)}
-    done = predict(directory, flags.images, flags.output, command=_command(), **options)
+    done = predict(directory, flags.images, flags.output, command=command_line(), **options)
     print(
         f"{done.scored} images, {done.anomalous} anomalous; "
         f"{done.images_per_second:.1f} images/s, "
@@ -321,13 +266,13 @@ def predict(flags) -> int:
     return 1 if done.failed else 0
 
 
-@reads("workdir", "output", "member", *THRESHOLDS, _PROGRAMS)
-def export(flags) -> None:
+@reads("workdir", "output", "member", *THRESHOLDS, _PROGRAMS, purpose="Use a trained detector")
+def export(flags: Any) -> None:
     """Export the detector of the run in --workdir to files that need no adjax."""
     directory = _workdir(flags)
     if not flags.output:
         raise UserError("--mode=export needs --output, e.g. --output=detector")
-    _quiet()
+    quiet()
     _writable_folder(flags.output, "--output")
     from adjax.detect.export import export
 
@@ -341,12 +286,12 @@ def export(flags) -> None:
     print(f"detector: {made}")
 
 
-def _thresholds(flags) -> dict[str, float | None]:
+def _thresholds(flags: Any) -> dict[str, float | None]:
     return {name: getattr(flags, name) for name in THRESHOLDS}
 
 
-@reads("config")
-def check_data(flags) -> int:
+@reads("config", purpose="Prepare data")
+def check_data(flags: Any) -> int:
     """Print what the data set of --config holds and what is wrong with it."""
     data = _check(_config(flags)).data
     if not data.decides:
@@ -354,7 +299,7 @@ def check_data(flags) -> int:
             f"--mode=check_data is for folders of images, not for {data.name}; "
             "try --config=configs/folder.py --config.data.dir=FOLDER"
         )
-    _quiet()
+    quiet()
     from adjax.datasets.check import check_data, format_report
     from adjax.datasets.tasks import create_task
 
@@ -363,12 +308,12 @@ def check_data(flags) -> int:
     return 1 if report.has_problems else 0
 
 
-@reads("dataset", "source", "data_dir")
-def prepare_data(flags) -> None:
+@reads("dataset", "source", "data_dir", purpose="Prepare data")
+def prepare_data(flags: Any) -> None:
     """Put a data set into the TFDS data directory."""
     if not flags.dataset:
         raise UserError("--mode=prepare_data needs --dataset=NAME, e.g. --dataset=cifar10")
-    _quiet()
+    quiet()
     _writable_folder(flags.data_dir, "--data_dir")
     from adjax.datasets.prepare import import_dataset
 
@@ -376,13 +321,13 @@ def prepare_data(flags) -> None:
     print(f"{flags.dataset}: ready in {path}")
 
 
-def _join(flags) -> None:
+def _join(flags: Any) -> None:
     if flags.mode not in ("train", "evaluate"):
         raise UserError(
             f"--mode={flags.mode} runs in one process: leave --distributed and --coordinator out"
             + (", and give every process its own --shard=i/n" if flags.mode == "sweep" else "")
         )
-    _quiet()
+    quiet()
     from adjax import hosts
 
     hosts.join(flags.coordinator, flags.num_processes, flags.process_id)
@@ -390,7 +335,7 @@ def _join(flags) -> None:
     hosts.check_same(f"{flags.mode} {flags.workdir} {config}", "--mode, --config or --workdir")
 
 
-def _config(flags):
+def _config(flags: Any):
     if flags.config is None:
         raise UserError(
             f"--mode={flags.mode} needs --config, e.g. --config=configs/mnist.py:oe_sdn"
@@ -405,7 +350,7 @@ def _check(config):
     return check(config)
 
 
-def _workdir(flags) -> Path:
+def _workdir(flags: Any) -> Path:
     if not flags.workdir:
         raise UserError(f"--mode={flags.mode} needs --workdir, e.g. --workdir=runs/mnist")
     return Path(flags.workdir)
@@ -428,72 +373,37 @@ def _writable_folder(path: str | Path, flag: str) -> None:
     workdir.require_writable(path, flag)
 
 
-def _raw_config(flags) -> str:
+def _raw_config(flags: Any) -> str:
     from ml_collections import config_flags
 
     return config_flags.get_config_filename(flags["config"])
 
 
-def _overridden(flags) -> Mapping[str, Any]:
+def _overridden(flags: Any) -> Mapping[str, Any]:
     """Return the values that the command line sets in the config, by dotted key."""
     from ml_collections import config_flags
 
     return config_flags.get_override_values(flags["config"])
 
 
-def _command() -> str:
-    return "python " + shlex.join(sys.argv)
-
-
-def _quiet() -> None:
-    """Keep the C++ and deprecation chatter of libraries off the terminal; call before importing."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # announced on import
-    from absl import logging
-
-    logging.set_verbosity(logging.ERROR)
-
-
-def _show(directory: Path) -> int:
-    from adjax import reports
-
-    _say(reports.console_table([reports.open_run(directory)]))
-    _say(f"report: {directory / 'report.html'}")
-    return _say_failed([directory])
-
-
-def _say(text: str) -> None:
-    """Print once, not in every process."""
-    from adjax import hosts
-
-    if hosts.is_first():
-        print(text)
-
-
-def _show_sweep(sweep) -> None:
-    from adjax import reports
-
-    print(reports.console_sweep(sweep))
-    print(f"report: {reports.write_sweep_report(sweep)}")
-    if sweep.runs[0].workdir != sweep.directory:  # else it is the folder of a single run
-        print(f"table: {sweep.directory / reports.TABLE}")
-
-
-def _defaults_of(sweep, commands: list[str]):
+def _defaults_of(sweep: Any, commands: list[str]) -> Callable[[str], dict]:
     """Return a function from a method's name to its config in the config file of a sweep."""
+    from adjax.config import shipped
+
     words = [word for command in commands for word in _words(command)]
-    found = re.search(r"^--?config[=\n](.+?\.py)(:|$)", "\n".join(words), re.MULTILINE)
-    if not found or not Path(found[1]).is_file():
+    named = re.search(r"^--?config[=\n](.+?\.py)(:|$)", "\n".join(words), re.MULTILINE)
+    found = shipped.find(named[1]).path if named else ""
+    if not named or not Path(found).is_file():
         raise UserError(
             f"--workdir={sweep.directory}: its results do not say which config file made them"
-            + (f", or {found[1]} is not here" if found else "")
+            + (f", or {named[1]} is not here" if named else "")
         )
-    if Path("configs").resolve() not in Path(found[1]).resolve().parents:
+    if not {Path("configs").resolve(), shipped.FOLDER} & {*Path(found).resolve().parents}:
         raise UserError(
-            f"--workdir={sweep.directory}: its results name {found[1]}, which is not in the folder "
+            f"--workdir={sweep.directory}: its results name {named[1]}, which is not in the folder "
             "configs: what a file of results names is not run elsewhere"
         )
-    get_config = runpy.run_path(found[1])["get_config"]
+    get_config = shipped.load(found)["get_config"]
     return lambda method: get_config(method).to_dict()
 
 
@@ -503,18 +413,3 @@ def _words(command: str) -> list[str]:
         return shlex.split(command)
     except ValueError:
         return command.split()
-
-
-def _say_failed(directories: list[Path]) -> int:
-    """Print the members that diverged; return the exit code, 3 if there are any."""
-    from adjax import workdir
-
-    failures = [(folder, f) for folder in directories for f in workdir.read_failures(folder)]
-    for folder, failure in failures:
-        noun = workdir.read_about(folder)["noun"]
-        print(
-            f"diverged: {folder}: {noun} {failure['data.normal_class']} seed {failure['seed']}, "
-            f"stage {failure['stage']}, step {failure['step']}: {failure['reason']}",
-            file=sys.stderr,
-        )
-    return 3 if failures else 0

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections.abc import Iterable
 
 
 class UserError(ValueError):
@@ -22,7 +23,7 @@ class DivergedError(RuntimeError):
     each: member, stage, step, reason.
     """
 
-    def __init__(self, message: str, failed: list[dict] = ()):
+    def __init__(self, message: str, failed: Iterable[dict] = ()):
         """Keep the message and the failed members."""
         super().__init__(message)
         self.failed = list(failed)

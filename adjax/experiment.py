@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ml_collections import ConfigDict
+
 from adjax import hosts, workdir
 from adjax.circumstances import circumstances
 from adjax.errors import DivergedError
@@ -14,12 +16,12 @@ from adjax.training import open_log, train_stage
 
 
 def train_and_evaluate(
-    config,
+    config: ConfigDict,
     folder: str | Path,
     *,
     train: bool = True,
     command: str = "",
-    method=None,
+    method: Any = None,
     accept_changed_data: bool = False,
     report: bool = True,
 ) -> dict:

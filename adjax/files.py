@@ -26,7 +26,7 @@ _PART = ".part-"  # begins the names of what is not whole yet
 DIGEST = "digest"  # key of the digest of a sealed JSON object
 
 
-def write_json(path: Path, value) -> None:
+def write_json(path: Path, value: Any) -> None:
     """Write a JSON file that is never seen half-written."""
     write_file(path, lambda part: part.write_text(json.dumps(value, indent=1) + "\n"))
 
@@ -162,7 +162,7 @@ def require_room(directory: Path, size: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(directory))
 
 
-def write_file(path: Path, write: Callable[[Path], None]) -> None:
+def write_file(path: Path, write: Callable[[Path], object]) -> None:
     """Make a file that is never seen half-written: `write` fills the one that it is given."""
     if not hosts.is_first():
         return

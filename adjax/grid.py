@@ -139,8 +139,8 @@ def folders(*parts: str) -> Name:
 
     Empty parts are left out.
     """
-    parts = [part for part in parts if part]
-    return _named("/".join(map(_safe, parts)), "/".join(parts))
+    given = list(filter(None, parts))
+    return _named("/".join(map(_safe, given)), "/".join(given))
 
 
 _SAFE = re.compile(r"\w[\w.,=+@-]*(/\w[\w.,=+@-]*)*", re.ASCII)

@@ -60,7 +60,7 @@ class Crops:
 
 
 def train_batches(
-    image,
+    image: Any,
     streams: list[Stream],
     batch_size: int,
     steps: range,

@@ -8,6 +8,7 @@ its borders with the edge pixel repeated; "same" here mirrors it without).
 
 import dataclasses
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -69,7 +70,7 @@ def ssim(
     return luminance * (2 * covariance + c2) / (variances + c2)
 
 
-def dssim(a: jax.Array, b: jax.Array, **ssim_options) -> jax.Array:
+def dssim(a: jax.Array, b: jax.Array, **ssim_options: Any) -> jax.Array:
     """Return the dissimilarity `(1 - SSIM) / 2`, in [0, 1]; arguments and shapes as in `ssim`."""
     return (1 - ssim(a, b, **ssim_options)) / 2
 

@@ -7,7 +7,7 @@ called `oracle`.
 import contextlib
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import jax
@@ -45,7 +45,7 @@ class Judged(NamedTuple):
     choice: Choice | None
 
 
-def evaluate(run: Run, variables: dict, failed=()) -> tuple[dict, list[dict]]:
+def evaluate(run: Run, variables: dict, failed: Sequence[dict] = ()) -> tuple[dict, list[dict]]:
     """Score the whole test split; writes `scores.npz` and `examples.npz`.
 
     Args:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
+from ml_collections import ConfigDict
 
 from adjax import methods, provenance, workdir
 from adjax.config import identity
@@ -83,7 +84,7 @@ class Run:
 
 
 def prepare(
-    config,
+    config: ConfigDict,
     folder: str | Path,
     method: Method | None = None,
     *,
@@ -124,7 +125,7 @@ def prepare(
     return run
 
 
-def check_run(config, folder: Path) -> tuple[Settings, Method]:
+def check_run(config: ConfigDict, folder: Path) -> tuple[Settings, Method]:
     """Return a config's settings and method, checked as far as that needs no data."""
     settings = check(config)
     method = build_method(settings)

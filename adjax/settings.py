@@ -29,6 +29,7 @@ LARGEST_WEIGHT = 1e9
 LARGEST_SIZE = 2**16  # of an axis of an array
 
 
+@dataclasses.dataclass(frozen=True)
 class Section:
     """Base class of sections; subclasses are frozen dataclasses."""
 
@@ -120,27 +121,29 @@ class Bounds:
         )
 
 
-def count(default: int, meaning: str, *, at_least: int = 1, at_most: int = LARGEST_INT, **bounds):
+def count(
+    default: int, meaning: str, *, at_least: int = 1, at_most: int = LARGEST_INT, **bounds: Any
+) -> Any:
     """Make a setting that is a whole number: from 1, unless told."""
     return _setting(default, meaning, at_least=at_least, at_most=at_most, **bounds)
 
 
-def size(default: int, meaning: str, **bounds):
+def size(default: int, meaning: str, **bounds: Any) -> Any:
     """Make a setting that is the length of an array's axis."""
     return count(default, meaning, **{"at_most": LARGEST_SIZE, **bounds})
 
 
-def number(default: float, meaning: str, **bounds):
+def number(default: float, meaning: str, **bounds: Any) -> Any:
     """Make a setting that is a finite number; not negative, unless bounds are given."""
     return _setting(float(default), meaning, **(bounds or {"at_least": 0}))
 
 
-def rate(default: float, meaning: str):
+def rate(default: float, meaning: str) -> Any:
     """Make a setting that is a learning rate: one by which float32 parameters move."""
     return number(default, meaning, at_least=1e-10, advice="must be positive, at least 1e-10")
 
 
-def weight(default: float, meaning: str):
+def weight(default: float, meaning: str) -> Any:
     """Make a setting that is the weight of a term of a loss; `nothing_weighs` checks several."""
     return number(
         default,
@@ -157,22 +160,22 @@ def nothing_weighs(section: Section, *names: str) -> Iterator[tuple[str, str]]:
         yield names[0], f"one of {' and '.join(names)} must be positive"
 
 
-def choice(default: str, choices: Iterable[str], meaning: str):
+def choice(default: str, choices: Iterable[str], meaning: str) -> Any:
     """Make a setting that is one of several words."""
     return _setting(default, meaning, choices=tuple(choices))
 
 
-def word(default: str, meaning: str):
+def word(default: str, meaning: str) -> Any:
     """Make a setting that is a text."""
     return _setting(default, meaning)
 
 
-def flag(default: bool, meaning: str):
+def flag(default: bool, meaning: str) -> Any:
     """Make a setting that is True or False."""
     return _setting(default, meaning)
 
 
-def several(default: tuple, meaning: str, *, element: type = int, **bounds):
+def several(default: tuple, meaning: str, *, element: type = int, **bounds: Any) -> Any:
     """Make a setting that is a tuple of numbers; bounds are those of each."""
     if element is int:
         bounds = {"at_most": LARGEST_SIZE, **bounds}

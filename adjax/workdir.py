@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import ml_collections
+from ml_collections import ConfigDict
 
 from adjax import files
 from adjax.config import adopt, identity
@@ -107,7 +108,7 @@ def occupied(folder: Path) -> Iterator[None]:
         yield
 
 
-def finished_results(config, folder: str | Path) -> dict | None:
+def finished_results(config: ConfigDict, folder: str | Path) -> dict | None:
     """Return the results of this config's run in `folder`, if it is finished."""
     own, path = Path(folder) / "config.json", Path(folder) / "results.json"
     check(Path(folder), check_config(config))

@@ -2,8 +2,7 @@
 
 import sys
 
-import launch
-from adjax import cli
+from adjax.command import leave, main
 
 if __name__ == "__main__":
-    cli.leave(launch.main([sys.argv[0], "--mode=benchmark", *sys.argv[1:]]))
+    leave(main([sys.argv[0], "--mode=benchmark", *sys.argv[1:]]))

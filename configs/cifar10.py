@@ -1,7 +1,7 @@
 """One-class CIFAR-10 in colour: style distillation, Tables 1 and 3 of Chung et al. 2020.
 
-    python launch.py --mode=prepare_data --dataset=cifar10
-    python launch.py --config=configs/cifar10.py:oe_sdn --workdir=runs/cifar10/oe_sdn
+    adjax prepare_data --dataset=cifar10
+    adjax train --config=cifar10.py:oe_sdn --workdir=runs/cifar10/oe_sdn
 
 `--source=FILE.npz` prepares it from a file instead of downloading it. The run trains on one class
 (`--config.data.normal_class=0`, airplane) and tests on all. SSIM is taken per channel, the anomaly
@@ -14,7 +14,7 @@ Published AUROC, AE / SDN / OE-SDN, by class:
     frog     .596 .648 .629   horse      .630 .611 .755   ship  .783 .707 .844
     truck    .623 .608 .784   mean       .640 .616 .707
 
-    python launch.py --mode=sweep --config=configs/cifar10.py:table1 --workdir=runs/cifar10/table1
+    adjax sweep --config=cifar10.py:table1 --workdir=runs/cifar10/table1
 
 is that table, and `table3` the one of the auxiliary sets. Variants and the other words of the
 argument are those of `configs/mnist.py`.
@@ -26,7 +26,7 @@ and .392 on frog (docs/methods.md).
 
 import functools
 
-from configs import classes
+from adjax.configs import classes
 
 ARGUMENTS = classes.ARGUMENTS
 sweep = functools.partial(classes.sweep, dataset="cifar10", normal_class=0)

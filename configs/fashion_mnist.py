@@ -1,7 +1,7 @@
 """One-class Fashion-MNIST: the settings of MNIST; the paper has no numbers for it.
 
-    python launch.py --mode=prepare_data --dataset=fashion_mnist
-    python launch.py --config=configs/fashion_mnist.py:oe_sdn --workdir=runs/fashion_mnist/oe_sdn
+    adjax prepare_data --dataset=fashion_mnist
+    adjax train --config=fashion_mnist.py:oe_sdn --workdir=runs/fashion_mnist/oe_sdn
 
 `--source=FILE.npz` prepares it from a file instead of downloading it. Variants and sweeps are those
 of `configs/mnist.py`.
@@ -9,7 +9,7 @@ of `configs/mnist.py`.
 
 import functools
 
-from configs import classes
+from adjax.configs import classes
 
 ARGUMENTS = classes.ARGUMENTS
 sweep = functools.partial(classes.sweep, dataset="fashion_mnist", normal_class=0)

@@ -1,22 +1,22 @@
 """Your own photographs: a folder of normal images, with or without defective ones and masks.
 
-    python launch.py --mode=check_data --config=configs/folder.py --config.data.dir=FOLDER
-    python launch.py --config=configs/folder.py:aesc_residual --config.data.dir=FOLDER \\
+    adjax check_data --config=folder.py --config.data.dir=FOLDER
+    adjax train --config=folder.py:aesc_residual --config.data.dir=FOLDER \\
         --workdir=runs/mine
-    python launch.py --mode=predict --workdir=runs/mine --images=NEW --output=OUTPUT
+    adjax predict --workdir=runs/mine --images=NEW --output=OUTPUT
 
 FOLDER holds normal images, or `train/good` and optionally `test/good`, `test/DEFECT` and
 `ground_truth/DEFECT`. Thirty photographs are enough to begin with; about 1000 steps, a few minutes
 on two CPU cores at 128 px (`--config.data.size=128`), show whether it works.
 
-    python launch.py --mode=sweep --config=configs/folder.py:corruption_table,steps=1000 \\
+    adjax sweep --config=folder.py:corruption_table,steps=1000 \\
         --config.data.dir=FOLDER --workdir=runs/mine/stain
 
 compares AESc by residual and by uncertainty with the plain autoencoder; `loss_table,texture`
 compares SSIM-AE with AE (L2) on crops of 128 px.
 """
 
-from configs import industrial
+from adjax.configs import industrial
 
 _EXPERIMENTS = industrial.Experiments(
     dataset="folder",

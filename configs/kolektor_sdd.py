@@ -1,18 +1,18 @@
 """KolektorSDD, electrical commutators: the AESc and its baseline.
 
-    python launch.py --config=configs/kolektor_sdd.py:aesc_residual --config.data.dir=FOLDER \\
+    adjax train --config=kolektor_sdd.py:aesc_residual --config.data.dir=FOLDER \\
         --workdir=runs/kolektor_sdd/aesc
 
 FOLDER holds `kos01` to `kos50` as published. No paper that this project reproduces uses this data.
 
-    python launch.py --mode=sweep --config=configs/kolektor_sdd.py:aesc_table \\
+    adjax sweep --config=kolektor_sdd.py:aesc_table \\
         --workdir=runs/kolektor_sdd/aesc
 
 compares AESc by residual and by uncertainty with AE (L2).
 """
 
+from adjax.configs import industrial
 from adjax.datasets.catalog import CATEGORIES
-from configs import industrial
 
 _EXPERIMENTS = industrial.Experiments(
     dataset="kolektor_sdd",

@@ -1,6 +1,6 @@
 """What earns the gain of AESc with a mask: its recipe, and one change of it at a time.
 
-    python launch.py --mode=sweep --config=configs/mask_ablation.py \\
+    adjax sweep --config=mask_ablation.py \\
         --workdir=runs/mvtec_ad/ablation
 
 trains each on MVTec's bottle and toothbrush with three seeds; `:600` trains all for 600 steps
@@ -24,7 +24,7 @@ CHANGES = {
 def get_config(arg: str = ""):
     """Return the config of the recipe, of so many steps."""
     if arg and not (arg.isascii() and arg.isdigit() and int(arg)):
-        raise UserError(f"--config=configs/mask_ablation.py:{arg}: give a number of steps, or none")
+        raise UserError(f"--config=mask_ablation.py:{arg}: give a number of steps, or none")
     changes = {"autoencoder.steps": int(arg)} if arg else {}
     return new_config("mvtec_ad", "aesc_mask", changes=changes)
 

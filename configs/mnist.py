@@ -1,18 +1,18 @@
 """One-class MNIST: style distillation and baselines, Tables 1 and 3 of Chung et al. 2020.
 
-    python launch.py --config=configs/mnist.py:oe_sdn --workdir=runs/mnist/oe_sdn
+    adjax train --config=mnist.py:oe_sdn --workdir=runs/mnist/oe_sdn
 
 trains on one digit (`--config.data.normal_class=3`) and tests on all. Published AUROC for digit 3:
 AE 0.950, SDN 0.933, OE-SDN 0.974. Variants after the method: `light` (the student has four
 groups), `faithful` (ten, the published RNAN; needs an accelerator), `smoke` (tests the whole path
 in a minute; its numbers mean nothing).
 
-    python launch.py --mode=sweep --config=configs/mnist.py:demo --workdir=runs/demo
+    adjax sweep --config=mnist.py:demo --workdir=runs/demo
 
 is `make demo`: AE, SDN and OE-SDN on one digit in minutes, with the fast student (`sdn_fast`,
 `oe_sdn_fast`: residual blocks at half resolution in place of the published RNAN).
 
-    python launch.py --mode=sweep --config=configs/mnist.py:table1 --workdir=runs/mnist/table1
+    adjax sweep --config=mnist.py:table1 --workdir=runs/mnist/table1
 
 is the published table on ten digits (means: OC-SVM 0.913, isolation forest 0.923, AnoGAN 0.913,
 Deep SVDD 0.948, AE 0.961, SDN 0.958, OE-SDN 0.975), and `table3` the one of the auxiliary sets.
@@ -23,7 +23,7 @@ the auxiliary sets with the fast student.
 
 import functools
 
-from configs import classes
+from adjax.configs import classes
 
 ARGUMENTS = classes.ARGUMENTS
 sweep = functools.partial(classes.sweep, dataset="mnist")

@@ -1,15 +1,15 @@
 """MVTec AD: AESc, SSIM-AE, U-Net, style distillation and baselines, one model per category.
 
-    python launch.py --config=configs/mvtec_ad.py:aesc_residual --config.data.dir=FOLDER \\
+    adjax train --config=mvtec_ad.py:aesc_residual --config.data.dir=FOLDER \\
         --config.data.normal_class=bottle --workdir=runs/mvtec_ad/aesc
 
 FOLDER holds the categories as published (`bottle/train/good`, `bottle/test/broken_large`, ...).
 `texture` after the method trains on random crops of 128 px; `smoke` tests the whole path in a
 minute, and its numbers mean nothing.
 
-    python launch.py --mode=sweep --config=configs/mvtec_ad.py:aesc_table \\
+    adjax sweep --config=mvtec_ad.py:aesc_table \\
         --workdir=runs/mvtec_ad/aesc
-    python launch.py --mode=sweep --config=configs/mvtec_ad.py:table2 --workdir=runs/mvtec_ad/table2
+    adjax sweep --config=mvtec_ad.py:table2 --workdir=runs/mvtec_ad/table2
 
 are the table of the AESc's poster (image AUROC by residual .89, by uncertainty .83 over all
 categories; pixel AUROC .82 and .86) and Table 2 of Chung et al. 2020 (pixel AUROC of AE .87 / .92,
@@ -20,8 +20,8 @@ among all methods.
 Which settings the papers state, and which they do not, is in docs/methods.md.
 """
 
+from adjax.configs import industrial
 from adjax.datasets.catalog import CATEGORIES
-from configs import industrial
 
 _EXPERIMENTS = industrial.Experiments(
     dataset="mvtec_ad",

@@ -1,19 +1,19 @@
 """RSDDs, rails: the U-Net autoencoder with thresholded residuals, pixel F1.
 
-    python launch.py --config=configs/rsdds.py:unet_ae --config.data.dir=FOLDER \\
+    adjax train --config=rsdds.py:unet_ae --config.data.dir=FOLDER \\
         --workdir=runs/rsdds/unet_ae
 
 FOLDER holds the folders of both types as published. Every image has a defect, so images are cut
 into crops, and the crops without a defect are trained on. Minhas and Zelek (2020) report an F1 of
 0.81 on type I.
 
-    python launch.py --mode=sweep --config=configs/rsdds.py:f1_table --workdir=runs/rsdds/f1
+    adjax sweep --config=rsdds.py:f1_table --workdir=runs/rsdds/f1
 
 covers both types; `f1_table,categories=type_i` chooses.
 """
 
+from adjax.configs import industrial
 from adjax.datasets.catalog import CATEGORIES
-from configs import industrial
 
 _EXPERIMENTS = industrial.Experiments(
     dataset="rsdds",

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import pytest
 
-from adjax import cli, flags
+from adjax import flags
+from adjax.command import MODES
 from adjax.errors import UserError
 
 CONFIG = "--config=configs/mnist.py:ae,smoke"
@@ -70,9 +71,9 @@ class Done(NamedTuple):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ([], "--mode=train needs --config"),
+        (["--workdir=x"], "--mode=train needs --config"),
         ([CONFIG], "--mode=train needs --workdir"),
-        (["surprise"], "unexpected argument 'surprise'"),
+        ([CONFIG, "surprise"], "unexpected argument 'surprise'"),
         (["--confg=x"], "Unknown command line flag 'confg'"),
         (["--mode=fly"], "--mode=fly: value should be one of <train|"),
         (["--config.seed=3"], "give --config=FILE too"),
@@ -259,39 +260,35 @@ def test_wrong_sweeps(launch, tmp_path, arguments, says):
     assert not workdir.exists()
 
 
-def flags_of_launch():
-    import launch
-
-    return {flag.name for flag in launch.FLAGS.flags_by_module_dict()[launch.__name__]}
+def all_flags():
+    return {flag.name for group in flags.GROUPS.values() for flag in group}
 
 
 def test_every_flag_is_read_by_a_mode():
-    read = {name for names in flags.FLAGS_OF.values() for name in names}
-    assert flags_of_launch() - {"mode"} == read
-    assert flags.FLAGS_OF.keys() == cli.MODES.keys()
+    assert all_flags() == {name for mode in MODES.values() for name in mode.flags}
 
 
 def given(mode, *names, **values):
     """Flags of which these are given, as absl holds them."""
-    kept = {name: SimpleNamespace(present=0, value=None) for name in flags_of_launch()}
+    kept = {name: SimpleNamespace(present=0, value=None) for name in all_flags()}
     kept |= {name: SimpleNamespace(present=1, value=values.get(name)) for name in names}
 
     class Flags(SimpleNamespace):
         def __getitem__(self, name):
             return kept[name]
 
-    return Flags(mode=mode, **{name: flag.value for name, flag in kept.items() if name != "mode"})
+    return Flags(mode=mode, **{name: flag.value for name, flag in kept.items()})
 
 
-@pytest.mark.parametrize("mode", cli.MODES)
+@pytest.mark.parametrize("mode", MODES)
 def test_flags_of_other_modes_are_refused(mode):
     alone = {"distributed", "coordinator"}  # refused when the processes join
-    for name in sorted(flags_of_launch() - alone - {"mode"}):
+    for name in sorted(all_flags() - alone):
         engine = {"engine": "ray"} if name in ("ray_address", "cpus_per_task") else {}
         others = {"coordinator": "a:1"} if name in ("num_processes", "process_id") else {}
         given_flags = given(mode, name, *others, **others)
         given_flags.engine = engine.get("engine", "inline")
-        if name in flags.FLAGS_OF[mode]:
+        if name in MODES[mode].flags:
             flags.check_flags(given_flags)
             continue
         with pytest.raises(UserError, match=rf"--mode={mode} .*--?{name}\b.*leave .*out|--workdir"):

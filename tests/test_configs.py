@@ -82,7 +82,7 @@ def test_all_that_may_be_asked_for_is_a_run(name):
 @pytest.mark.parametrize("name", [*CLASSES, *SETS])
 def test_docstring_gives_commands_that_parse(name):
     module = module_of(name)
-    commands = re.findall(rf"--config=configs/{name}\.py:(\S+)", module.__doc__)
+    commands = re.findall(rf"--config={name}\.py:(\S+)", module.__doc__)
     assert commands
     for argument in commands:
         module.get_config(argument)

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 BLOCK = re.compile(r"```(python|diff) (\S+)\n(.*?)```", re.DOTALL)
-COMMAND = re.compile(r"^    (python launch\.py .*)$", re.MULTILINE)
+COMMAND = re.compile(r"^    (adjax .*)$", re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +30,7 @@ def copy(repository, tmp_path):
     """A copy of the project, with a few data."""
     ignore = shutil.ignore_patterns("__pycache__")
     for name in ("adjax", "configs"):
-        shutil.copytree(repository / name, tmp_path / name, ignore=ignore)
-    shutil.copy(repository / "launch.py", tmp_path)
+        shutil.copytree(repository / name, tmp_path / name, symlinks=True, ignore=ignore)
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "mnist").symlink_to(repository / "data" / "mnist")
     return tmp_path
@@ -76,7 +75,7 @@ def execute(text, root):
     for command in commands:
         command, _, code = command.partition("  # exit code ")
         done = subprocess.run(
-            [sys.executable, *shlex.split(command)[1:]],
+            [sys.executable, "-m", *shlex.split(command)],
             cwd=root,
             capture_output=True,
             text=True,

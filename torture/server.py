@@ -86,12 +86,12 @@ def _run(request: dict) -> int:
             state.write(*request["argv"][1:])
         else:
             import launch
-            from adjax import cli
+            from adjax import command
 
             signal.signal(signal.SIGINT, signal.default_int_handler)
             code = launch.main(sys.argv)
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is over
-            cli.leave(code)
+            command.leave(code)
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else int(error.code is not None)
     except BaseException:

@@ -72,13 +72,18 @@ class Arguments:
             _require(value, kind)
         return tuple(values)
 
+    @property
+    def names(self) -> dict[str, str]:
+        """What a NAME may be, and what each is: the methods, the default one first, and sweeps."""
+        methods = {name: info.title for name, info in infos().items() if self.kind in info.tasks}
+        return {self.first: methods[self.first]} | methods | dict(self.sweeps)
+
     def help(self) -> str:
         """Return all that may be given, for a terminal."""
-        methods = {name: info.title for name, info in infos().items() if self.kind in info.tasks}
         lines = [
             "NAME[,WORD ...][,CHOICE=A+B ...], after a colon behind the file, with NAME one of"
         ]
-        lines += _entries({self.first: methods[self.first]} | methods | self.sweeps)
+        lines += _entries(self.names)
         lines += ["WORD one of", *_entries(self.words)]
         if self.tables:
             choices = {

@@ -1,6 +1,7 @@
 """The settings that every run has, whatever its method and task."""
 
 import dataclasses
+from collections.abc import Iterator
 
 from adjax.settings import Section, choice, count, flag, number, word
 
@@ -56,7 +57,7 @@ class Common(Section):
     )
     stage_cache: str = word("", "folder where trained stages are found and kept")
 
-    def relations(self):
+    def relations(self) -> Iterator[tuple[str, str]]:
         """A checkpoint comes after its log, and both come between calls of the device."""
         if self.checkpoint_every % self.log_every:
             yield "checkpoint_every", "make it a multiple of log_every"

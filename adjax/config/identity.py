@@ -9,6 +9,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ml_collections import ConfigDict
+
 import adjax
 from adjax import settings
 from adjax.config.common import EXECUTION
@@ -17,7 +19,7 @@ from adjax.errors import UserError
 from adjax.settings import wrong
 
 
-def as_json(config) -> dict:
+def as_json(config: ConfigDict) -> dict:
     """Return a config as it is written to `config.json`: tuples become lists."""
     return json.loads(json.dumps(config.to_dict()))
 
@@ -96,7 +98,7 @@ def varying(config: Settings, dynamic: tuple[str, ...]) -> tuple[str, ...]:
     return ("seed", *config.data.varying, *dynamic)
 
 
-def stage_hash(config: Settings, stage, member: dict[str, Any], content: str = "") -> str:
+def stage_hash(config: Settings, stage: Any, member: dict[str, Any], content: str = "") -> str:
     """Return a name for the result of training a stage for a member: equal only if that is.
 
     Execution (devices, population axis, versions of libraries) is left out: it changes rounding.
@@ -115,7 +117,7 @@ def stage_hash(config: Settings, stage, member: dict[str, Any], content: str = "
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
-def stage_signature(config: Settings, stage, dynamic: tuple[str, ...]) -> str:
+def stage_signature(config: Settings, stage: Any, dynamic: tuple[str, ...]) -> str:
     """Return what members have in common that can train a stage together, whatever the method."""
     keys = _stage_keys(config, stage) | _execution(config)
     static = {k: v for k, v in keys.items() if k not in varying(config, dynamic)}

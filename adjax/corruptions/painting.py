@@ -1,9 +1,11 @@
 """Painting of stains, scratches and drops: grey levels, windows of an image, blending into it."""
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 
-def between(bits: tf.Tensor, low, high) -> tf.Tensor:
+def between(bits: tf.Tensor, low: tf.Tensor | int, high: tf.Tensor | int) -> tf.Tensor:
     """Draw whole numbers uniformly from low to high, both included.
 
     Args:
@@ -27,7 +29,7 @@ def window_corner(centre: tf.Tensor, width: int, size: int) -> tf.Tensor:
     return tf.clip_by_value(centre - width // 2, 0, size - width)
 
 
-def window_pixels(top: tf.Tensor, left: tf.Tensor, shape, width: int) -> tf.Tensor:
+def window_pixels(top: tf.Tensor, left: tf.Tensor, shape: Sequence[int], width: int) -> tf.Tensor:
     """Number, row by row, the pixels of a window in an image that is `width` pixels wide.
 
     Args:

@@ -23,7 +23,7 @@ def split(seed: tf.Tensor, number: int) -> list[tf.Tensor]:
     return tf.split(tf.bitcast(random_bits(seed, 3 * number), tf.int32), number, axis=1)
 
 
-def permuted_index(index: tf.Tensor, seed: tf.Tensor, size) -> tf.Tensor:
+def permuted_index(index: tf.Tensor, seed: tf.Tensor, size: tf.Tensor | int) -> tf.Tensor:
     """Return each index's place in a pseudo-random permutation of range(size).
 
     Args:

@@ -5,6 +5,7 @@ Each section is named as the image function that takes its values, see `adjax.co
 
 import dataclasses
 from collections.abc import Iterator
+from typing import Any
 
 from adjax.settings import Alternatives, Section, count, flag, number, several
 
@@ -59,7 +60,7 @@ class Rotation(Section):
         advice="give multiples of 90; uniform_rotation has other angles",
     )
 
-    def relations(self):
+    def relations(self) -> Iterator[tuple[str, str]]:
         """Other angles would interpolate; every angle given costs a copy of the batch."""
         if any(angle % 90 for angle in self.angles):
             yield "angles", "give multiples of 90; uniform_rotation has other angles"
@@ -78,7 +79,7 @@ class Shearing(Section):
     )
     maximum: float = number(0.3, "px a row, greatest [D]", at_least=0.001, at_most=10)
 
-    def relations(self):
+    def relations(self) -> Iterator[tuple[str, str]]:
         """The least must not be above the greatest."""
         if self.minimum > self.maximum:
             yield "minimum", "must lie between 0 and maximum"
@@ -98,7 +99,7 @@ class UniformRotation(Section):
     low: int = count(30, "degrees, least angle [D]", at_least=-360, at_most=360)
     high: int = count(330, "degrees, greatest angle [D]", at_least=-360, at_most=360)
 
-    def relations(self):
+    def relations(self) -> Iterator[tuple[str, str]]:
         """The least must not be above the greatest."""
         if self.low > self.high:
             yield "low", "must not be above high"
@@ -125,7 +126,7 @@ class PipelineSets(Alternatives):
     vertical_flip: VerticalFlip = VerticalFlip()
 
 
-def grey(default: int, meaning: str):
+def grey(default: int, meaning: str) -> Any:
     """Make a setting that is a grey level."""
     return count(default, f"{meaning} grey level", at_least=0, at_most=255)
 
@@ -143,7 +144,7 @@ def soft_edge(section: Section) -> Iterator[tuple[str, str]]:
         yield "blur", "must be 0 or at least 0.001"
 
 
-def length(default: float, meaning: str):
+def length(default: float, meaning: str) -> Any:
     """Make a setting that is a length, less than half of the image's."""
     advice = "must be at least 0 and below 0.5"
     return number(default, f"of the image's sides, {meaning}", at_least=0, below=0.5, advice=advice)
@@ -167,7 +168,7 @@ class Stain(Section):
         0.05 / 255, "of the stain's texture, in [0, 1]", at_least=0, at_most=1
     )
 
-    def relations(self):
+    def relations(self) -> Iterator[tuple[str, str]]:
         """Ranges must not be empty, and the edge's Gaussian not vanish."""
         yield from ordered(self, "size", "colour")
         yield from soft_edge(self)
@@ -182,7 +183,7 @@ class Scratch(Section):
     deviation: float = number(20.0, "grey levels, of its pixels", at_least=0, at_most=255)
     brush: int = count(3, "px, width of the line", odd=True, at_most=31)
 
-    def relations(self):
+    def relations(self) -> Iterator[tuple[str, str]]:
         """The range of grey levels must not be empty."""
         yield from ordered(self, "colour")
 
@@ -198,14 +199,14 @@ class Drops(Section):
     colour_low: int = grey(220, "least")
     colour_high: int = grey(220, "greatest")
 
-    def relations(self):
+    def relations(self) -> Iterator[tuple[str, str]]:
         """Ranges must not be empty, and a cluster not be larger than the image."""
         yield from ordered(self, "radius", "colour")
         if (1 + 4.4 * self.scatter) * self.radius_high > 0.5:  # normal draws are within 4.4
             yield "radius_high", f"discs scattered by {self.scatter:g} would leave the image"
 
 
-def parts(default: tuple[float, ...], meaning: str):
+def parts(default: tuple[float, ...], meaning: str) -> Any:
     """Make a setting that is the probabilities of so many corruptions."""
     return several(
         default,
@@ -234,7 +235,7 @@ class Structural(Section):
     scratch: Scratch = Scratch(colour_low=10, colour_high=220)
     drops: Drops = Drops(colour_low=10, colour_high=220)
 
-    def relations(self):
+    def relations(self) -> Iterator[tuple[str, str]]:
         """One part a corruption, and one corruption an image."""
         return wrong_parts(self)
 
@@ -247,7 +248,7 @@ class StainOrGaussian(Section):
     stain: Stain = Stain(blur=0.15)
     gaussian: GaussianNoise = GaussianNoise(sigma=0.1**0.5)
 
-    def relations(self):
+    def relations(self) -> Iterator[tuple[str, str]]:
         """One part a corruption, and one corruption an image."""
         return wrong_parts(self)
 
@@ -272,7 +273,7 @@ class Paste(Section):
     colour_low: int = grey(10, "least")
     colour_high: int = grey(220, "greatest")
 
-    def relations(self):
+    def relations(self) -> Iterator[tuple[str, str]]:
         """Ranges must not be empty, the parts be probabilities."""
         yield from ordered(self, "size", "colour")
         yield from wrong_parts(self)
@@ -309,7 +310,7 @@ class NsaLike(Section):
     )
     mixed: bool = flag(False, "keep greater gradients of the image, as NSA does for textures")
 
-    def relations(self):
+    def relations(self) -> Iterator[tuple[str, str]]:
         """Ranges must not be empty, and some grey level be no background."""
         yield from ordered(self, "size", "factor")
         greatest = max(self.background, 255 - self.background)

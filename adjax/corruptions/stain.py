@@ -6,6 +6,7 @@ tables in the place of functions.
 """
 
 import functools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -80,7 +81,14 @@ def stain(
     return paint(image, blob.pixel, blob.soft, grey + float(np.sqrt(noise_variance)) * texture)
 
 
-def fill(stains: Stains, size, size_low, size_high, irregularity, blur) -> Blob:
+def fill(
+    stains: Stains,
+    size: Sequence[int],
+    size_low: float,
+    size_high: float,
+    irregularity: float,
+    blur: float,
+) -> Blob:
     """Return which pixels of images of `size` (H, W) stains cover; parameters as of `stain`."""
     reach = max(_semi_axes(size_low, size_high, n)[1] for n in size)
     softening = int(np.ceil(4 * blur * reach))
@@ -100,7 +108,15 @@ def fill(stains: Stains, size, size_low, size_high, irregularity, blur) -> Blob:
     return Blob(*(tf.reshape(part, (-1, area)) for part in (pixel, hard, soft)), window)
 
 
-def draw_stains(seed, size, size_low, size_high, colour_low, colour_high, irregularity) -> Stains:
+def draw_stains(
+    seed: tf.Tensor,
+    size: Sequence[int],
+    size_low: float,
+    size_high: float,
+    colour_low: int,
+    colour_high: int,
+    irregularity: float,
+) -> Stains:
     """Draw one stain an image of `size` (H, W); the parameters are those of `stain`."""
     bits = random_bits(seed, 6 + 2 * _POINTS)
     colour = between(bits[:, 0], colour_low, colour_high)
@@ -208,7 +224,7 @@ def _interpolation() -> np.ndarray:
     return np.round(weight * 2.0**40) / 2.0**40
 
 
-def fill_polygon(vertex: tf.Tensor, shape) -> tf.Tensor:
+def fill_polygon(vertex: tf.Tensor, shape: Sequence[int]) -> tf.Tensor:
     """Fill polygons, lines included, by the even-odd rule.
 
     Args:

@@ -1,5 +1,7 @@
 """Images brought to one median brightness, so that a lamp tells nothing."""
 
+from typing import Any
+
 import numpy as np
 
 from adjax.datasets.tables import Table
@@ -20,7 +22,7 @@ def reference_median(table: Table) -> float:
     return float(np.median(np.concatenate(medians)))
 
 
-def to_median(image: np.ndarray, reference: float, xp=np) -> np.ndarray:
+def to_median(image: np.ndarray, reference: float, xp: Any = np) -> np.ndarray:
     """Multiply each image so that the median of its values is the reference.
 
     Args:
@@ -57,7 +59,7 @@ class MedianTable:
 
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, table, reference: float):
+    def __init__(self, table: Any, reference: float):
         """Take a `FileTable` and the median."""
         self._table, self._reference = table, reference
         self.shape = table.shape

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from collections.abc import Iterator
 
 from adjax.datasets.catalog import INDUSTRIAL
 from adjax.settings import Section, choice, count, number, word
@@ -49,7 +50,7 @@ class ClassData(Section):
         """Settings here that no training depends on."""
         return () if self.protocol == "leave_one_out" else ("test_split",)
 
-    def relations(self):
+    def relations(self) -> Iterator[tuple[str, str]]:
         """No text may be empty, no image be trained on and tested."""
         for field in ("name", "dir", "train_split", "test_split"):
             if not getattr(self, field):
@@ -111,7 +112,7 @@ class CategoryData(Section):
         """Size of the windows by which images are scored; 0: as a whole."""
         return 0 if self.patch == self.size else self.patch
 
-    def relations(self):
+    def relations(self) -> Iterator[tuple[str, str]]:
         """Patches must fit into the images and be cut somehow."""
         if self.channels == 2:
             yield "channels", "use 1 (grey) or 3 (colour)"

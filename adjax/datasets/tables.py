@@ -3,6 +3,7 @@
 import functools
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,8 @@ from adjax.errors import DataError, UserError, first_line
 if TYPE_CHECKING:  # imported by what reads a set
     import tensorflow_datasets as tfds
 
+SHIPPED = Path(__file__).resolve().parent.parent / "data"  # a TFDS data directory with MNIST
+USUAL = "data"  # TFDS data directory, in the folder where a command is given
 _AT_ONCE = 16 << 20  # bytes of images that are decoded at a time
 
 
@@ -29,6 +32,18 @@ class Table(NamedTuple):
     held_out: np.ndarray = np.zeros(0, np.int64)  # rows of a validation split of the set's own
 
 
+def directory_of(name: str, data_dir: str) -> str:
+    """Return the TFDS data directory that a set is read from.
+
+    It is the one that was asked for. Where that is the usual one and the set is not in it, a set
+    that comes with adjax is read from there.
+    """
+    first = name.partition("/")[0]
+    if data_dir != USUAL or os.path.lexists(os.path.join(data_dir, first)):
+        return data_dir
+    return str(SHIPPED) if SHIPPED.is_dir() and first in os.listdir(SHIPPED) else data_dir
+
+
 @functools.cache
 def load_table(name: str, split: str, data_dir: str) -> Table:
     """Read a split once a process; later calls return the same arrays.
@@ -38,16 +53,17 @@ def load_table(name: str, split: str, data_dir: str) -> Table:
     Args:
       name: a TFDS name, with `/config` where the set has several, e.g. "mnist".
       split: "train", "test" or any TFDS split expression, e.g. "train[:100]".
-      data_dir: the TFDS data directory that holds the prepared set.
+      data_dir: the TFDS data directory that holds the prepared set, see `directory_of`.
 
     Raises:
       UserError: if the set is not prepared, has no such split, is damaged, or is not made of uint8
         images of one size with one class label each.
 
     """
+    data_dir = directory_of(name, data_dir)
     missing = DataError(
-        f"dataset {name!r} is not prepared in {data_dir!r}: run python launch.py "
-        f"--mode=prepare_data --dataset={name} --data_dir={data_dir} [--source=FILE.npz]"
+        f"dataset {name!r} is not prepared in {data_dir!r}: run adjax prepare_data "
+        f"--dataset={name} --data_dir={data_dir} [--source=FILE.npz]"
     )
     if not os.path.isdir(data_dir):
         raise missing
@@ -100,6 +116,7 @@ def checksum(name: str, split: str, data_dir: str) -> tuple[str, str]:
     for array in (table.image, table.label):
         found.update(f"{array.dtype} {array.shape}".encode())
         found.update(np.ascontiguousarray(array))
+    data_dir = directory_of(name, data_dir)
     with paths.plain(data_dir) as folder:
         version = find_prepared(name, data_dir, folder).info.version
     return f"{name} {version}, {split}", found.hexdigest()

@@ -70,6 +70,7 @@ def export(
             "bytes that are no text in it: choose another folder"
         )
     detector = load_detector(directory, member, threshold, pixel_threshold)
+    detector.require_thresholds()
     try:
         onnx = to_onnx(detector)
     except UserError as reason:

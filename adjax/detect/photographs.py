@@ -56,7 +56,7 @@ class Found(NamedTuple):
 
 
 def find_photographs(images: Path, output: Path) -> Found:
-    """Find the image files in and below a folder, or take one file.
+    """Find the image files in and below a folder, or take one file, to write pictures of them.
 
     Args:
       images: the folder, or the file.
@@ -66,18 +66,9 @@ def find_photographs(images: Path, output: Path) -> Found:
       UserError: if there are none, or some would be overwritten by pictures of others.
 
     """
-    if os.path.isfile(images):
-        found = Found([Photograph(images, images.name, _fitting(images.with_suffix("").name))])
-    elif not os.path.isdir(images):
-        what = "is neither a folder nor a file" if os.path.lexists(images) else "does not exist"
-        raise UserError(f"--images={images} {what}")
-    elif os.path.realpath(images) == os.path.realpath(output):
+    if os.path.isdir(images) and os.path.realpath(images) == os.path.realpath(output):
         raise UserError(f"--output={output} is the folder of the images: choose another")
-    else:
-        found = _in_folder(images)
-    if not found.photographs:
-        left_out = "".join(f"; {note}" for note in found.notes)
-        raise UserError(f"--images={images} holds no images ({', '.join(EXTENSIONS)}){left_out}")
+    found = list_photographs(images, f"--images={images}")
     pictures = [Path(os.path.realpath(output / name)) for name in PICTURES]
     for photograph in found.photographs:
         if not set(pictures).isdisjoint(Path(os.path.realpath(photograph.path)).parents):
@@ -88,10 +79,30 @@ def find_photographs(images: Path, output: Path) -> Found:
     return found
 
 
-def _in_folder(top: Path) -> Found:
+def list_photographs(images: Path, called: str) -> Found:
+    """List the image files in and below a folder, or take one file; an error says how it is called.
+
+    Raises:
+      UserError: if there are none.
+
+    """
+    if os.path.isfile(images):
+        found = Found([Photograph(images, images.name, _fitting(images.with_suffix("").name))])
+    elif not os.path.isdir(images):
+        what = "is neither a folder nor a file" if os.path.lexists(images) else "does not exist"
+        raise UserError(f"{called} {what}")
+    else:
+        found = _in_folder(images, called)
+    if not found.photographs:
+        left_out = "".join(f"; {note}" for note in found.notes)
+        raise UserError(f"{called} holds no images ({', '.join(EXTENSIONS)}){left_out}")
+    return found
+
+
+def _in_folder(top: Path, called: str) -> Found:
     tree = _Tree(top)
     if top in tree.closed:
-        raise UserError(f"--images={top}: {tree.closed[top]}")
+        raise UserError(f"{called}: {tree.closed[top]}")
     reasons = dict.fromkeys(filter(_is_image, tree.files), "") | tree.closed
     paths = sorted(reasons)
     shown = [path.relative_to(top) for path in paths]

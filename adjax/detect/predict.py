@@ -107,12 +107,14 @@ def predict(
     photographs, left_out, notes = find_photographs(images, output)
     check_output(output)
     detector = load_detector(directory, member, threshold, pixel_threshold)
+    detector.require_thresholds()
     size = min(batch_size or detector.settings.evaluation.batch_size, len(photographs))
     with _told(output):
         output.mkdir(parents=True, exist_ok=True)
     model_rate = _model_rate(detector, size)
     start = time.perf_counter()
-    counts, depths = collections.Counter(), collections.Counter()
+    counts: collections.Counter[str] = collections.Counter()
+    depths: collections.Counter[tuple[int, int]] = collections.Counter()
     with _told(output), SmallMaps(output, side_of(detector.image_size)) as maps:
         with TableWriter(output / NAME) as table:
             progress = Progress("predict", len(photographs), unit="image")
@@ -151,10 +153,10 @@ def _model_rate(detector: Detector, size: int, repeats: int = 3) -> float:
     """Measure the images per second of the detector alone, in batches of `size`; compiles it."""
     shape = detector.image_size, detector.image_size, detector.channels
     image = np.zeros((size, *shape), np.uint8)
-    detector.score(image)
+    detector.score_batch(image)
     start = time.perf_counter()
     for _ in range(repeats):
-        detector.score(image)
+        detector.score_batch(image)
     return repeats * size / (time.perf_counter() - start)
 
 
@@ -175,7 +177,7 @@ def _done(
             for part, batch in _batches(detector, photographs, size, threads):
                 depths.update(one.facts[-2:] for one in batch if isinstance(one, _Image))
                 try:
-                    scores = detector.score(_stacked(detector, batch, size))
+                    scores = detector.score_batch(_stacked(detector, batch, size))
                 finally:  # what is done stays, whatever becomes of this batch
                     if written:
                         yield [future.result() for future in written]

@@ -6,6 +6,7 @@ method knows a trainer, a data set or another method's settings.
 """
 
 import importlib
+from typing import Any
 
 from adjax.errors import UserError
 from adjax.methods.info import MethodInfo, Sections
@@ -54,7 +55,7 @@ def infos() -> dict[str, MethodInfo]:
     return {name: lookup(name) for name in PACKAGES}
 
 
-def build(name: str, sections: Sections):
+def build(name: str, sections: Sections) -> Any:
     """Build a method from its typed sections: a `stage.Method`."""
     module, _, function = lookup(name).builder.partition(":")
     return getattr(importlib.import_module(f"{__name__}.{module}"), function)(sections)

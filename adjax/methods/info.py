@@ -28,6 +28,7 @@ class MethodInfo:
     Attributes:
       name: `config.method`.
       title: in tables and figures.
+      paper: authors and year of what it is from; empty: of no paper.
       builder: `module:function` below `adjax.methods`; the function is given `Sections` and returns
         a `Method`. The module is imported when the method is built.
       sections: the method's own sections of a config, with their defaults.
@@ -53,6 +54,7 @@ class MethodInfo:
     builder: str
     sections: Mapping[str, Section]
     image_score: str
+    paper: str = ""
     chosen: Values = dataclasses.field(default_factory=dict)
     on: Mapping[str, Values] = dataclasses.field(default_factory=dict)
     smoke: Values = dataclasses.field(default_factory=dict)

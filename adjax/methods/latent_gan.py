@@ -1,7 +1,7 @@
 """Generators of images from drawn latents, for AnoGAN and f-AnoGAN."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -53,7 +53,9 @@ class LatentGAN(NamedTuple):
         own = variables_of(variables, GENERATOR)
         return self.generator(image.shape[1:]).apply(own, z)[0]
 
-    def make(self, variables: Variables, image: jax.Array, key: jax.Array, precision: str):
+    def make(
+        self, variables: Variables, image: jax.Array, key: jax.Array, precision: str
+    ) -> tuple[jax.Array, Any]:
         """Make as many images of fresh latents as `image` has; return G's new statistics too."""
         z = drawn_share(self.draw, key, (len(image), self.latent_size))
         model = in_training(self.generator(image.shape[1:]), precision)
@@ -61,7 +63,9 @@ class LatentGAN(NamedTuple):
         (made, _), statistics = model.apply(own, z, train=True, mutable=["batch_stats"])
         return made, statistics
 
-    def generator_turn(self, loss_of, precision: str, *rates: jax.Array) -> adversarial.Turn:
+    def generator_turn(
+        self, loss_of: Callable, precision: str, *rates: jax.Array
+    ) -> adversarial.Turn:
         """Return the generator's step.
 
         Args:

@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from flax import linen as nn
 
 from adjax.methods.info import Sections
 from adjax.methods.precision import in_training
@@ -22,7 +23,11 @@ Error = Callable[[jax.Array, jax.Array], jax.Array]  # takes [B, H, W, C] twice
 
 
 def autoencoder_stage(
-    sections: Sections, network: str, model, loss: Error, depends_on: tuple[str, ...] = ()
+    sections: Sections,
+    network: str,
+    model: nn.Module,
+    loss: Error,
+    depends_on: tuple[str, ...] = (),
 ) -> Stage:
     """Return the training of an autoencoder by the section `autoencoder`.
 
@@ -67,7 +72,9 @@ def corruption_of(sections: Sections) -> tuple[str, dict[str, Any]] | None:
     return None if name == "none" else (name, as_dict(sections.corruption)[name])
 
 
-def reconstruction_method(name: str, model, stage: Stage, error: Error, label: str) -> Method:
+def reconstruction_method(
+    name: str, model: nn.Module, stage: Stage, error: Error, label: str
+) -> Method:
     """Return a method whose map is `error(image, reconstruction)`, averaged over channels."""
 
     def score(variables, image, key):
@@ -77,7 +84,7 @@ def reconstruction_method(name: str, model, stage: Stage, error: Error, label: s
     return autoencoder_method(name, stage, score)
 
 
-def autoencoder_method(name: str, stage: Stage, score) -> Method:
+def autoencoder_method(name: str, stage: Stage, score: Callable) -> Method:
     """Return a method of one autoencoder whose score is made by `map_scores`."""
     return Method(name, (stage,), score, NORMS, dynamic_keys(AUTOENCODER))
 

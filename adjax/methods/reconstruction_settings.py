@@ -1,6 +1,8 @@
 """The section of the reconstruction methods: those of one autoencoder of industrial images."""
 
 import dataclasses
+from collections.abc import Iterator
+from typing import Any
 
 from adjax.settings import LARGEST_SIZE, Section, choice, count, number, rate, size, word
 
@@ -33,18 +35,18 @@ class Autoencoder(Section):
         0, "of these two: 0 for 128 px, one more for each doubling", at_least=0, at_most=9
     )
 
-    def relations(self):
+    def relations(self) -> Iterator[tuple[str, str]]:
         """Channels double from level to level."""
         if self.width * 2 ** (self.depth - 1) > LARGEST_SIZE:
             yield "depth", f"its last level would have more than {LARGEST_SIZE} channels"
 
 
-def ssim_window():
+def ssim_window() -> Any:
     """Make the setting of the window of SSIM, ours: the papers do not state it."""
     return count(11, "px, width of the Gaussian window of SSIM [D]", odd=True, at_most=255)
 
 
-def ssim_sigma():
+def ssim_sigma() -> Any:
     """Make the setting of the Gaussian of that window."""
     return number(
         1.5,
@@ -65,7 +67,7 @@ SMOKE = {
     "autoencoder.extra_layers": 0,
 }
 # Values that the declarations of these methods share.
-COMMON = {
+COMMON: dict[str, Any] = {
     "image_score": "l2",  # [D] root mean square of the map
     "chosen": {"corruption": "autoencoder.corruption"},
     "tasks": ("industrial",),

@@ -1,6 +1,7 @@
 """The section of GANomaly and of Skip-GANomaly."""
 
 import dataclasses
+from collections.abc import Iterator
 
 from adjax.settings import Section, count, nothing_weighs, number, rate, size, weight
 
@@ -19,7 +20,7 @@ class ReproducingGAN(Section):
     reconstruction_weight: float = weight(50.0, "w_con")
     latent_weight: float = weight(1.0, "w_enc, of Skip-GANomaly w_lat")
 
-    def relations(self):
+    def relations(self) -> Iterator[tuple[str, str]]:
         """At least one term of the generator's loss must count."""
         return nothing_weighs(self, "reconstruction_weight", "adversarial_weight", "latent_weight")
 

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from flax import linen as nn
 from flax import struct
 
 from adjax.ops import for_cpu
@@ -208,16 +209,16 @@ def learning_curve(schedule: str, steps: int, milestones: Sequence[int] = ()) ->
 
 def network_stage(
     name: str,
-    own,
-    model,
-    objective,
-    validate,
+    own: Any,
+    model: nn.Module,
+    objective: Callable,
+    validate: Callable,
     depends_on: tuple[str, ...],
     *,
     optimizer: optax.GradientTransformation | None = None,
     curve: optax.Schedule | None = None,
     decoupled: bool = True,
-    **others,
+    **others: Any,
 ) -> Stage:
     """Return the training of one network by one optimiser.
 
@@ -249,7 +250,7 @@ def network_stage(
     )
 
 
-def init_with(model, optimizer: optax.GradientTransformation):
+def init_with(model: nn.Module, optimizer: optax.GradientTransformation) -> Callable:
     """Return `Stage.init` of a network trained by one optimiser."""
 
     def init(key: jax.Array, image: jax.Array) -> TrainState:
@@ -262,11 +263,11 @@ def init_with(model, optimizer: optax.GradientTransformation):
 
 def minimise(
     name: str,
-    objective,
+    objective: Callable,
     optimizer: optax.GradientTransformation,
     curve: optax.Schedule,
     decoupled: bool = True,
-):
+) -> Callable:
     """Return `Stage.update` that descends the gradient of `objective`.
 
     Args:
@@ -302,7 +303,7 @@ def minimise(
 
 
 def descend(
-    objective,
+    objective: Callable,
     params: Any,
     optimizer: optax.GradientTransformation,
     opt_state: Any,

@@ -6,6 +6,9 @@ biases down to 4 x 4 pixels, and back; kernels from N(0, 0.02), scales of batch 
 N(1, 0.02). Images are in [-1, 1], the range of tanh.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -17,7 +20,7 @@ KERNEL_INIT = nn.initializers.normal(0.02)
 _LEAST = 4  # pixels a side of what is convolved to a code
 
 
-def scale_init(key, shape, dtype=jnp.float32) -> jax.Array:
+def scale_init(key: jax.Array, shape: Sequence[int], dtype: Any = jnp.float32) -> jax.Array:
     """Draw scales of batch normalisation from N(1, 0.02)."""
     return 1 + KERNEL_INIT(key, shape, dtype)
 
@@ -144,7 +147,7 @@ class GANomalyDiscriminator(nn.Module):
         return logit[:, 0], features
 
 
-def batch_norm(module, train: bool, x: jax.Array) -> jax.Array:
+def batch_norm(module: Any, train: bool, x: jax.Array) -> jax.Array:
     """Normalise as the released code does: momentum 0.9, epsilon 1e-5, scales about 1.
 
     Call it in the compact method of a module that has a `batch_axis`.

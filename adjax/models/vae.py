@@ -29,7 +29,7 @@ class VAE(nn.Module):
     decoder: nn.Module
     code_size: int
 
-    def setup(self):
+    def setup(self) -> None:
         """Make the heads."""
         self.mean = nn.Dense(self.code_size)
         self.log_variance = nn.Dense(self.code_size)

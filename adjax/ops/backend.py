@@ -6,6 +6,7 @@ That is XLA, or oneDNN if `adjax_native` is installed.
 import contextlib
 import functools
 import importlib.util
+from typing import Any
 
 import jax
 
@@ -51,13 +52,13 @@ def convolution_backend(name: str) -> contextlib.AbstractContextManager:
     return _choice(name)
 
 
-def chosen_library():
+def chosen_library() -> Any:
     """Return the module `adjax_native` if the context selects it, else None."""
     return None if _choice.value == "xla" else native_library()
 
 
 @functools.cache
-def native_library():
+def native_library() -> Any:
     """Return the module `adjax_native`, or None if it is not installed."""
     if importlib.util.find_spec("adjax_native") is None:
         return None

@@ -18,6 +18,7 @@ package `native/` installed, oneDNN computes all three on CPU (`adjax.ops.convol
 """
 
 import functools
+from collections.abc import Sequence
 
 import flax.linen as nn
 import jax
@@ -43,7 +44,12 @@ _WIDER = {
 }
 
 
-def conv(x: jax.Array, w: jax.Array, strides=(1, 1), padding="SAME") -> jax.Array:
+def conv(
+    x: jax.Array,
+    w: jax.Array,
+    strides: tuple[int, int] = (1, 1),
+    padding: str | Sequence[tuple[int, int]] = "SAME",
+) -> jax.Array:
     """Strided convolution (correlation).
 
     Args:
@@ -60,7 +66,12 @@ def conv(x: jax.Array, w: jax.Array, strides=(1, 1), padding="SAME") -> jax.Arra
     return _conv(x, w, tuple(strides), padding, precision_of_products())
 
 
-def conv_transpose(y: jax.Array, w: jax.Array, strides=(1, 1), padding="SAME") -> jax.Array:
+def conv_transpose(
+    y: jax.Array,
+    w: jax.Array,
+    strides: tuple[int, int] = (1, 1),
+    padding: str | Sequence[tuple[int, int]] = "SAME",
+) -> jax.Array:
     """Transposed convolution: the adjoint of `conv` with respect to its image.
 
     Args:

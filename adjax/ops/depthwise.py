@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jax import lax
 
 
-def depthwise(x: jax.Array, w: jax.Array, strides=(1, 1)) -> jax.Array:
+def depthwise(x: jax.Array, w: jax.Array, strides: tuple[int, int] = (1, 1)) -> jax.Array:
     """Convolve (correlate) each channel by its own kernel, with padding "SAME".
 
     Args:

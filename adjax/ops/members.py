@@ -16,7 +16,13 @@ from jax import custom_batching, lax
 _UNROLLED = 8  # members at most whose convolutions stand one after another in the program
 
 
-def by_member(bilinear: Callable, a: jax.Array, b: jax.Array, wider_a, wider_b) -> jax.Array:
+def by_member(
+    bilinear: Callable,
+    a: jax.Array,
+    b: jax.Array,
+    wider_a: tuple[int, int],
+    wider_b: tuple[int, int],
+) -> jax.Array:
     """Return `bilinear(a, b)`; under `vmap`, one map a member or one wider map for all.
 
     Args:

@@ -16,11 +16,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
+from PIL import Image
 
 from adjax.paths import on_one_line
 from adjax.reports import plots
 from adjax.reports.finished_run import Run
-from adjax.reports.plots import ANOMALOUS, INK, NORMAL, WIDTH
+from adjax.reports.plots import ANOMALOUS, INK, NORMAL, WIDTH, NewFigure
 from adjax.reports.words import count, spelled
 
 DPI = 200
@@ -78,6 +79,18 @@ def _png(draw: Callable[[Any], Figure | None], shown: Any) -> bytes | None:
     return content.getvalue()
 
 
+def show_figure(draw: Callable[[Any, NewFigure], Figure | None], shown: Any) -> list[Axes]:
+    """Draw a figure of something with pyplot, whose figures notebooks show; return its axes."""
+    import matplotlib.pyplot as plt
+
+    with mpl.rc_context(plots.STYLE):
+        figure = draw(shown, plt.figure)
+        if figure is None:
+            return []
+        _take_literally(figure)
+    return figure.axes
+
+
 def _take_literally(figure: Figure) -> None:
     """Keep matplotlib from reading formulas in names, which may hold any characters."""
     for text in figure.findobj(Text):
@@ -130,7 +143,21 @@ def gallery_figure(sets: dict[str, np.ndarray]) -> Figure:
     return figure
 
 
-def examples_figure(run: Run) -> Figure:
+def pairs_figure(
+    pairs: Sequence[tuple[Image.Image, Image.Image, str]], new: NewFigure = Figure
+) -> Figure:
+    """Draw a row for each pair of pictures of one size, its text above the second."""
+    figure = new(figsize=(WIDTH, WIDTH / 2 * len(pairs)))
+    grid = figure.subplots(len(pairs), 2, squeeze=False)
+    for row, (left, right, text) in zip(grid, pairs, strict=True):
+        for axes, picture in zip(row, (left, right), strict=True):
+            axes.imshow(np.asarray(picture.convert("RGB")))
+            axes.set_axis_off()
+        row[1].set_title(text)
+    return figure
+
+
+def examples_figure(run: Run, new: NewFigure = Figure) -> Figure:
     """Draw images of the first member in columns: input, reconstructions, anomaly map, score.
 
     Where there are categories also the kind of defect and the ground truth. A block of normal
@@ -142,7 +169,7 @@ def examples_figure(run: Run) -> Figure:
         heading: np.flatnonzero(examples["anomalous"] == (heading == "Anomalous"))[:most]
         for heading in ("Normal", "Anomalous")
     }
-    sheet = _Sheet(examples, {heading: rows for heading, rows in blocks.items() if rows.size})
+    sheet = _Sheet(examples, {heading: rows for heading, rows in blocks.items() if rows.size}, new)
     sheet.draw(f"{run.about.name}, {_first(run)}")
     return sheet.figure
 
@@ -159,7 +186,9 @@ class _Sheet:
 
     LABELS, GAP, HEADING, LINE = 0.72, 0.04, 0.24, 0.18
 
-    def __init__(self, examples: dict[str, np.ndarray], blocks: dict[str, np.ndarray]):
+    def __init__(
+        self, examples: dict[str, np.ndarray], blocks: dict[str, np.ndarray], new: NewFigure
+    ):
         names = [name for name in examples if name.startswith("reconstruction/")]
         maps = examples["anomaly_map"]
         self.rows = {"input": examples["image"]}
@@ -181,7 +210,7 @@ class _Sheet:
         self.block_height = self.HEADING + self.name_height + self.LINE
         self.block_height += len(self.rows) * (self.cell_height + self.GAP)
         self.height = 0.3 + len(blocks) * (self.block_height + 0.2) + 0.3
-        self.figure = Figure(figsize=(WIDTH, self.height), layout="none")
+        self.figure = new(figsize=(WIDTH, self.height), layout="none")
 
     def draw(self, title: str):
         """Draw the title, the blocks one below the other, and the scale."""

@@ -248,7 +248,7 @@ def open_run(workdir: Path, results: str | None = None, config: str | None = Non
     return run
 
 
-def check_results(run: Run):
+def check_results(run: Run) -> None:
     """Raise unless the results hold the keys that reports rest on, and no member twice."""
     _require(run, "results.json", _RESULT_KEYS, run.results)
     _require(run, "results.json", About._fields, run.results["about"])

@@ -207,8 +207,8 @@ def changed_settings(runs: Sequence[Run], defaults: Defaults) -> str:
     everywhere = [change for change in first if all(change in other for other in others)]
     parts: dict[str, list[str]] = {}
     for method, own in changes.items():
-        special = ", ".join(change for change in own if change not in everywhere)
-        parts.setdefault(special, []).append(methods[method][0].about.title)
+        words = ", ".join(change for change in own if change not in everywhere)
+        parts.setdefault(words, []).append(methods[method][0].about.title)
     parts.pop("", None)
     special = [f"{listing(titles)}: {words}" for words, titles in parts.items()]
     return "; ".join([*filter(None, [", ".join(everywhere)]), *special]) or "the defaults"

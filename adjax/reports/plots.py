@@ -5,7 +5,8 @@ colour alone: the palette is Okabe and Ito's, and lines and fills differ in kind
 of `matplotlib.figure.Figure` without pyplot, so that no global state changes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -25,7 +26,7 @@ WIDTH = 5.0
 NORMAL, ANOMALOUS = "#0072B2", "#D55E00"
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 INK, FAINT = "#333333", "#d0d0d0"
-STYLE = {
+STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # ships with matplotlib: the same bytes everywhere
     "font.size": 9,
     "axes.titlesize": 9,
@@ -54,20 +55,26 @@ STYLE = {
 }
 _DASHED = (0, (3, 2))
 
+NewFigure = Callable[..., Figure]  # `Figure`, or pyplot's, which a notebook shows
 Losses = dict[str, dict[int, list[float]]]  # `loss` | `validation_loss` -> step -> P values
 
 
-def histograms_figure(run: Run) -> Figure:
+def histograms_figure(run: Run, new: NewFigure = Figure) -> Figure:
     """Draw image scores of normal test images against anomalous ones, a panel a member."""
     members = run.members[:MOST_HISTOGRAMS]
     across = min(2, len(members))
     down = -(-len(members) // across)
-    figure = Figure(figsize=(WIDTH, 3.1 if down == 1 else 1.5 * down + 0.6))
+    figure = new(figsize=(WIDTH, 3.1 if down == 1 else 1.5 * down + 0.6))
     panels = figure.subplots(down, across, squeeze=False)
     for axes, member, (scores, anomalous) in zip(panels.flat, members, run.tested, strict=False):
         _draw_histogram(axes, scores, anomalous)
         if "image_threshold" in member:
-            look = {"color": INK, "linewidth": 1, "linestyle": _DASHED, "label": "threshold"}
+            look: dict[str, Any] = {
+                "color": INK,
+                "linewidth": 1,
+                "linestyle": _DASHED,
+                "label": "threshold",
+            }
             axes.axvline(member["image_threshold"]["threshold"], **look)
         auroc = f": AUROC {member['image_auroc']:.3f}" if run.is_tested else ""
         axes.set_title(f"{run.member_name(member)}{auroc}", size=8)
@@ -85,7 +92,7 @@ def histograms_figure(run: Run) -> Figure:
 def _draw_histogram(axes: Axes, scores: np.ndarray, anomalous: np.ndarray):
     """Draw scores [N], each kind of image there is normalised by its own number."""
     edges = np.histogram_bin_edges(scores, bins=40)
-    looks = {
+    looks: dict[str, dict[str, Any]] = {
         "normal": {"histtype": "stepfilled", "color": NORMAL, "alpha": 0.75},
         "anomalous": {"histtype": "step", "color": ANOMALOUS, "linewidth": 1.6},
     }
@@ -97,7 +104,7 @@ def _draw_histogram(axes: Axes, scores: np.ndarray, anomalous: np.ndarray):
     axes.grid(axis="x", visible=False)
 
 
-def roc_figure(runs: Sequence[Run]) -> Figure | None:
+def roc_figure(runs: Sequence[Run], new: NewFigure = Figure) -> Figure | None:
     """Draw the ROC curve of every member of the runs; many share a colour and an entry a method.
 
     None if no run has normal and anomalous test images.
@@ -107,7 +114,7 @@ def roc_figure(runs: Sequence[Run]) -> Figure | None:
         return None
     everyone = [member for run in runs for member in run.members]
     crowded = len(everyone) > (MOST_OF_CATEGORIES if runs[0].about.has_categories else MOST_CURVES)
-    figure = Figure(figsize=(WIDTH, 4.6))
+    figure = new(figsize=(WIDTH, 4.6))
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="#999999", linewidth=0.8, linestyle=(0, (1, 2)))
     columns, drawn = make_columns(runs), 0
@@ -132,7 +139,7 @@ def roc_figure(runs: Sequence[Run]) -> Figure | None:
     return figure
 
 
-def look_of(turn: int) -> dict[str, str]:
+def look_of(turn: int) -> dict[str, Any]:
     """Colour and line of the curve of this number; dashes where the palette starts again."""
     first = turn < len(PALETTE)
     return {"color": PALETTE[turn % len(PALETTE)], "linestyle": "-" if first else "--"}
@@ -151,21 +158,23 @@ def loss_curves(run: Run) -> dict[str, Losses]:
     return curves
 
 
-def losses_figure(run: Run) -> Figure | None:
+def losses_figure(run: Run, new: NewFigure = Figure) -> Figure | None:
     """Draw losses by step, a panel a stage: mean and range over members; None if there are none."""
     stages = loss_curves(run)
     if not stages:
         return None
-    figure, panels = _stage_panels(list(stages), 2.1)
+    figure, panels = _stage_panels(list(stages), 2.1, new)
     for axes, losses in zip(panels, stages.values(), strict=True):
         _draw_losses(axes, losses)
         axes.legend(loc="upper right", ncols=2)
     return figure
 
 
-def _stage_panels(stages: Sequence[str], height: float) -> tuple[Figure, Sequence[Axes]]:
+def _stage_panels(
+    stages: Sequence[str], height: float, new: NewFigure = Figure
+) -> tuple[Figure, Sequence[Axes]]:
     """A figure with a panel a stage, each `height` inches high."""
-    figure = Figure(figsize=(WIDTH, 0.7 + height * len(stages)))
+    figure = new(figsize=(WIDTH, 0.7 + height * len(stages)))
     panels = figure.subplots(len(stages), 1, squeeze=False)[:, 0]
     for axes, stage in zip(panels, stages, strict=True):
         axes.set_title(stage)
@@ -175,7 +184,7 @@ def _stage_panels(stages: Sequence[str], height: float) -> tuple[Figure, Sequenc
 
 
 def _draw_losses(axes: Axes, losses: Losses):
-    looks = {
+    looks: dict[str, dict[str, Any]] = {
         "loss": {"label": "training", "color": NORMAL},
         "validation_loss": {
             "label": "validation",
@@ -228,7 +237,7 @@ def thresholds_figure(
         label = "within 5 % of the best"
         axes.axvspan(*stable, color=NORMAL, alpha=0.12, linewidth=0, label=label)
     axes.plot(threshold, f1, color=NORMAL)
-    best, point = int(np.argmax(f1)), {"linestyle": "none"}
+    best, point = int(np.argmax(f1)), dict[str, Any](linestyle="none")
     label = f"oracle best F1: {f1[best]:.3f}"
     axes.plot(threshold[best], f1[best], marker="o", color=ANOMALOUS, label=label, **point)
     point |= {"markeredgecolor": INK, "markeredgewidth": 0.5}

@@ -34,7 +34,10 @@ BY_HAND = "given by hand"  # in place of a rule
 _APOSTROPHE = "'"
 # Full-width forms count too.
 _RISKY = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20", _APOSTROPHE)
-_TEXT = {"encoding": "utf-8", "errors": "surrogateescape"}  # names of files may be any bytes
+_TEXT: dict[str, Any] = {
+    "encoding": "utf-8",
+    "errors": "surrogateescape",
+}  # names of files may be any bytes
 
 
 def escaped(text: str) -> str:

@@ -87,7 +87,7 @@ def published(
     """
     table = None if variant else find_table(dataset, method, metric)
     row = table.rows.get(_row_name(class_name)) if table else None
-    return row[table.columns.index(method)] if row else None
+    return row[table.columns.index(method)] if table and row else None
 
 
 def published_mean(
@@ -122,7 +122,7 @@ def recorded(
     """Return what earlier runs of ours measured, the mean over classes, and where it stands."""
     table = _holding(RECORDED, dataset, method, metric)
     mean = _mean(table, method, classes) if table else None
-    return None if mean is None else (mean, table.source)
+    return None if mean is None or table is None else (mean, table.source)
 
 
 def variants_table(method: str) -> PublishedTable | None:

@@ -7,7 +7,7 @@ who reads its rows, what the reports of the sweep rest on, see `sources`.
 
 import csv
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,23 +34,23 @@ def write_table(path: Path, sweep: Sweep) -> Path:
 
     In CSV no text is one that a spreadsheet takes for a formula, see `prediction_table`.
     """
-    columns = _columns(sweep)
+    values = columns(sweep)
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".csv":
-        _write_csv(path, columns)
+        _write_csv(path, values)
     else:
-        _write_parquet(path, columns, {})
+        _write_parquet(path, values, {})
     return path
 
 
 def write_sweep_table(sweep: Sweep) -> Path:
     """Write `results.csv` and `results.parquet` into a sweep's folder; return the latter's path."""
     directory = sweep.directory
-    columns, metadata = _columns(sweep), as_metadata(sweep.sources)
+    values, metadata = columns(sweep), as_metadata(sweep.sources)
     files.remove_left(directory)
     # Several drivers of a sweep may end at once.
-    files.write_file(directory / ROWS, lambda part: _write_csv(part, columns))
-    files.write_file(directory / TABLE, lambda part: _write_parquet(part, columns, metadata))
+    files.write_file(directory / ROWS, lambda part: _write_csv(part, values))
+    files.write_file(directory / TABLE, lambda part: _write_parquet(part, values, metadata))
     return directory / TABLE
 
 
@@ -59,7 +59,7 @@ def name_of(run: Run, directory: Path) -> str:
     return run.workdir.relative_to(directory).as_posix()
 
 
-def _columns(sweep: Sweep) -> dict[str, list]:
+def columns(sweep: Sweep) -> dict[str, list]:
     """Return the values of all rows by the names of the columns; None where a row has none.
 
     Of a search a row is a trial, finished or not.
@@ -133,6 +133,7 @@ def _metrics(member: dict) -> dict[str, Any]:
 
 def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
     """Yield the values of nested results with dotted names; of rules, each by its name."""
+    items: Iterable[tuple[Any, Any]]
     if isinstance(value, Mapping):
         items = value.items()
     elif isinstance(value, list):

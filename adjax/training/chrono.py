@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import time
+from collections.abc import Iterator
 
 
 @dataclasses.dataclass
@@ -29,7 +30,7 @@ class Chrono:
         self._mark = now
 
     @contextlib.contextmanager
-    def paused(self):
+    def paused(self) -> Iterator[None]:
         """Count the time of a block as `pause`, not as `train`."""
         self.tick()
         yield
@@ -38,7 +39,7 @@ class Chrono:
         self._mark = now
 
     @contextlib.contextmanager
-    def waiting_for_input(self):
+    def waiting_for_input(self) -> Iterator[None]:
         """Count the time of a block as `input` too."""
         start = time.perf_counter()
         yield

@@ -4,7 +4,8 @@ import dataclasses
 import functools
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -54,7 +55,7 @@ class Execution:
     deterministic: bool = True
 
     @classmethod
-    def create(cls, settings, members: int) -> "Execution":
+    def create(cls, settings: Any, members: int) -> "Execution":
         """Choose devices by `mesh`; the other settings are `population_axis`, `parallel`, `ops`
         and `deterministic`.
 
@@ -104,7 +105,7 @@ class Execution:
         """Return a sharding on this mesh."""
         return NamedSharding(self.mesh, spec)
 
-    def put(self, tree, spec: PartitionSpec):
+    def put(self, tree: Any, spec: PartitionSpec) -> Any:
         """Make global arrays from host arrays that every process holds in full."""
         sharding = self.sharding(spec)
         return jax.tree.map(
@@ -128,7 +129,7 @@ class Execution:
 
     def put_batch(
         self, batch: dict[str, np.ndarray], members: int, batch_size: int, several: bool = False
-    ):
+    ) -> dict[str, Any]:
         """Put this process's part of a batch, arrays `[P, B, ...]`, onto its devices.
 
         Of `several` batches, arrays `[S, P, B, ...]`, all are put there at once.
@@ -148,7 +149,13 @@ class Execution:
         }
 
     def program(
-        self, function: Callable, in_specs, out_specs, *, donate=(), gather: bool = False
+        self,
+        function: Callable,
+        in_specs: Any,
+        out_specs: Any,
+        *,
+        donate: Sequence[int] = (),
+        gather: bool = False,
     ) -> Callable:
         """Return a compiled program over the mesh; `function` sees one device's share.
 

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import time
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -60,7 +61,9 @@ class Compiled:
     flops: float
 
 
-def init_state(stage: Stage, index: int, execution: Execution, image_shape, members):
+def init_state(
+    stage: Stage, index: int, execution: Execution, image_shape: tuple[int, ...], members: Any
+) -> Any:
     """Return the state of all members, created on its devices: every leaf `[P, ...]`."""
     return _init_program(stage.init, index, execution, image_shape)(members)
 
@@ -74,7 +77,7 @@ def _init_program(init: Callable, index: int, execution: Execution, image_shape)
     return jax.jit(over_members(init_member, "map"), out_shardings=sharding)
 
 
-def begin_state(stage: Stage, execution: Execution, state, frozen):
+def begin_state(stage: Stage, execution: Execution, state: Any, frozen: Any) -> Any:
     """Return the state of all members after `Stage.begin`, which must be set: leaves `[P, ...]`."""
     return _begin_program(stage.begin, execution)(state, frozen)
 
@@ -85,7 +88,7 @@ def _begin_program(begin: Callable, execution: Execution) -> Callable:
 
 
 def compile_update(
-    stage: Stage, index: int, execution: Execution, operands, feed: Feed = WHOLE
+    stage: Stage, index: int, execution: Execution, operands: tuple, feed: Feed = WHOLE
 ) -> Compiled:
     """Compile the update for the shapes of the operands `(state, frozen, batch, members)`."""
     start = time.perf_counter()
@@ -211,7 +214,9 @@ def _explain_program(score_images: Callable, stages: int, execution: Execution) 
 
 
 @jax.jit
-def keep_best(best, best_loss, variables, loss):
+def keep_best(
+    best: Any, best_loss: jax.Array, variables: Any, loss: jax.Array
+) -> tuple[Any, jax.Array]:
     """Return each member's variables with the lower validation loss, and that loss: `[P, ...]`."""
     better = loss < best_loss
 
@@ -222,7 +227,7 @@ def keep_best(best, best_loss, variables, loss):
 
 
 @jax.jit
-def snapshot(tree):
+def snapshot(tree: Any) -> Any:
     """Copy a tree into buffers that no later update consumes."""
     return jax.tree.map(jnp.copy, tree)
 

@@ -39,8 +39,8 @@ def test_absent_set(tmp_path, name):
         load_table(name, "train", str(tmp_path))
     assert time.monotonic() - begin < 2
     assert str(caught.value) == (
-        f"dataset {name!r} is not prepared in {str(tmp_path)!r}: run python launch.py "
-        f"--mode=prepare_data --dataset={name} --data_dir={tmp_path} [--source=FILE.npz]"
+        f"dataset {name!r} is not prepared in {str(tmp_path)!r}: run adjax prepare_data "
+        f"--dataset={name} --data_dir={tmp_path} [--source=FILE.npz]"
     )
 
 

@@ -39,7 +39,10 @@ class FakeDetector:
         self.image_threshold_rule, self.pixel_threshold_rule = "quantile 0.95", "k_sigma"
         self.dark, self.calls, self._score = dark, 0, score
 
-    def score(self, image):
+    def require_thresholds(self):
+        """It has them."""
+
+    def score_batch(self, image):
         self.calls += 1
         if self._score:
             self._score(self.calls)

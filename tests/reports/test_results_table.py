@@ -9,7 +9,7 @@ import pyarrow.parquet
 import pytest
 
 from adjax import reports
-from adjax.reports.results_table import _columns, write_sweep_table, write_table
+from adjax.reports.results_table import columns, write_sweep_table, write_table
 
 
 def change(folder, **values):
@@ -67,9 +67,9 @@ def test_costs_of_rows_add_up_to_what_was_spent(write_workdir, tmp_path):
     write_workdir("sweep/a", "ae", ((3, 0), (8, 0)), stages=[stage])
     write_workdir("sweep/b", "ae", ((4, 0),), stages=[{**stage, "cached": True}])
     found = reports.read_sweep(tmp_path / "sweep")
-    columns = _columns(found)
-    assert columns["train_seconds"] == [15.0, 15.0, 0.0]
-    assert columns["compile_seconds"] == [1.5, 1.5, 0.0]
+    found_columns = columns(found)
+    assert found_columns["train_seconds"] == [15.0, 15.0, 0.0]
+    assert found_columns["compile_seconds"] == [1.5, 1.5, 0.0]
 
 
 def test_members_that_differ_in_a_hyper_parameter_are_told_apart(write_workdir, tmp_path):
@@ -79,7 +79,7 @@ def test_members_that_differ_in_a_hyper_parameter_are_told_apart(write_workdir, 
         member["teacher.learning_rate"] = rate
     change(folder, members=members)
     found = reports.read_sweep(tmp_path / "sweep")
-    assert _columns(found)["teacher.learning_rate"] == [1e-3, 3e-3]
+    assert columns(found)["teacher.learning_rate"] == [1e-3, 3e-3]
 
 
 def test_csv_has_the_same_rows(sweep, tmp_path):

@@ -43,7 +43,7 @@ class AEScUncertainty(Section):
     passes: int = _passes()
     aesc: tuple = _rates(0.0, 0.0, 0.1, 0.2, 0.4, 0.5)
 
-    def relations(self):
+    def relations(self) -> Iterator[tuple[str, str]]:
         """Something must be dropped."""
         return _drops_nothing(self, "aesc")
 
@@ -55,7 +55,7 @@ class AED6Uncertainty(Section):
     passes: int = _passes()
     ae_d6: tuple = _rates(0.0, 0.0, 0.0, 0.0, 0.1, 0.2)
 
-    def relations(self):
+    def relations(self) -> Iterator[tuple[str, str]]:
         """Something must be dropped."""
         return _drops_nothing(self, "ae_d6")
 
@@ -92,6 +92,7 @@ METHODS = (
     MethodInfo(
         name="aesc_residual",
         title="AESc (residual)",
+        paper="Collin and De Vleeschouwer 2020",
         builder="aesc.method:aesc_residual",
         sections=_SECTIONS,
         smoke=SMOKE,
@@ -100,6 +101,7 @@ METHODS = (
     MethodInfo(
         name="aesc_uncertainty",
         title="AESc (uncertainty)",
+        paper="Collin and De Vleeschouwer 2020",
         builder="aesc.method:aesc_uncertainty",
         sections=_SECTIONS | {"uncertainty": AEScUncertainty()},
         smoke=SMOKE | {"uncertainty.passes": 2, "uncertainty.aesc": (0.0, 0.1, 0.2)},
@@ -108,6 +110,7 @@ METHODS = (
     MethodInfo(
         name="ae_d6_residual",
         title="AE d6 (residual)",
+        paper="Collin and De Vleeschouwer 2020",
         builder="aesc.method:ae_d6_residual",
         sections=_SECTIONS,
         smoke=SMOKE,
@@ -116,6 +119,7 @@ METHODS = (
     MethodInfo(
         name="ae_d6_uncertainty",
         title="AE d6 (uncertainty)",
+        paper="Collin and De Vleeschouwer 2020",
         builder="aesc.method:ae_d6_uncertainty",
         sections=_SECTIONS | {"uncertainty": AED6Uncertainty()},
         smoke=SMOKE | {"uncertainty.passes": 2, "uncertainty.ae_d6": (0.0, 0.0, 0.1)},
@@ -124,6 +128,7 @@ METHODS = (
     MethodInfo(
         name="aesc_mask",
         title="AESc (mask)",
+        paper="Collin and De Vleeschouwer 2020, a variant of ours",
         builder="aesc.mask:aesc_mask",
         sections={
             "autoencoder": Autoencoder(steps=2000, kernel=3, corruption="paste"),

@@ -5,6 +5,8 @@ Two scores of one trained network. Residual: |x - xhat|. Uncertainty: the varian
 passes in which activations are dropped (Monte-Carlo dropout); the weights are trained without.
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -92,7 +94,9 @@ def _network(network: str, sections: Sections) -> tuple[AESc, Stage]:
     return model, autoencoder_stage(sections, network, model, losses.mean_squared_error)
 
 
-def variance_over_keys(draw, keys: jax.Array, centre: jax.Array, images: int) -> jax.Array:
+def variance_over_keys(
+    draw: Callable, keys: jax.Array, centre: jax.Array, images: int
+) -> jax.Array:
     """Return the variance of `draw(key)` over keys, in the memory of a few draws.
 
     Args:

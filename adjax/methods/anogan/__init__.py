@@ -46,6 +46,7 @@ METHODS = (
     MethodInfo(
         name="anogan",
         title="AnoGAN",
+        paper="Schlegl et al. 2017",
         builder="anogan.method:anogan",
         sections={"anogan": AnoGAN(), "anogan_search": Search()},
         image_score="loss",

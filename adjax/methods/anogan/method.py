@@ -10,6 +10,7 @@ with f the discriminator's last map and sums over images of [-1, 1]. The last L(
 """
 
 import functools
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -52,7 +53,7 @@ def anogan(sections: Sections) -> Method:
     return Method(ANOGAN, (_stage(sections),), score, IMAGE_SCORES, dynamic_keys(ANOGAN))
 
 
-def latent_loss(sections: Sections):
+def latent_loss(sections: Sections) -> Callable:
     """Return what is searched: `(variables of the stage, image [B, H, W, C]) -> (z -> values)`.
 
     `z` is `[B, Z]`; `values` is `(scores, G(z) in [0, 1])`, the scores `[B]` L(z) as `loss` and its
@@ -87,7 +88,7 @@ def draw_latents(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     return jax.random.uniform(key, shape, minval=-1.0, maxval=1.0)
 
 
-def search_latents(loss_of, start: jax.Array, steps: int, rate: float) -> jax.Array:
+def search_latents(loss_of: Callable, start: jax.Array, steps: int, rate: float) -> jax.Array:
     """Return the latents at which Adam arrives from `start` `[B, Z]`, each on its own.
 
     Args:

@@ -5,6 +5,7 @@ of 128 px. Their networks take no other sizes.
 """
 
 import dataclasses
+from typing import Any
 
 from adjax.corruptions.settings import Corruptions
 from adjax.methods.info import MethodInfo
@@ -39,7 +40,7 @@ _SECTIONS = {
     ),
     "corruption": Corruptions(),
 }
-_COMMON = {
+_COMMON: dict[str, Any] = {
     "on": {
         "industrial": {
             "data.crops": "translation_rotation",
@@ -57,6 +58,7 @@ METHODS = (
     MethodInfo(
         name="ssim_ae",
         title="SSIM-AE",
+        paper="Bergmann et al. 2019",
         builder="bergmann.method:ssim_ae",
         sections=_SECTIONS | {"distance": Distance()},
         **_COMMON,
@@ -64,6 +66,7 @@ METHODS = (
     MethodInfo(
         name="ae_l2",
         title="AE (L2)",
+        paper="Bergmann et al. 2019",
         builder="bergmann.method:ae_l2",
         sections=_SECTIONS,
         **_COMMON,

@@ -1,6 +1,7 @@
 """CNN dictionary (Napoletano et al. 2018): a patch's distance to a few typical normal patches."""
 
 import dataclasses
+from collections.abc import Iterator
 
 from adjax.methods.info import MethodInfo
 from adjax.settings import Section, count, number, size
@@ -18,7 +19,7 @@ class Dictionary(Section):
     entries: int = size(10, "of the dictionary, published")
     at_once: int = size(4, "places of a batch whose patches go through the network together")
 
-    def relations(self):
+    def relations(self) -> Iterator[tuple[str, str]]:
         """Every entry needs a patch; patches must leave no gaps."""
         if self.patches < self.entries:
             yield "patches", f"give at least as many as config.dictionary.entries={self.entries}"
@@ -30,6 +31,7 @@ METHODS = (
     MethodInfo(
         name="cnn_dictionary",
         title="CNN dictionary (ours: EfficientNet-Lite0 features)",
+        paper="Napoletano et al. 2018",
         builder="cnn_dictionary.method:cnn_dictionary",
         sections={"dictionary": Dictionary()},
         image_score="max",  # [D]

@@ -4,6 +4,7 @@ Values are those of the authors' code, where not marked.
 """
 
 import dataclasses
+from collections.abc import Iterator
 
 from adjax.methods.info import MethodInfo
 from adjax.settings import LARGEST_INT, Section, choice, count, number, rate, several, size
@@ -48,7 +49,7 @@ class Pretraining(Section):
     code_size: int = size(32, "numbers in the code, a multiple of 16")
     weight_decay: float = number(0.5e-3, "part of the gradient")
 
-    def relations(self):
+    def relations(self) -> Iterator[tuple[str, str]]:
         """The decoder begins with 4 x 4 pixels of the code."""
         if self.code_size % _CODE_MULTIPLE:
             yield "code_size", f"must be a multiple of {_CODE_MULTIPLE}"
@@ -70,7 +71,7 @@ class SVDD(Section):
     )
     weight_decay: float = number(0.5e-6, "part of the gradient")
 
-    def relations(self):
+    def relations(self) -> Iterator[tuple[str, str]]:
         """The soft boundary must get a radius."""
         if self.objective == "soft_boundary" and self.warm_up_steps >= self.steps:
             yield "warm_up_steps", f"must be below config.svdd.steps={self.steps}"
@@ -80,6 +81,7 @@ METHODS = (
     MethodInfo(
         name="deep_svdd",
         title="Deep SVDD",
+        paper="Ruff et al. 2018",
         builder="deep_svdd.method:deep_svdd",
         sections={"svdd_autoencoder": Pretraining(), "svdd": SVDD()},
         image_score="distance",

@@ -50,6 +50,7 @@ METHODS = (
     MethodInfo(
         name="f_anogan",
         title="f-AnoGAN",
+        paper="Schlegl et al. 2019",
         builder="f_anogan.method:f_anogan",
         sections={"wgan": WGAN(), "izi_encoder": Encoder()},
         image_score="loss",

@@ -7,6 +7,7 @@ METHODS = (
     MethodInfo(
         name="ganomaly",
         title="GANomaly",
+        paper="Akcay et al. 2018",
         builder="ganomaly.method:ganomaly",
         sections={"ganomaly": ReproducingGAN()},
         image_score="latent",

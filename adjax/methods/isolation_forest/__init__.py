@@ -20,6 +20,7 @@ METHODS = (
     MethodInfo(
         name="isolation_forest",
         title="Isolation forest",
+        paper="Liu, Ting and Zhou 2008",
         builder="isolation_forest.method:isolation_forest",
         sections={"isolation_forest": Forest(contrast=True)},  # published
         image_score="isolation",

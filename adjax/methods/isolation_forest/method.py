@@ -9,6 +9,8 @@ unfinished leaf's n images, the score is
 from 0 to 1, which is minus scikit-learn's `score_samples`. The features are those of `components`.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -76,7 +78,7 @@ def isolation(params: dict[str, jax.Array], point: jax.Array, depth: int) -> jax
     return jnp.exp2(-params["path"][tree, leaf].mean(1) / params["normal_path"])
 
 
-def flat_tree(tree, nodes: int) -> dict[str, np.ndarray]:
+def flat_tree(tree: Any, nodes: int) -> dict[str, np.ndarray]:
     """Return a tree of scikit-learn as arrays `[nodes]`, zeros after its own.
 
     Returns:

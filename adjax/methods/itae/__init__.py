@@ -4,6 +4,7 @@ Values are those of others' re-implementation, where not marked; the paper's own
 """
 
 import dataclasses
+from collections.abc import Iterator
 
 from adjax.methods.info import MethodInfo
 from adjax.settings import LARGEST_INT, Section, choice, count, flag, number, rate, several, size
@@ -32,7 +33,7 @@ class ITAE(Section):
         "cosine", ("cosine", "constant", "halving"), "of the learning rate [D]; theirs: halving"
     )
 
-    def relations(self):
+    def relations(self) -> Iterator[tuple[str, str]]:
         """Halving counts tenths of the steps, in int32."""
         if self.schedule == "halving" and self.steps > LARGEST_INT // 10:
             yield "steps", f"must be at most {LARGEST_INT // 10} with the schedule halving"
@@ -42,6 +43,7 @@ METHODS = (
     MethodInfo(
         name="itae",
         title="ITAE",
+        paper="Huang et al. 2019",
         builder="itae.method:itae",
         sections={"itae": ITAE()},
         image_score="l1",  # published

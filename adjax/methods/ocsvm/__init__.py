@@ -4,6 +4,7 @@ Values are those of the code of Ruff et al. 2018 and its scripts, where not mark
 """
 
 import dataclasses
+from collections.abc import Iterator
 
 from adjax.methods.components_settings import Components
 from adjax.methods.info import MethodInfo
@@ -32,7 +33,7 @@ class OCSVMOracle(OCSVM):
         advice="give exponents of 2 from -60 to 60",
     )
 
-    def relations(self):
+    def relations(self) -> Iterator[tuple[str, str]]:
         """Image scores are named by the exponents."""
         if len(set(self.exponents)) < len(self.exponents):
             yield "exponents", "give each exponent once"
@@ -42,6 +43,7 @@ METHODS = (
     MethodInfo(
         name="ocsvm",
         title="OC-SVM",
+        paper="Schölkopf et al. 2001",
         builder="ocsvm.method:ocsvm",
         sections={"ocsvm": OCSVM()},
         image_score="decision",
@@ -53,6 +55,7 @@ METHODS = (
     MethodInfo(
         name="ocsvm_oracle",
         title="OC-SVM (oracle)",
+        paper="Schölkopf et al. 2001",
         builder="ocsvm.method:ocsvm_oracle",
         sections={"ocsvm_oracle": OCSVMOracle(support_vectors=8192)},  # [D]
         image_score="oracle",

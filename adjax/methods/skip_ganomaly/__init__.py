@@ -7,6 +7,7 @@ METHODS = (
     MethodInfo(
         name="skip_ganomaly",
         title="Skip-GANomaly",
+        paper="Akcay et al. 2019",
         builder="skip_ganomaly.method:skip_ganomaly",
         sections={"skip_ganomaly": ReproducingGAN()},
         image_score="combined",

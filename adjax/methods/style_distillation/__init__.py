@@ -5,6 +5,8 @@ AUROC of one class, MNIST digit 3, and are the same for all classes and sets.
 """
 
 import dataclasses
+from collections.abc import Iterator
+from typing import Any
 
 from adjax.corruptions.settings import LEAST_CHANGE, PipelineSets
 from adjax.methods.info import MethodInfo
@@ -34,7 +36,7 @@ class Distance(Section):
     ssim_weight: float = weight(1.0, "weight of DSSIM [D]")
     squared_weight: float = weight(1.0, "weight of the mean squared displacement [D]")
 
-    def relations(self):
+    def relations(self) -> Iterator[tuple[str, str]]:
         """At least one term must count."""
         return nothing_weighs(self, "ssim_weight", "squared_weight")
 
@@ -81,7 +83,7 @@ class Student(_AnyStudent):
     steps: int = count(2000, "updates [D], about 3 epochs of a digit")
     schedule: str = choice("cosine", SCHEDULES, "of the learning rate [D]")
 
-    def relations(self):
+    def relations(self) -> Iterator[tuple[str, str]]:
         """A non-local block belongs to one of the groups."""
         if not all(-self.groups <= group < self.groups for group in self.nonlocal_groups):
             yield "nonlocal_groups", f"there are {self.groups} groups, numbered from 0"
@@ -136,7 +138,7 @@ _INDUSTRIAL_SMOKE = {"teacher.steps": 8, "teacher.batch_size": 4}
 _STUDENT_INDUSTRIAL_SMOKE = {"student.steps": 4, "student.batch_size": 2}
 
 _CIFAR10 = {"teacher.code_size": 8}  # [D]
-_ON = {"industrial": _PATCHES, "cifar10": _CIFAR10}
+_ON: dict[str, Any] = {"industrial": _PATCHES, "cifar10": _CIFAR10}
 _ON_EXPOSED = _ON | {"cifar10": _CIFAR10 | {"auxiliary.adversarial_noise.eps": 8 / 255}}  # [D]
 
 
@@ -145,7 +147,8 @@ def _students(
 ) -> tuple[MethodInfo, MethodInfo]:
     """Declare SDN and OE-SDN with one kind of student."""
     sections = _TEACHER | {"student": student}
-    both = {
+    both: dict[str, Any] = {
+        "paper": f"Chung et al. 2020{', with a student of ours' if suffix else ''}",
         "image_score": "d",  # [D]
         "smoke": _SMOKE | _STUDENT_SMOKE | {f"student.{key}": v for key, v in smoke.items()},
         "industrial_smoke": _INDUSTRIAL_SMOKE | _STUDENT_INDUSTRIAL_SMOKE,
@@ -180,6 +183,7 @@ METHODS = (
     MethodInfo(
         name="ae",
         title="AE",
+        paper="Chung et al. 2020",
         builder="style_distillation.autoencoder:autoencoder",
         sections=_TEACHER,
         image_score="d",  # [D]

@@ -4,6 +4,10 @@ Trained on normal images to reproduce them; what it cannot reproduce is anomalou
 training are defaults of ours (the paper shows a figure only), calibrated on MNIST.
 """
 
+from collections.abc import Callable
+
+import jax
+
 from adjax import losses
 from adjax.methods.info import Sections
 from adjax.methods.precision import in_training
@@ -54,7 +58,9 @@ def teacher_stage(sections: Sections) -> tuple[ConvAutoencoder, Stage]:
 IMAGE_SCORES = ("d", "mse", "mae")
 
 
-def difference_scores(distance, a, b, reconstruction) -> Scores:
+def difference_scores(
+    distance: Callable, a: jax.Array, b: jax.Array, reconstruction: dict[str, jax.Array]
+) -> Scores:
     """Score images by the difference of two `[B, H, W, C]`.
 
     The map is |a - b|, averaged over channels. The paper does not state its image-level reduction:

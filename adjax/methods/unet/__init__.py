@@ -8,6 +8,7 @@ METHODS = (
     MethodInfo(
         name="unet_ae",
         title="U-Net",
+        paper="Minhas and Zelek 2020",
         builder="unet.method:unet_ae",
         sections={
             "autoencoder": Autoencoder(

@@ -49,6 +49,7 @@ METHODS = (
     MethodInfo(
         name="vae",
         title="VAE",
+        paper="Kingma and Welling 2014",
         builder="vae.method:vae",
         sections={"vae": VAE()},
         image_score="error",  # [D]
