@@ -184,9 +184,9 @@ class Killed(BaseException):
     [
         (loop.Loop, "write", 9),
         (Study, "report", 6),
-        (Study, "judge", 4),
+        pytest.param(Study, "judge", 4, marks=pytest.mark.slow),
         (work, "_train_claimed", 3),
-        (workdir, "write_search", 6),
+        pytest.param(workdir, "write_search", 6, marks=pytest.mark.slow),
     ],
     ids=["log", "report", "judge", "train", "write"],
 )
