@@ -43,7 +43,9 @@ class Loop:
 
         """
         with signals.heeded() as stop:
-            return self._run(tree, first_step, stop)
+            tree = self._run(tree, first_step, stop)
+        stop.leave()  # for a signal that came after the last record
+        return tree
 
     def _run(self, tree: dict, first_step: int, stop: signals.Stop) -> dict:
         population, stage, chrono = self.population, self.stage, self.work.chrono

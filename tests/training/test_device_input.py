@@ -1,9 +1,6 @@
 """Training with `config.input = "device"`: the same batches, and the same run in fewer calls."""
 
-import os
 import signal
-import subprocess
-import sys
 
 import jax
 import numpy as np
@@ -207,33 +204,3 @@ def test_norm_of_a_tree_is_the_same_in_one_sum():
     with traced_for("gpu"):
         assert norm(tree) == pytest.approx(desired, rel=1e-6)
         assert not np.isfinite(norm({**tree, "c": jax.numpy.float32("nan")}))
-
-
-_WITHOUT_TENSORFLOW = """
-import sys, types
-sys.modules["tensorflow"] = sys.modules["tensorflow_datasets"] = None
-sys.modules["clu.metric_writers"] = types.SimpleNamespace(SummaryWriter=lambda path: Silent())
-class Silent:
-    def write_scalars(self, step, scalars): pass
-    def flush(self): pass
-    def close(self): pass
-from training_helpers import industrial_config
-from pathlib import Path
-from adjax import experiment
-folder = Path(sys.argv[1])
-values = {"autoencoder.corruption": "gaussian", "input": "device"}
-config = industrial_config(folder / "images", "aesc_residual", **values)
-results = experiment.train_and_evaluate(config, folder / "run")
-assert results["members"]
-assert sys.modules["tensorflow"] is None
-"""
-
-
-def test_it_trains_and_evaluates_without_tensorflow(tmp_path, repository):
-    paths = os.pathsep.join([str(repository), str(repository / "tests" / "training")])
-    subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", _WITHOUT_TENSORFLOW, str(tmp_path)],
-        cwd=repository,
-        env=os.environ | {"PYTHONPATH": paths},
-        check=True,
-    )

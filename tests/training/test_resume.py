@@ -195,6 +195,18 @@ def test_a_signal_saves_at_the_next_record(alone, tmp_path, monkeypatch, number,
     assert timeless_records(tmp_path) == timeless_records(folder)
 
 
+def test_a_signal_at_the_last_record_of_a_stage_is_heeded_too(alone, tmp_path, monkeypatch):
+    _, variables = alone
+    config = tiny_config("oe_sdn", **ONE_DEVICE)
+    send_at(monkeypatch, signal.SIGTERM, 8, "teacher")
+    with pytest.raises(SystemExit):
+        train(config, tmp_path)
+    monkeypatch.undo()
+    assert final_checkpoint(tmp_path, "teacher")[0] == 8
+    assert not (tmp_path / "checkpoints" / "student").exists()
+    assert_trees_close(train(config, tmp_path), variables, atol=0)
+
+
 def test_checkpoints_come_by_time_too_and_change_nothing(alone, tmp_path, monkeypatch):
     folder, variables = alone
     config = tiny_config("oe_sdn", checkpoint_minutes=1e-9, **ONE_DEVICE)
