@@ -25,7 +25,9 @@ flags.DEFINE_string(
     "predict, export: a folder; gallery: a PNG; report: FILE.jsonl, .parquet, .csv or a page.",
 )
 flags.DEFINE_integer("member", 0, "predict, export: which one of config.members.", 0)
-flags.DEFINE_list("cases", [], "benchmark: networks, metrics, anogan_search, sweeps; else all.")
+flags.DEFINE_list(
+    "cases", [], "benchmark: networks, metrics, anogan_search, sweeps, calls; else all."
+)
 flags.DEFINE_list("precision", ["float32"], "benchmark: of training, float32 or bfloat16 or both.")
 flags.DEFINE_list("convolution", [], "benchmark: xla or onednn; without it all installed.")
 flags.DEFINE_list("sections", [], "benchmark: speed, load, pipeline, population; else all.")

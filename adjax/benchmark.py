@@ -21,6 +21,7 @@ from adjax.run import check_run, make_population
 from adjax.training import (
     Population,
     compile_update,
+    feed_of,
     init_state,
     score_program,
     snapshot,
@@ -84,23 +85,23 @@ def _measure_stage(
 ) -> Speed:
     stage, members = population.method.stages[index], population.members
     batches = stage_batches(population, stage, range(10**9))
-    batch = next(batches)
+    batch, feed = next(batches), feed_of(population, stage)
     operands = state, frozen, batch, members.arrays
-    compiled = compile_update(stage, index, population.execution, operands)
+    compiled = compile_update(stage, index, population.execution, operands, feed)
 
-    def steps(count: int, next_batch: Callable) -> float:
+    def a_step(calls: int, next_batch: Callable) -> float:
         nonlocal state
         start = time.perf_counter()
-        for _ in range(count):
+        for _ in range(calls):
             state, _ = compiled.update(state, frozen, next_batch(), members.arrays)
         jax.block_until_ready(state)
-        return (time.perf_counter() - start) / count
+        return (time.perf_counter() - start) / (calls * feed.steps)
 
-    steps(2, lambda: batch)
-    count = max(1, round(seconds / steps(1, lambda: batch)))
+    a_step(2, lambda: batch)
+    count = max(1, round(seconds / (a_step(1, lambda: batch) * feed.steps)))
     # Alternating, so that a slow moment of the machine hits both.
     pairs = [
-        (steps(count, lambda: next(batches)), steps(count, lambda: batch)) for _ in range(repeats)
+        (a_step(count, lambda: next(batches)), a_step(count, lambda: batch)) for _ in range(repeats)
     ]
     fed, alone = zip(*pairs, strict=True)
     step_time = statistics.median(fed)

@@ -12,6 +12,7 @@ SIDES = (
     "anogan_search",
     "speedrun",
     "sweeps",
+    "calls",
 )  # values of `--cases` that are no networks
 OF_NETWORKS = ("precision", "convolution", "sections")  # flags for networks only
 
@@ -86,6 +87,10 @@ def _of_sides(flags):
         from benchmarks import sweeps
 
         return lambda: {"sweeps": sweeps.measure()}, ()
+    if case == "calls":
+        from benchmarks import calls
+
+        return lambda: {"calls": calls.measure(flags.repeats)}, ()
     from benchmarks import search
 
     return lambda: {"search": search.measure(flags.repeats)}, ()

@@ -335,6 +335,21 @@ def _sweeps(rows: list[Row]) -> Table:
     )
 
 
+def _calls(rows: list[Row]) -> Table:
+    return _table(
+        "Steps by input and steps a call",
+        "training, input",
+        "case images",
+        [
+            ("step", "ms", _ms, "seconds"),
+            ("step", "spread", _percent, "spread"),
+            ("", "times as fast as by tfdata", _two, "faster"),
+        ],
+        rows,
+        "Seconds of the loop with its log; ratios are taken within each turn.",
+    )
+
+
 # Every section of rows, and the tables made from its rows.
 SECTIONS: dict[str, dict[str, Callable[[list[Row]], Table]]] = {
     "speed": {"speed": _speed, "ssim": _ssim, "model": _model},
@@ -347,5 +362,6 @@ SECTIONS: dict[str, dict[str, Callable[[list[Row]], Table]]] = {
     "search": {"search": _search},
     "speedrun": {"speedrun": _speedrun},
     "sweeps": {"sweeps": _sweeps},
+    "calls": {"calls": _calls},
 }
 NAMES = tuple(name for makers in SECTIONS.values() for name in makers)

@@ -27,16 +27,25 @@ import numpy as np
 from jax.experimental import topologies
 from jax.sharding import AxisType, Mesh, NamedSharding
 
+from adjax import device_inputs
 from adjax.config.layout import Settings, check
 from adjax.errors import UserError
 from adjax.methods.stage import DATA_AXIS, Fit, Method, Stage
 from adjax.reports.rendering import Table, to_markdown
 from adjax.run import build_method
-from adjax.training.execution import MEMBER_AXIS, OF_BATCHES, OF_MEMBERS, Execution
-from adjax.training.members_axis import AXES, over_members
-from adjax.training.programs import update_of_member
+from adjax.training.execution import (
+    MEMBER_AXIS,
+    OF_BATCHES,
+    OF_MEMBERS,
+    OF_SEVERAL_BATCHES,
+    REPLICATED,
+    Execution,
+)
+from adjax.training.members_axis import AXES
+from adjax.training.programs import WHOLE, Feed, update_program
 from benchmarks.compiled import Facts, count
 
+_TABLE = 60_000  # images that lie on the device
 _IMAGES = {"mnist": (28, 28, 1), "fashion_mnist": (28, 28, 1), "cifar10": (32, 32, 3)}
 # An H100 SXM, as XLA's compiler is told of one.
 _H100 = """
@@ -56,7 +65,9 @@ device_description_str: "NVIDIA H100 80GB HBM3"
 """
 
 
-def facts(settings: Settings, target: str, members: int, axis: str) -> Iterator[Facts]:
+def facts(
+    settings: Settings, target: str, members: int, axis: str, steps: int = 0
+) -> Iterator[Facts]:
     """Compile the update of every stage of a method for a target.
 
     Args:
@@ -64,6 +75,8 @@ def facts(settings: Settings, target: str, members: int, axis: str) -> Iterator[
       target: "h100" or "v5e".
       members: of the population.
       axis: see `over_members`.
+      steps: updates in one call, whose batches are made on the device; 0: one, of a batch from the
+        host.
 
     Yields:
       The counts of one stage after another, without those that are no descent.
@@ -81,14 +94,15 @@ def facts(settings: Settings, target: str, members: int, axis: str) -> Iterator[
     for index, stage in enumerate(method.stages):
         state, member = _state_of(method, stage, index, frozen, _image_shape(settings))
         if not isinstance(stage, Fit):
-            operands = state, frozen, _batch(stage, _image_shape(settings)), member
-            update = over_members(update_of_member(stage.update, index), axis)
-            specs = OF_MEMBERS, OF_MEMBERS, OF_BATCHES, OF_MEMBERS
-            shapes = (
-                _of_members(tree, members, NamedSharding(mesh, spec))
-                for tree, spec in zip(operands, specs, strict=True)
+            own = (
+                _of_members(tree, members, NamedSharding(mesh, OF_MEMBERS))
+                for tree in (state, frozen, member)
             )
-            traced = execution.update_program(update).trace(*shapes)
+            made = _batch if not steps else functools.partial(_numbers, steps)
+            batch, feed = made(stage, _image_shape(settings), members, mesh)
+            program = update_program(stage.update, index, execution, feed)
+            state_of_all, frozen_of_all, member_of_all = own
+            traced = program.trace(state_of_all, frozen_of_all, batch, member_of_all)
             yield count(stage.name, traced.lower(lowering_platforms=(platform,)).compile())
         frozen = frozen | {stage.name: state.variables}
 
@@ -132,10 +146,24 @@ def _state_of(method: Method, stage: Stage, index: int, frozen, image_shape):
     return jax.eval_shape(begin, member, frozen), member
 
 
-def _batch(stage: Stage, image_shape) -> dict[str, jax.ShapeDtypeStruct]:
+def _batch(stage: Stage, image_shape, members: int, mesh: Mesh):
+    """Return the shapes of a batch from the host, and how the update is fed."""
     kinds = {"image": True, "auxiliary": stage.auxiliary, "corrupted": stage.corruption}
-    image = jax.ShapeDtypeStruct((stage.batch_size, *image_shape), jnp.float32)
-    return {kind: image for kind, is_made in kinds.items() if is_made}
+    shape, sharding = (members, stage.batch_size, *image_shape), NamedSharding(mesh, OF_BATCHES)
+    image = jax.ShapeDtypeStruct(shape, jnp.float32, sharding=sharding)
+    return {kind: image for kind, is_made in kinds.items() if is_made}, WHOLE
+
+
+def _numbers(steps: int, stage: Stage, image_shape, members: int, mesh: Mesh):
+    """Return the shapes of what the device makes batches of, and how the update is fed."""
+    sharding = NamedSharding(mesh, OF_BATCHES if steps == 1 else OF_SEVERAL_BATCHES)
+    shape = (*([steps] if steps > 1 else []), members, stage.batch_size)
+    number = jax.ShapeDtypeStruct(shape, jnp.int32, sharding=sharding)
+    table = jax.ShapeDtypeStruct(
+        (_TABLE, *image_shape), jnp.uint8, sharding=NamedSharding(mesh, REPLICATED)
+    )
+    feed = Feed(device_inputs.maker(stage.auxiliary, stage.corruption), steps)
+    return (table, dict.fromkeys(("row", "position", "crop"), number)), feed
 
 
 def _of_members(tree, members: int, sharding):
@@ -151,6 +179,8 @@ def main() -> None:
     parser.add_argument("--target", required=True, choices=("h100", "v5e"))
     parser.add_argument("--members", default="1,8")
     parser.add_argument("--axis", default="map,vmap", help=f"of {', '.join(AXES)}")
+    steps_help = "updates in one call, with input='device'; 0: input='tfdata'"
+    parser.add_argument("--steps", default=0, type=int, help=steps_help)
     flags = parser.parse_args()
     try:
         print(to_markdown(_table(flags)))
@@ -166,7 +196,7 @@ def _table(flags) -> Table:
         for axis, members in itertools.product(
             flags.axis.split(","), map(int, flags.members.split(","))
         ):
-            for found in facts(settings, flags.target, members, axis):
+            for found in facts(settings, flags.target, members, axis, flags.steps):
                 counts = map(str, (found.convolutions, found.grouped, found.kernels))
                 label = f"{settings.method}, {found.stage}, {members}, {axis}"
                 rows.append((label, *counts, f"{found.temporary / 1e6:.1f}"))

@@ -8,6 +8,7 @@ repeated), so no corner is black.
 import numpy as np
 import tensorflow as tf
 
+from adjax.corruptions.draws import turns
 from adjax.corruptions.geometry import sample
 from adjax.corruptions.random import random_bits, uniform, uniform_integer
 
@@ -36,7 +37,7 @@ def rotated_crops(image: tf.Tensor, seed: tf.Tensor, *, size: int) -> tf.Tensor:
     for k, pixels in enumerate(image.shape[2:0:-1]):
         room = tf.constant(np.maximum((pixels - 1) / 2 - reach, 0), tf.float32)
         centre.append((pixels - 1) / 2 + (2 * place[:, k] - 1) * tf.gather(room, drawn))
-    matrix = tf.gather(tf.constant(_turns(angle), tf.float32), drawn)
+    matrix = tf.gather(tf.constant(turns(angle), tf.float32), drawn)
     return sample(image, matrix, tf.stack(centre, -1), (size, size), "REFLECT")
 
 
@@ -66,17 +67,11 @@ def translation_rotation(
     height, width = image.shape[1:3]
     angles = np.deg2rad(np.arange(-10 * angle, 10 * angle + 1) / 10)
     scale = np.diag([width / size, height / size])
-    turns = _turns(angles) @ scale
-    turns = np.stack([turns, turns * [-1, 1]])  # mirrored: across is read backwards
+    turned = turns(angles) @ scale
+    turned = np.stack([turned, turned * [-1, 1]])  # mirrored: across is read backwards
     drawn = uniform_integer(seed, len(angles))
     side = tf.cast(random_bits(seed, 2)[:, 1] % 2, tf.int32) * int(mirror)
-    matrix = tf.gather_nd(tf.constant(turns, tf.float32), tf.stack([side, drawn], -1))
+    matrix = tf.gather_nd(tf.constant(turned, tf.float32), tf.stack([side, drawn], -1))
     move = (2 * uniform(seed, 4)[:, 2:] - 1) * (translation * np.array([width, height], np.float32))
     centre = np.array([(width - 1) / 2, (height - 1) / 2], np.float32)
     return sample(image, matrix, centre + move, (size, size), "REFLECT")
-
-
-def _turns(angle: np.ndarray) -> np.ndarray:
-    """Matrices `[A, 2, 2]` that read an image turned counter-clockwise by each angle."""
-    cos, sin = np.cos(angle), np.sin(angle)
-    return np.stack([cos, -sin, sin, cos], -1).reshape(-1, 2, 2)

@@ -13,6 +13,7 @@ from adjax.corruptions.draws import (
     normal_index,
     normal_quantiles,
     random_bits,
+    turns,
     uniform,
     uniform_integer,
 )
@@ -35,7 +36,7 @@ def rotation(image: jax.Array, seed: jax.Array, *, angles: tuple[int, ...]) -> j
 def uniform_rotation(image: jax.Array, seed: jax.Array, *, low: int, high: int) -> jax.Array:
     """Rotate each image by any whole angle, see `geometry.uniform_rotation`."""
     angle = np.deg2rad(np.arange(low, high + 1))
-    matrix = jnp.asarray(_turns(angle), jnp.float32)[uniform_integer(seed, len(angle))]
+    matrix = jnp.asarray(turns(angle), jnp.float32)[uniform_integer(seed, len(angle))]
     return _sample(image, matrix)
 
 
@@ -103,7 +104,7 @@ def rotated_crops(image: jax.Array, seed: jax.Array, *, size: int) -> jax.Array:
     for k, pixels in enumerate(image.shape[2:0:-1]):
         room = jnp.asarray(np.maximum((pixels - 1) / 2 - reach, 0), jnp.float32)[drawn]
         centre.append(np.float32((pixels - 1) / 2) + _rounded((2 * place[:, k] - 1) * room))
-    matrix = jnp.asarray(_turns(angle), jnp.float32)[drawn]
+    matrix = jnp.asarray(turns(angle), jnp.float32)[drawn]
     return _sample(image, matrix, jnp.stack(centre, -1), (size, size), mirrored=True)
 
 
@@ -113,20 +114,14 @@ def translation_rotation(
     """Move and turn each image at random, see `crops.translation_rotation`."""
     height, width = image.shape[1:3]
     angles = np.deg2rad(np.arange(-10 * angle, 10 * angle + 1) / 10)
-    turns = _turns(angles) @ np.diag([width / size, height / size])
-    turns = np.stack([turns, turns * [-1, 1]])
+    turned = turns(angles) @ np.diag([width / size, height / size])
+    turned = np.stack([turned, turned * [-1, 1]])
     side = (random_bits(seed, 2)[:, 1] % 2).astype(jnp.int32) * int(mirror)
-    matrix = jnp.asarray(turns, jnp.float32)[side, uniform_integer(seed, len(angles))]
+    matrix = jnp.asarray(turned, jnp.float32)[side, uniform_integer(seed, len(angles))]
     furthest = translation * np.array([width, height], np.float32)
     move = _rounded((2 * uniform(seed, 4)[:, 2:] - 1) * furthest[None])
     centre = np.array([(width - 1) / 2, (height - 1) / 2], np.float32)
     return _sample(image, matrix, centre[None] + move, (size, size), mirrored=True)
-
-
-def _turns(angle: np.ndarray) -> np.ndarray:
-    """Matrices `[A, 2, 2]` that read an image turned counter-clockwise by each angle."""
-    cos, sin = np.cos(angle), np.sin(angle)
-    return np.stack([cos, -sin, sin, cos], -1).reshape(-1, 2, 2)
 
 
 def _sample(
@@ -140,7 +135,7 @@ def _sample(
     """Read each image at other places, bilinearly; arguments and result as of `geometry.sample`.
 
     Outside the image it is black, or the image `mirrored`. Every product and sum is rounded as
-    TensorFlow's kernel rounds it: at a border the last bit decides whether a pixel is black.
+    TensorFlow's kernel rounds it.
     """
     sides = image.shape[2:0:-1]  # width and height, as of places (x, y)
     if centre is None:
@@ -155,7 +150,6 @@ def _sample(
         along = _rounded(matrix[:, k, :1] * x)[:, None] + _rounded(matrix[:, k, 1:] * y)[:, :, None]
         read = along + offset[:, k, None, None]
         place.append(_mirrored(read, side) if mirrored else read)
-    inside = jnp.stack([(p >= 0) & (p <= side - 1) for p, side in zip(place, sides, strict=True)])
     near = [jnp.floor(p) for p in place]
     part = [p - n for p, n in zip(place, near, strict=True)]
     rest = [n + 1 - p for p, n in zip(place, near, strict=True)]
@@ -166,13 +160,14 @@ def _sample(
         index = jnp.clip(row, 0, sides[1] - 1) * sides[0] + jnp.clip(column, 0, sides[0] - 1)
         found = jnp.take_along_axis(flat, index.reshape(len(flat), -1, 1), 1)
         found = found.reshape(*index.shape, -1)
-        return jnp.where(((column < sides[0]) & (row < sides[1]))[..., None], found, 0)
+        inside = (column >= 0) & (column < sides[0]) & (row >= 0) & (row < sides[1])
+        return jnp.where(inside[..., None], found, 0)
 
     def between(k: int, first: jax.Array, second: jax.Array) -> jax.Array:
         return _rounded(rest[k][..., None] * first) + _rounded(part[k][..., None] * second)
 
     rows = [between(0, pixel(0, below), pixel(1, below)) for below in (0, 1)]
-    return jnp.clip(jnp.where(inside.all(0)[..., None], between(1, *rows), 0), 0, 1)
+    return jnp.clip(between(1, *rows), 0, 1)
 
 
 def _mirrored(place: jax.Array, size: int) -> jax.Array:

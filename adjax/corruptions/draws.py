@@ -44,6 +44,15 @@ def normal_quantiles() -> np.ndarray:
     return ndtri((np.arange(2**16) + 0.5) / 2**16).astype(np.float32)
 
 
+def turns(angle: np.ndarray) -> np.ndarray:
+    """Return matrices that read an image turned counter-clockwise: radians `[A] -> [A, 2, 2]`.
+
+    A table to draw from: cosines computed for a batch would depend on its size in the last bit.
+    """
+    cos, sin = np.cos(angle), np.sin(angle)
+    return np.stack([cos, -sin, sin, cos], -1).reshape(-1, 2, 2)
+
+
 def permutation(seed: np.ndarray, size: int) -> np.ndarray:
     """Return the places of 0 to `size - 1` in a pseudo-random permutation, int64 `[size]`.
 

@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from adjax.corruptions.draws import turns
 from adjax.corruptions.random import uniform, uniform_integer
 
 
@@ -21,11 +22,8 @@ def uniform_rotation(image: tf.Tensor, seed: tf.Tensor, *, low: int, high: int) 
     Degrees, both ends included; about the centre, bilinear, black outside.
     """
     angle = np.deg2rad(np.arange(low, high + 1))
-    cos, sin = np.cos(angle), np.sin(angle)
-    # By table: cosines computed for a batch would depend on its size in the last bit.
-    rows = np.stack([cos, -sin, sin, cos], -1).reshape(-1, 2, 2)
     drawn = uniform_integer(seed, len(angle))
-    return sample(image, tf.gather(tf.constant(rows, tf.float32), drawn))
+    return sample(image, tf.gather(tf.constant(turns(angle), tf.float32), drawn))
 
 
 def horizontal_flip(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:

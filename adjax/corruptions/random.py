@@ -5,10 +5,9 @@ seed an image. So seeds are hashed here, with the finaliser of MurmurHash3, and 
 or the key of one.
 """
 
-import functools
-
-import numpy as np
 import tensorflow as tf
+
+from adjax.corruptions.draws import normal_quantiles
 
 _GOLDEN = 0x9E3779B9  # 2^32 over the golden ratio: keeps equal words apart
 
@@ -63,7 +62,7 @@ def standard_normal(seed: tf.Tensor, number: int) -> tf.Tensor:
     """
     halves = tf.bitcast(random_bits(seed, -(-number // 2)), tf.uint16)
     index = tf.cast(tf.reshape(halves, (tf.shape(seed)[0], -1))[:, :number], tf.int32)
-    return tf.gather(tf.constant(_normal_quantiles()), index)
+    return tf.gather(tf.constant(normal_quantiles()), index)
 
 
 def numbered_normal(seed: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
@@ -79,7 +78,7 @@ def numbered_normal(seed: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
     """
     bits = _mix(_hash(seed)[:, None] + _mix(tf.bitcast(number, tf.uint32)))
     return tf.gather(
-        tf.constant(_normal_quantiles()),
+        tf.constant(normal_quantiles()),
         tf.cast(tf.bitwise.right_shift(bits, tf.constant(16, tf.uint32)), tf.int32),
     )
 
@@ -91,14 +90,6 @@ def _hash(seed: tf.Tensor) -> tf.Tensor:
     for k in range(3):
         state = _mix((state ^ seed[:, k]) + _GOLDEN)
     return state
-
-
-@functools.cache
-def _normal_quantiles() -> np.ndarray:
-    """Return the middles of 2^16 equally likely intervals of the standard normal, ascending."""
-    probability = (np.arange(2**16) + 0.5) / 2**16
-    with tf.init_scope():  # called while a pipeline is traced
-        return tf.math.ndtri(tf.constant(probability)).numpy().astype(np.float32)
 
 
 def _mix(x: tf.Tensor) -> tf.Tensor:

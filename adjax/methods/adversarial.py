@@ -12,7 +12,7 @@ import optax
 from jax import lax
 
 from adjax.methods.networks import relative_spread
-from adjax.methods.stage import Limit, TrainState, Variables, descend
+from adjax.methods.stage import Limit, TrainState, Variables, descend, norm
 
 SPREAD = "spread"
 _FLAT = 1e-12  # added to a squared norm, whose root has no derivative at zero
@@ -66,8 +66,8 @@ def gradient_penalty(
     """
     between = real + mix[:, None, None, None] * (fake - real)
     gradient = jax.grad(lambda image: critic(image).sum())(between)
-    norm = jnp.sqrt(jnp.square(gradient).sum((1, 2, 3)) + _FLAT)
-    return jnp.square(norm - 1)
+    slope = jnp.sqrt(jnp.square(gradient).sum((1, 2, 3)) + _FLAT)
+    return jnp.square(slope - 1)
 
 
 def split_batch(image: jax.Array, parts: int) -> jax.Array:
@@ -138,8 +138,8 @@ def in_turns(critic: Turn, generator: Turn, critic_steps: int = 1) -> Turn:
         state, metrics = lax.scan(turn, state, (parts, keys))
         metrics = jax.tree.map(lambda x: x.mean(0), metrics)
         state, more = generator(state, parts[-1], generator_key)
-        norm = {"param_norm": optax.tree.norm(state.params)}
-        return state.replace(step=state.step + 1), metrics | more | norm
+        more = more | {"param_norm": norm(state.params)}
+        return state.replace(step=state.step + 1), metrics | more
 
     return update
 

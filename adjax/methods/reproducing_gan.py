@@ -18,7 +18,7 @@ from jax import lax
 from adjax.methods.adversarial import spread_limit, spread_of, to_signed, to_unit
 from adjax.methods.networks import Network, init_networks, variables_of, with_state
 from adjax.methods.reproducing_settings import ReproducingGAN
-from adjax.methods.stage import Stage, TrainState, Variables, descend, dynamic_keys
+from adjax.methods.stage import Stage, TrainState, Variables, descend, dynamic_keys, norm
 
 GENERATOR, DISCRIMINATOR = "generator", "discriminator"
 _WON = 1e-5
@@ -129,7 +129,7 @@ def reproducing_stage(
         metrics |= {
             "renewed": renewed,
             "grad_norm": grad_norm,
-            "param_norm": optax.tree.norm(params),
+            "param_norm": norm(params),
         }
         return TrainState(state.step + 1, params, model_state, opt_state), metrics
 

@@ -39,11 +39,10 @@ def stage_batches(population: Population, stage: Stage, steps: range) -> Iterato
     the device's table and numbers of a batch, or of several, see `device_inputs.Maker`.
     """
     feed = feed_of(population, stage)
-    made = (
-        _whole(population, stage, steps)
-        if feed.maker is None
-        else _numbers(population, stage, dispatches(steps, feed.steps), feed.steps > 1)
-    )
+    if feed.maker is None:
+        made = _whole(population, stage, steps)
+    else:
+        made = _numbers(population, stage, dispatches(steps, feed.steps), feed.steps > 1)
     ahead = next(made)
     for following in made:
         yield ahead

@@ -120,11 +120,12 @@ def final_checkpoint(workdir, stage):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("source", ["tfdata", "device"])
 @pytest.mark.filterwarnings("ignore:.*StandardRestore.*", "ignore:.*[Ss]harding.*")
-def test_kill_9_at_ten_random_moments(tmp_path, repository):
+def test_kill_9_at_ten_random_moments(tmp_path, repository, source):
     command = [sys.executable, "launch.py", "--config=configs/mnist.py:oe_sdn,smoke"]
     command += ["--config.teacher.steps=600", "--config.student.steps=600"]
-    command += ["--config.log_every=10", "--config.checkpoint_every=50"]
+    command += ["--config.log_every=10", "--config.checkpoint_every=50", f"--config.input={source}"]
 
     def start(workdir):
         return subprocess.Popen(
@@ -162,12 +163,12 @@ def test_kill_9_at_ten_random_moments(tmp_path, repository):
         assert all((a[name] == b[name]).all() for name in b)
 
 
-def send_at(monkeypatch, number, step):
-    """Send this process a signal when a record of a step of the student is written."""
+def send_at(monkeypatch, number, step, stage="student"):
+    """Send this process a signal when a record of a step of a stage is written."""
     write = loop.Loop.write
 
     def written(self, due, progress):
-        if due and self.stage.name == "student" and due[-1][0] == step:
+        if due and self.stage.name == stage and due[-1][0] == step:
             os.kill(os.getpid(), number)
         return write(self, due, progress)
 
