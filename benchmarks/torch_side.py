@@ -1,4 +1,4 @@
-"""PyTorch's side, eager, on CPU: the same networks, losses, optimiser and batches.
+"""PyTorch's side, eager: the same networks, losses, optimiser and batches, on CPU but where told.
 
 bfloat16 is that of autocast and applies to a student's teacher too. Of the two memory formats each
 program takes the one that is faster on this machine.
@@ -53,17 +53,17 @@ class Side:
 class _Networks:
     """A case's network, and its teacher if it has one."""
 
-    def __init__(self, case: Case, memory_format):
+    def __init__(self, case: Case, memory_format, device: str = "cpu"):
         torch.manual_seed(0)
-        self.memory_format = memory_format
+        self.memory_format, self.device = memory_format, device
         self.network, self.teacher = (
-            None if network is None else network.to(memory_format=memory_format)
+            None if network is None else network.to(device, memory_format=memory_format)
             for network in create_networks(case)
         )
 
     def tensor(self, image):
         """Return NCHW in the memory format, from NHWC on the host."""
-        image = torch.from_numpy(image).permute(0, 3, 1, 2)
+        image = torch.from_numpy(image).to(self.device).permute(0, 3, 1, 2)
         return image.contiguous(memory_format=self.memory_format)
 
 
@@ -75,9 +75,11 @@ class TrainingStep(_Networks):
 
     """
 
-    def __init__(self, case: Case, precision: str, variant: str, memory_format):
+    def __init__(
+        self, case: Case, precision: str, variant: str, memory_format, device: str = "cpu"
+    ):
         """Take the variant of a `Program`, "own" or "windows"."""
-        super().__init__(case, memory_format)
+        super().__init__(case, memory_format, device)
         names = ("image", "auxiliary") if case.is_student else ("image",)
         self.batches = training_batches(case, names)
         self.loss = loss_function(case, variant)
@@ -107,7 +109,7 @@ class TrainingStep(_Networks):
         return (kd + self.loss(auxiliary, auxiliary_output.float()).mean()) / 2
 
     def _autocast(self):
-        return torch.autocast("cpu", torch.bfloat16, enabled=self.is_bfloat16)
+        return torch.autocast(self.device, torch.bfloat16, enabled=self.is_bfloat16)
 
 
 class Score(_Networks):
