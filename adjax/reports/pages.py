@@ -10,7 +10,7 @@ import functools
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import jinja2
@@ -68,7 +68,8 @@ def write_page(path: Path, template: str, title: str, **values: object) -> Path:
 
 def to_html(table: Table) -> str:
     """Return the table in HTML; it scrolls inside its own box where it is too wide."""
-    return str(_environment().get_template("parts.html").module.table_of(table))
+    macros: Any = _environment().get_template("parts.html").module
+    return str(macros.table_of(table))
 
 
 def embedded(
