@@ -65,7 +65,7 @@ def evaluate(flags: Any) -> int:
 @reads(
     *("config", "workdir", "dry_run", "shard", "max_population"),
     *("engine", "ray_address", "cpus_per_task", _PROGRAMS),
-    purpose="Train",
+    purpose="Many runs",
 )
 def sweep(flags: Any) -> int:
     """Run the sweep that the config file declares, or with --dry_run print what it would take."""

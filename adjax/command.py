@@ -89,7 +89,7 @@ def _help(argv: list[str]) -> str:
     if not _HELP & set(argv):
         return ""
     argv = _as_flags(argv)
-    given = dict(re.findall(r"^--?(config|mode)=(.*)$", "\n".join(argv), re.MULTILINE))
+    given = dict(re.findall(r"^--?(config|mode)[=\n](.*)$", "\n".join(argv), re.MULTILINE))
     return guide.explain(given.get("config") or given.get("mode") or "")
 
 
@@ -131,15 +131,17 @@ def _with_config_found(argv: list[str]) -> tuple[list[str], str, str]:
         if not re.match(r"--?config(=|$)", argument):
             continue
         flag, is_one_word, given = argument.partition("=")
+        after = place + 1
         if not is_one_word:
-            place, given = place + 1, "".join(argv[place + 1 : place + 2])
+            if not argv[after:]:
+                break
+            given, after = argv[after], after + 1
         path, colon, rest = given.partition(":")
         found = shipped.find(path)
         if found.note:
             print(paths.on_one_line(found.note), file=sys.stderr)
         value = f"{found.path}{colon}{rest}"
-        argv = [*argv[:place], f"{flag}={value}" if is_one_word else value, *argv[place + 1 :]]
-        return argv, given, value
+        return [*argv[:place], f"{flag}={value}", *argv[after:]], given, value
     return argv, "", ""
 
 

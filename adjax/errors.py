@@ -8,7 +8,7 @@ from collections.abc import Iterable
 class UserError(ValueError):
     """Bad input: one line that names the file, key or value and what to do.
 
-    `launch.py` prints the message alone and exits with code 2.
+    The command prints the message alone and exits with code 2.
     """
 
 
@@ -19,7 +19,7 @@ class DataError(UserError):
 class DivergedError(RuntimeError):
     """All members of a run diverged: the message names stage, step and member.
 
-    `launch.py` prints the message alone and exits with code 3. `failed` lists the members, one dict
+    The command prints the message alone and exits with code 3. `failed` lists the members, one dict
     each: member, stage, step, reason.
     """
 

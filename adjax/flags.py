@@ -125,7 +125,9 @@ GROUPS = {
     ),
     "What is measured": (
         absl_flags.DEFINE_list(
-            "cases", [], "networks, metrics, anogan_search, sweeps, search, calls; all without it"
+            "cases",
+            [],
+            "networks, metrics, anogan_search, speedrun, sweeps, search, calls; else all",
         ),
         absl_flags.DEFINE_list("sections", [], "speed, load, pipeline, population; all without it"),
         absl_flags.DEFINE_list(

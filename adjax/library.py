@@ -163,7 +163,7 @@ class TrainedRun:
         """Draw images and, beside each, its anomaly map over it; return the axes, two an image.
 
         Nothing is coloured at 0, and most at twice the pixel threshold; where there is none, at the
-        largest value of these maps. What reaches the threshold is outlined.
+        largest value of these maps. In an anomalous image what reaches the threshold is outlined.
         """
         from adjax.detect.given import each
         from adjax.detect.overlays import heat_map
@@ -173,7 +173,9 @@ class TrainedRun:
         photos = list(each(images, detector.bits))
         found = detector.score(photos)
         maps = found["anomaly_map"]
-        masks = found.get("mask", np.zeros_like(maps, bool))
+        masks = np.zeros_like(maps, bool)
+        if detector.decides:
+            masks = found["mask"] & found["is_anomalous"][:, None, None]
         threshold = detector.pixel_threshold
         if threshold is None:
             threshold = float(maps.max()) / 2

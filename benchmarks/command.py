@@ -22,7 +22,7 @@ def run(flags) -> None:
     """Measure what the flags ask for, print the tables and put them into `--output`.
 
     Args:
-      flags: the parsed flags of `launch.py`.
+      flags: the parsed flags of the command.
 
     Raises:
       UserError: before any measurement, for what cannot be measured or written.

@@ -1,6 +1,6 @@
 """Hyper-parameter searches on one digit of MNIST.
 
-    python launch.py --mode=search --config=configs/search.py:ae --workdir=runs/search/ae
+    adjax search --config=search.py:ae --workdir=runs/search/ae
 
 draws the learning rate and the weight decay of the autoencoder, digit 4; `oe_sdn_fast` the learning
 rate of the fast student and lambda, for one teacher. `ae,smoke` and `oe_sdn_fast,smoke` search in

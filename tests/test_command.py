@@ -61,7 +61,11 @@ def test_a_mode_is_a_word_or_a_flag(given, as_flags):
         (["train", "mnist.py"], "unexpected argument 'mnist.py': flags are written --NAME=VALUE"),
         (["train", "--config=mnist.py:vgg"], "--config=mnist.py:vgg: 'vgg' is none of ae, sdn, "),
         (["train", "--config=nothing.py"], "--config=nothing.py: no such config file"),
-        (["train", "--config", "nothing.py"], "--config: no such config file"),
+        (["train", "--config", "nothing.py"], "--config=nothing.py: no such config file"),
+        (
+            ["train", "--config", "mnist.py:ae", "--config.seed.x=3"],
+            "--config.seed.x=3: the config has",
+        ),
         (["help", "nothing.py"], "--config=nothing.py: no such config file"),
         (["help", "mnist"], "there is no command or config file 'mnist', but mnist.py: "),
         (["completion", "fish"], "--shell=fish: value should be one of <bash|zsh>"),

@@ -14,10 +14,11 @@ PAGES = (
     "data/README.md",
     "docs/cookbook.md",
     "docs/methods.md",
+    "docs/scaling.md",
     "docs/performance.md",
 )
 PAGES += tuple(f"configs/{name}" for name in shipped.files())
-PLACEHOLDER = re.compile(r"\.\.\.|\bFILE\b|\bi/n\b|\bN\b|\bNAME\b")
+PLACEHOLDER = re.compile(r"\.\.\.|\bFILE\b|\bi/n\b|\bN\b|\bNAME\b|\bmine\.py\b")
 
 
 def commands_of(text):

@@ -1,4 +1,4 @@
-"""Fifteen minutes on a GPU or TPU: whether it gives what a CPU gives, and how fast it trains.
+"""Some minutes on a GPU or TPU: whether it gives what a CPU gives, and how fast it trains.
 
     python -m tools.accelerator --output=accelerator.json       # at most eight minutes, no network
     python -m tools.accelerator --page=docs/performance.md --output=accelerator.json   # no device

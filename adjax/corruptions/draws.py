@@ -5,6 +5,7 @@ Whole numbers of 32 bits, sums and products that wrap, and tables: nothing round
 
 import functools
 import math
+from typing import Any
 
 import numpy as np
 
@@ -13,23 +14,23 @@ _ROUNDS = 8  # of the cipher that permutes
 _CIPHER = 0xFFFFFFFC, 0x7369F885192C0EF5  # its constants
 
 
-def random_bits(seed, words: int = 1):
+def random_bits(seed: Any, words: int = 1) -> Any:
     """Hash seeds to random bits: int32 `[N, 3]` -> uint32 `[N, words]`."""
     counter = np.array([(k * _GOLDEN) % 2**32 for k in range(1, words + 1)], np.uint32)
     return _mix(_hash(seed)[:, None] + counter[None])
 
 
-def uniform_integer(seed, below: int):
+def uniform_integer(seed: Any, below: int) -> Any:
     """Draw uniform integers in [0, below): int32 seeds `[N, 3]` -> int32 `[N]`."""
     return (random_bits(seed)[:, 0] % np.uint32(below)).astype(np.int32)
 
 
-def uniform(seed, number: int):
+def uniform(seed: Any, number: int) -> Any:
     """Draw uniformly from [0, 1): int32 seeds `[N, 3]` -> float32 `[N, number]`."""
     return (random_bits(seed, number) >> 8).astype(np.float32) * np.float32(2.0**-24)
 
 
-def normal_index(seed, number: int):
+def normal_index(seed: Any, number: int) -> Any:
     """Draw places in the table of `normal_quantiles`: int32 seeds `[N, 3]` -> `[N, number]`."""
     bits = random_bits(seed, -(-number // 2))[..., None]
     # The lower half of a word comes first.

@@ -92,7 +92,7 @@ class Detector:
             raise UserError(
                 f"{self.folder}: the results of this {self.settings.data.name} run hold no "
                 "thresholds to decide by; runs on industrial images (configs/folder.py ...) choose "
-                "them"
+                "them, or give both: --threshold=... --pixel_threshold=..."
             )
 
     def score(self, images: Images, batch_size: int = 0) -> dict[str, np.ndarray]:
@@ -218,6 +218,10 @@ def load_detector(
     chosen = _thresholds(settings, entry)
     chosen |= {name: (value, BY_HAND) for name, value in by_hand.items() if value is not None}
     pixel, image = (chosen.get(kind, (None, BY_HAND)) for kind in ("pixel", "image"))
+    if (pixel[0] is None) != (image[0] is None):
+        raise UserError(
+            f"{directory} chose no thresholds: give --threshold and --pixel_threshold, or neither"
+        )
     size, channels = _shape(settings, directory)
     data = settings.data
     trained = (data.patch if data.crops else 0) or size

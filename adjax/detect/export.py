@@ -187,7 +187,7 @@ def _facts(detector: Detector, member: int, has_onnx: bool) -> dict:
         "config_hash": identity.config_hash(settings),
         "image_size": size,
         "channels": channels,
-        "bits": settings.data.bits,
+        "bits": detector.bits,
         "input": f"uint8 [B, {size}, {size}, {channels}], any B, photographs squeezed to a square",
         "outputs": OUTPUTS,
         "image_score": settings.image_score,
@@ -224,7 +224,7 @@ def _readme(detector: Detector, has_onnx: bool) -> str:
     template = (Path(__file__).parent / "export.md").read_text()
     if not has_onnx:
         template = re.sub(r"## ONNX\n.*?(?=## )", "", template, flags=re.DOTALL)
-    bits = detector.settings.data.bits
+    bits = detector.bits
     range_ = f"that of their lowest {bits} bits" if bits else "their full range"
     values = {"SIZE": detector.image_size, "CHANNELS": detector.channels, "RANGE": range_}
     values |= {"MODE": mode, "AXIS": axis}

@@ -76,7 +76,7 @@ def write_pictures(
     """
     mask, name = scores["mask"] & scores["is_anomalous"], photograph.name
     with memory.room_for(photograph.path, DRAWING):
-        photo = decode(photograph.path, detector.settings.data.bits)
+        photo = decode(photograph.path, detector.bits)
         size = photo.size
         heat = overlays.heat_map(photo, scores["anomaly_map"], mask, detector.pixel_threshold)
         _save(heat, output / "heatmaps" / f"{name}.png")

@@ -223,7 +223,7 @@ def _read(detector: Detector, photograph: Photograph) -> _Image | UserError:
 
 
 def _decoded(detector: Detector, path: Path) -> _Image:
-    image, facts = decode_with_facts(path, detector.settings.data.bits)
+    image, facts = decode_with_facts(path, detector.bits)
     return _Image(resize_image(image, detector.image_size, detector.channels), facts)
 
 

@@ -1,5 +1,7 @@
 """The precision of networks in training: of their activations alone, all else is float32."""
 
+from typing import Any
+
 from flax import linen as nn
 
 from adjax.ops import products_in
@@ -17,7 +19,7 @@ class Trained:
         """Take a network whose activations are of the precision's dtype."""
         self._model, self._precision = model, precision
 
-    def apply(self, *args, **kwargs):
+    def apply(self, *args: Any, **kwargs: Any) -> Any:
         """Do what `nn.Module.apply` does."""
         with products_in(self._precision):
             return self._model.apply(*args, **kwargs)

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 
@@ -16,12 +17,14 @@ _REDUCTIONS = {
 }
 
 
-def held(name: str, result) -> Value:
+def held(name: str, result: Any) -> Value:
     """Return a value that is stored in full."""
     return Value(name, tuple(result.shape), tuple(result.shape), np.dtype(result.dtype))
 
 
-def broadcast_in_dim(graph: Graph, result, x: Value, *, shape, broadcast_dimensions, **_) -> Value:
+def broadcast_in_dim(
+    graph: Graph, result: Any, x: Value, *, shape: Any, broadcast_dimensions: Any, **_: Any
+) -> Value:
     """Repeat an array: it is only given axes of 1, operators repeat along them."""
     stored: list = [1] * len(shape)
     for axis, size in zip(broadcast_dimensions, x.stored, strict=True):
@@ -32,41 +35,41 @@ def broadcast_in_dim(graph: Graph, result, x: Value, *, shape, broadcast_dimensi
     return Value(name, tuple(shape), tuple(stored), x.dtype)
 
 
-def reshape(graph: Graph, result, x: Value, *, dimensions, **_) -> Value:
+def reshape(graph: Graph, result: Any, x: Value, *, dimensions: Any, **_: Any) -> Value:
     """Give an array another shape."""
     if dimensions is not None:
         raise NotImplementedError("a reshape in another order")
     return held(graph.reshape(graph.full(x), result.shape), result)
 
 
-def squeeze(graph: Graph, result, x: Value, *, dimensions) -> Value:
+def squeeze(graph: Graph, result: Any, x: Value, *, dimensions: Any) -> Value:
     """Drop axes of 1."""
     stored = tuple(s for axis, s in enumerate(x.stored) if axis not in dimensions)
     name = graph.node("Squeeze", graph.name(x), graph.indices(dimensions))
     return Value(name, tuple(result.shape), stored, x.dtype)
 
 
-def transpose(graph: Graph, result, x: Value, *, permutation) -> Value:
+def transpose(graph: Graph, result: Any, x: Value, *, permutation: Any) -> Value:
     """Reorder axes."""
     name = graph.node("Transpose", graph.name(x), perm=list(permutation))
     stored = tuple(x.stored[axis] for axis in permutation)
     return Value(name, tuple(result.shape), stored, x.dtype)
 
 
-def concatenate(graph: Graph, result, *parts: Value, dimension) -> Value:
+def concatenate(graph: Graph, result: Any, *parts: Value, dimension: Any) -> Value:
     """Put arrays behind each other along an axis."""
     parts = [part for part in parts if part.shape[dimension] != 0]
     return held(graph.node("Concat", *map(graph.full, parts), axis=dimension), result)
 
 
-def stack(graph: Graph, result, *parts: Value, axis) -> Value:
+def stack(graph: Graph, result: Any, *parts: Value, axis: Any) -> Value:
     """Put arrays side by side along a new axis."""
     where = graph.indices([axis])
     names = [graph.node("Unsqueeze", graph.full(part), where) for part in parts]
     return held(graph.node("Concat", *names, axis=axis), result)
 
 
-def split(graph: Graph, results, x: Value, *, sizes, axis) -> list[Value]:
+def split(graph: Graph, results: Any, x: Value, *, sizes: Any, axis: Any) -> list[Value]:
     """Cut an array into parts along an axis."""
     name, ends = graph.full(x), list(itertools.accumulate(sizes))
     return [
@@ -86,7 +89,9 @@ def _cut(graph: Graph, name: str, bounds: dict[int, tuple], steps=None) -> str:
     return graph.node("Slice", name, *inputs)
 
 
-def slice_(graph: Graph, result, x: Value, *, start_indices, limit_indices, strides) -> Value:
+def slice_(
+    graph: Graph, result: Any, x: Value, *, start_indices: Any, limit_indices: Any, strides: Any
+) -> Value:
     """Cut a part out, at a place that is known."""
     steps = strides or (1,) * len(x.shape)
     bounds = {}
@@ -99,13 +104,13 @@ def slice_(graph: Graph, result, x: Value, *, start_indices, limit_indices, stri
     return held(_cut(graph, graph.full(x), bounds, steps), result)
 
 
-def reverse(graph: Graph, result, x: Value, *, dimensions) -> Value:
+def reverse(graph: Graph, result: Any, x: Value, *, dimensions: Any) -> Value:
     """Turn axes around."""
     bounds = dict.fromkeys(dimensions, (-1, -_END))
     return held(_cut(graph, graph.full(x), bounds, dict.fromkeys(dimensions, -1)), result)
 
 
-def pad(graph: Graph, result, x: Value, filling: Value, *, padding_config) -> Value:
+def pad(graph: Graph, result: Any, x: Value, filling: Value, *, padding_config: Any) -> Value:
     """Surround an array by one number, or cut its borders off."""
     if any(inner for _, _, inner in padding_config):
         raise NotImplementedError("zeros between the elements of an array")
@@ -122,7 +127,7 @@ def pad(graph: Graph, result, x: Value, filling: Value, *, padding_config) -> Va
     return held(name, result)
 
 
-def iota(graph: Graph, result, *, dtype, shape, dimension, **_) -> Value:
+def iota(graph: Graph, result: Any, *, dtype: Any, shape: Any, dimension: Any, **_: Any) -> Value:
     """Count along an axis."""
     stored: list = [1] * len(shape)
     stored[dimension] = shape[dimension]
@@ -131,7 +136,7 @@ def iota(graph: Graph, result, *, dtype, shape, dimension, **_) -> Value:
     return Value(name, tuple(shape), tuple(stored), np.dtype(dtype))
 
 
-def counted(graph: Graph, size) -> str:
+def counted(graph: Graph, size: Any) -> str:
     """Return the name of the numbers from 0 to before a size, int64."""
     zero, one = (graph.store(np.int64(number)) for number in (0, 1))
     return graph.node("Range", zero, _number(graph, size), one)
@@ -144,12 +149,12 @@ def _number(graph: Graph, size) -> str:
     return graph.node("Squeeze", graph.shape((size,)), graph.indices([0]))
 
 
-def size_as_value(graph: Graph, result, *, dim) -> Value:
+def size_as_value(graph: Graph, result: Any, *, dim: Any) -> Value:
     """Calculate with a size."""
     return held(graph.cast(_number(graph, dim), result.dtype), result)
 
 
-def positions(graph: Graph, results, *, shape) -> list[Value]:
+def positions(graph: Graph, results: Any, *, shape: Any) -> list[Value]:
     """Number all elements of an array, in two words of 32 bits."""
     if math.prod(shape) >= 2**32:
         raise NotImplementedError("so many random numbers")
@@ -158,7 +163,7 @@ def positions(graph: Graph, results, *, shape) -> list[Value]:
     return [high, held(graph.cast(name, np.uint32), results[1])]
 
 
-def dynamic_slice(graph: Graph, result, x: Value, *starts: Value, slice_sizes) -> Value:
+def dynamic_slice(graph: Graph, result: Any, x: Value, *starts: Value, slice_sizes: Any) -> Value:
     """Cut a part out, at a place that is known when the graph runs."""
     axes = [axis for axis, size in enumerate(slice_sizes) if size != x.shape[axis]]
     name = graph.full(x)
@@ -176,7 +181,7 @@ def _place(graph: Graph, start: Value, size, part) -> tuple[str, str]:
     return first, graph.node("Add", first, graph.shape((part,)))
 
 
-def dynamic_update_slice(graph: Graph, result, x: Value, part: Value, *starts: Value) -> Value:
+def dynamic_update_slice(graph: Graph, result: Any, x: Value, part: Value, *starts: Value) -> Value:
     """Put a part into an array, at a place that is known when the graph runs."""
     axes = [axis for axis, size in enumerate(part.shape) if size != x.shape[axis]]
     places = [_place(graph, starts[axis], x.shape[axis], part.shape[axis]) for axis in axes]
@@ -194,7 +199,14 @@ def dynamic_update_slice(graph: Graph, result, x: Value, part: Value, *starts: V
 
 
 def gather(
-    graph: Graph, result, x: Value, index: Value, *, dimension_numbers, slice_sizes, **_
+    graph: Graph,
+    result: Any,
+    x: Value,
+    index: Value,
+    *,
+    dimension_numbers: Any,
+    slice_sizes: Any,
+    **_: Any,
 ) -> Value:
     """Take parts of an array at indices, which lie within it: a runtime refuses others."""
     numbers, rank = dimension_numbers, len(x.shape)
@@ -251,7 +263,7 @@ def _part(graph, result, x: Value, places: str, taken, dropped, sizes) -> Value:
     return held(name, result)
 
 
-def reduction(operator: str):
+def reduction(operator: str) -> Any:
     """Return the rule of what makes one number of all along some axes."""
 
     def rule(graph: Graph, result, x: Value, *, axes, **_) -> Value:
@@ -278,7 +290,9 @@ def _index_of(operator: str):
     return rule
 
 
-def sort(graph: Graph, results, *operands: Value, dimension, num_keys, **_) -> list[Value]:
+def sort(
+    graph: Graph, results: Any, *operands: Value, dimension: Any, num_keys: Any, **_: Any
+) -> list[Value]:
     """Sort along an axis by the first array; others are brought into the same order."""
     if num_keys != 1:
         raise NotImplementedError("an order by several arrays")
@@ -293,19 +307,19 @@ def sort(graph: Graph, results, *operands: Value, dimension, num_keys, **_) -> l
     return [held(name, result) for name, result in zip((keys, *others), results, strict=True)]
 
 
-def tile(graph: Graph, result, x: Value, *, reps) -> Value:
+def tile(graph: Graph, result: Any, x: Value, *, reps: Any) -> Value:
     """Repeat a whole array along its axes."""
     return held(graph.node("Tile", graph.full(x), graph.indices(reps)), result)
 
 
-def top_k(graph: Graph, results, x: Value, *, k, axis=-1, **_) -> list[Value]:
+def top_k(graph: Graph, results: Any, x: Value, *, k: Any, axis: Any = -1, **_: Any) -> list[Value]:
     """Find the largest numbers along an axis, and where they are."""
     axis = axis % len(x.shape)
     found, where = graph.node("TopK", graph.full(x), graph.indices([k]), axis=axis, outputs=2)
     return [held(found, results[0]), held(graph.cast(where, results[1].dtype), results[1])]
 
 
-def cumsum(graph: Graph, result, x: Value, *, axis, reverse) -> Value:
+def cumsum(graph: Graph, result: Any, x: Value, *, axis: Any, reverse: Any) -> Value:
     """Sum up to each element along an axis."""
     axis = graph.store(np.int64(axis))
     return held(graph.node("CumSum", graph.full(x), axis, reverse=int(reverse)), result)

@@ -1,6 +1,7 @@
 """Operations on each element by itself."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -123,14 +124,14 @@ def rule_of(primitive: str) -> Callable:
     return rule
 
 
-def broadcast(*shapes) -> tuple:
+def broadcast(*shapes: Any) -> tuple:
     """Return the shape that arrays have together, axes of 1 repeated."""
     rank = max(map(len, shapes))
     filled = [(1,) * (rank - len(shape)) + tuple(shape) for shape in shapes]
     return tuple(next((s for s in sizes if s != 1), 1) for sizes in zip(*filled, strict=True))
 
 
-def select(graph: Graph, result, which: Value, *cases: Value) -> Value:
+def select(graph: Graph, result: Any, which: Value, *cases: Value) -> Value:
     """Choose between two arrays by a bool."""
     if len(cases) != 2 or which.dtype != bool:
         raise NotImplementedError("a choice between more than two arrays")
@@ -145,7 +146,7 @@ def select(graph: Graph, result, which: Value, *cases: Value) -> Value:
     return Value(name, result.shape, stored, dtype)
 
 
-def clamp(graph: Graph, result, least: Value, x: Value, most: Value) -> Value:
+def clamp(graph: Graph, result: Any, least: Value, x: Value, most: Value) -> Value:
     """Bound an array from below and above."""
     if np.dtype(result.dtype).name in _CALCULATED:
         raise NotImplementedError(f"bounds of {result.dtype}")
@@ -155,7 +156,7 @@ def clamp(graph: Graph, result, least: Value, x: Value, most: Value) -> Value:
     return Value(name, result.shape, stored, result.dtype)
 
 
-def convert(graph: Graph, result, x: Value, **_) -> Value:
+def convert(graph: Graph, result: Any, x: Value, **_: Any) -> Value:
     """Convert to another dtype."""
     if np.dtype(x.dtype) == np.dtype(result.dtype):
         return x._replace(dtype=result.dtype)
@@ -163,7 +164,7 @@ def convert(graph: Graph, result, x: Value, **_) -> Value:
     return Value(name, result.shape, x.stored, result.dtype)
 
 
-def round_even(graph: Graph, result, x: Value, *, rounding_method) -> Value:
+def round_even(graph: Graph, result: Any, x: Value, *, rounding_method: Any) -> Value:
     """Round to the nearest whole number, halves to the even one."""
     if rounding_method.name != "TO_NEAREST_EVEN":
         raise NotImplementedError("halves rounded away from zero")

@@ -44,13 +44,13 @@ class Value(NamedTuple):
         return np.broadcast_to(self.held, self.shape)
 
 
-def constant(array, shape: Shape | None = None) -> Value:
+def constant(array: Any, shape: Shape | None = None) -> Value:
     """Return a constant, which may stand for a larger `shape`, all alike."""
     array = np.asarray(array)
     return Value(array, array.shape if shape is None else shape, array.shape, array.dtype)
 
 
-def element_type(dtype) -> int:
+def element_type(dtype: Any) -> int:
     """Return ONNX's number of a dtype."""
     return helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
 
@@ -90,7 +90,7 @@ class Graph:
         """Return a name that nothing has."""
         return f"v{next(self._numbers)}"
 
-    def node(self, op: str, *inputs: str, outputs: int = 1, **attributes) -> Any:
+    def node(self, op: str, *inputs: str, outputs: int = 1, **attributes: Any) -> Any:
         """Add a node; return the name of its output, or the names of several."""
         names = [self.new_name() for _ in range(outputs)]
         self.nodes.append(helper.make_node(op, inputs, names, **attributes))
@@ -119,7 +119,7 @@ class Graph:
             return self.name(value)
         return self.node("Expand", self.name(value), self.shape(value.shape))
 
-    def of_batch(self, size) -> tuple[int, int] | None:
+    def of_batch(self, size: Any) -> tuple[int, int] | None:
         """Return what is multiplied with the batch in a size, and what is added; None for a number.
 
         Raises:
@@ -158,11 +158,11 @@ class Graph:
         sizes = [-1 if f else int(size) for f, size in zip(free, shape, strict=True)]
         return self.node("Reshape", name, self.indices(sizes))
 
-    def cast(self, name: str, dtype) -> str:
+    def cast(self, name: str, dtype: Any) -> str:
         """Convert to another dtype."""
         return self.node("Cast", name, to=element_type(dtype))
 
-    def described(self, name: str, dtype, shape: Shape) -> onnx.ValueInfoProto:
+    def described(self, name: str, dtype: Any, shape: Shape) -> onnx.ValueInfoProto:
         """Return type and shape of an input or an output."""
         sizes = [size if self.of_batch(size) is None else self._named(size) for size in shape]
         return helper.make_tensor_value_info(name, element_type(dtype), sizes)

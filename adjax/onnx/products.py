@@ -1,6 +1,7 @@
 """Matrix products and convolutions."""
 
 import string
+from typing import Any
 
 import numpy as np
 
@@ -8,7 +9,9 @@ from adjax.onnx.arrays import held
 from adjax.onnx.graph import Graph, Value
 
 
-def dot_general(graph: Graph, result, a: Value, b: Value, *, dimension_numbers, **_) -> Value:
+def dot_general(
+    graph: Graph, result: Any, a: Value, b: Value, *, dimension_numbers: Any, **_: Any
+) -> Value:
     """Multiply matrices, or sum products over any axes."""
     (over_a, over_b), (batch_a, batch_b) = dimension_numbers
     names = graph.full(a), graph.full(b)
@@ -36,18 +39,18 @@ def dot_general(graph: Graph, result, a: Value, b: Value, *, dimension_numbers, 
 
 def convolution(
     graph: Graph,
-    result,
+    result: Any,
     x: Value,
     w: Value,
     *,
-    window_strides,
-    padding,
-    lhs_dilation,
-    rhs_dilation,
-    dimension_numbers,
-    feature_group_count,
-    batch_group_count,
-    **_,
+    window_strides: Any,
+    padding: Any,
+    lhs_dilation: Any,
+    rhs_dilation: Any,
+    dimension_numbers: Any,
+    feature_group_count: Any,
+    batch_group_count: Any,
+    **_: Any,
 ) -> Value:
     """Convolve (correlate), also with zeros between pixels, which makes it a transposed one."""
     if batch_group_count != 1:

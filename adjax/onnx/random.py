@@ -3,6 +3,8 @@
 Rules here are JAX functions of plain arrays, which are translated in their turn.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +14,7 @@ from jax.extend.random import threefry_prng_impl
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 
 
-def threefry2x32(key1, key2, x1, x2):
+def threefry2x32(key1: Any, key2: Any, x1: Any, x2: Any) -> Any:
     """Mix two words with a key: Threefry 2x32 in 20 rounds (Salmon et al. 2011)."""
     keys = key1, key2, key1 ^ key2 ^ np.uint32(0x1BD11BDA)
     x1, x2 = x1 + key1, x2 + key2
@@ -32,24 +34,24 @@ def _over(dimensions: int, function):
     return function
 
 
-def random_seed(seeds, *, impl):
+def random_seed(seeds: Any, *, impl: Any) -> Any:
     """Make keys of seeds."""
     return _over(seeds.ndim, threefry_prng_impl.seed)(seeds)
 
 
-def random_split(keys, *, shape):
+def random_split(keys: Any, *, shape: Any) -> Any:
     """Make several keys of each."""
     return _over(keys.ndim - 1, lambda key: threefry_prng_impl.split(key, shape))(keys)
 
 
-def random_fold_in(keys, data):
+def random_fold_in(keys: Any, data: Any) -> Any:
     """Make a key of each and a number."""
     shape = np.broadcast_shapes(keys.shape[:-1], data.shape)
     keys, data = jnp.broadcast_to(keys, (*shape, 2)), jnp.broadcast_to(data, shape)
     return _over(len(shape), threefry_prng_impl.fold_in)(keys, data)
 
 
-def random_bits(keys, *, bit_width, shape):
+def random_bits(keys: Any, *, bit_width: Any, shape: Any) -> Any:
     """Draw words for each key."""
     return _over(keys.ndim - 1, lambda key: threefry_prng_impl.random_bits(key, bit_width, shape))(
         keys
@@ -67,7 +69,7 @@ _OUTER = (
 )
 
 
-def erf_inv(x):
+def erf_inv(x: Any) -> Any:
     """Invert the error function, by the polynomials that XLA has."""
     w = -jnp.log1p(-x * x)
     outer = jnp.sqrt(jnp.maximum(w, 5)) - 3

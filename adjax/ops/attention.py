@@ -1,6 +1,7 @@
 """Attention over the positions of a feature map."""
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -42,7 +43,7 @@ def attention(query: jax.Array, key: jax.Array, value: jax.Array) -> jax.Array:
     return lax.platform_dependent(query, key, value, cpu=cpu, default=default, **others)
 
 
-def has_fused_attention(dtype, features: int) -> bool:
+def has_fused_attention(dtype: Any, features: int) -> bool:
     """Return whether cuDNN has attention for operands of a dtype on the GPU of this process."""
     takes = dtype == jnp.bfloat16 and features <= _LARGEST_HEAD and not features % _HEAD_UNIT
     if not takes or jax.default_backend() != "gpu":

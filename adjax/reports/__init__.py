@@ -12,6 +12,7 @@ sheet of predictions is `contact_sheet`.
 import importlib
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 # Name -> module of this room that defines it, imported when the name is used.
 _DOOR = {
@@ -59,7 +60,7 @@ def console_table(runs: Sequence, refused: Sequence = ()) -> str:
     return "\n".join([*tables, *sentences])
 
 
-def console_sweep(sweep) -> str:
+def console_sweep(sweep: Any) -> str:
     """Return the results of a sweep, see `console_table`; of a search its trials and the best."""
     results = console_table(sweep.runs, sweep.refused)
     if sweep.search is None:

@@ -179,16 +179,17 @@ def provenance(sweep: Sweep, defaults: Defaults | None = None) -> dict[str, str]
 
     Without `defaults` the settings that differ from them are left out.
     """
-    results = [run.results for run in sweep.runs]
+    runs = sweep.runs if sweep.search is None else list(sweep.search.runs.values())
+    results = [run.results for run in runs]
     days = sorted({result["date"][:10] for result in results if "date" in result})
     facts = {
-        "runs": f"{len(sweep.runs):,} finished",
+        "runs": f"{len(runs):,} finished",
         "date": " to ".join(_distinct([*days[:1], *days[-1:]])),
         "hardware": listing(_distinct(_hardware(r.get("hardware", {})) for r in results) or [""]),
         "versions": "; ".join(_distinct(_versions(r.get("versions", {})) for r in results)),
         "settings": "" if defaults is None else changed_settings(sweep.runs, defaults),
         "parameters": _parameters(sweep.runs),
-        "time": _time(sweep.runs),
+        "time": _time(runs),
     }
     return {name: text for name, text in facts.items() if text}
 

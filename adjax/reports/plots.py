@@ -206,7 +206,7 @@ def _draw_losses(axes: Axes, losses: Losses):
     scale_losses(axes, np.nanmin(everything), np.nanmax(everything))
 
 
-def scale_losses(axes: Axes, low: float, high: float):
+def scale_losses(axes: Axes, low: float, high: float) -> None:
     """Make the axis of losses logarithmic if their range is wide."""
     if low > 0 and high > 5 * low:
         axes.set_yscale("log")

@@ -82,14 +82,14 @@ def write_sweep_report(sweep: Sweep) -> Path:
     if len({run.method for run in runs}) > 1:
         texts["curves"] = (texts["curves"][0], texts["curves"][1] + _DIFFERENT_LOSSES)
     names, tables = _names(runs), results_tables(runs, sweep.refused)
-    if sweep.search is not None:
-        tables.append(search_table(sweep.search))
+    search = sweep.search
     return write_page(
         directory / "report.html",
         "sweep.html",
         title(runs),
         lede=_sentence(sweep),
-        ranked=[_ranked(ranking, directory) for ranking in rankings(runs, directory)],
+        trials=None if search is None else search_table(search),
+        ranked=[_ranked(one, directory) for one in rankings(runs, directory)] if not search else [],
         data=[(ROWS, "CSV"), (TABLE, "Parquet")],
         results=[(table, len(table.groups) > MOST_COLUMNS) for table in tables],
         on_images=list(on_images(runs)),

@@ -88,7 +88,7 @@ def _flat(design: dict[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def search(task: Task, engine, directory: Path, command: str = "") -> None:
+def search(task: Task, engine: Any, directory: Path, command: str = "") -> None:
     """Do what is left of a search in a folder; the caller holds the folder's lock.
 
     Raises:

@@ -175,7 +175,9 @@ class Execution:
             compiler_options=self.compiler_options(),
         )
 
-    def update_program(self, function: Callable, batch=OF_BATCHES, metrics=OF_MEMBERS) -> Callable:
+    def update_program(
+        self, function: Callable, batch: Any = OF_BATCHES, metrics: Any = OF_MEMBERS
+    ) -> Callable:
         """Return the program of `function(state, frozen, batch, members) -> (state, metrics)`.
 
         That of pmap has no options yet: compile it with `compiler_options`.

@@ -87,13 +87,14 @@ class Loop:
 
     def compile(self, operands: tuple) -> Callable:
         """Return the compiled update for these operands; its time is not that of training."""
-        stage, work = self.stage, self.work
+        stage, work, start = self.stage, self.work, time.perf_counter()
         with work.chrono.paused():
             execution = self.population.execution
             compiled = compile_update(stage, work.index, execution, operands, self.feed)
         work.chrono.compile += compiled.seconds
         work.record["flops_per_step"] = compiled.flops
-        self.mark = time.perf_counter()
+        now = time.perf_counter()
+        self.mark = self.mark + now - start if self.mark else now
         return compiled.update
 
     def write(self, due: list, progress: Progress) -> list:

@@ -80,4 +80,4 @@ class StageWork:
         """
         self.log.sync()
         if not self.checkpoints.take(members, saved | {"log": self.log.digest()}):
-            self.save(self.stage.steps, tree, saved)
+            self.save(saved["step"], tree, saved)

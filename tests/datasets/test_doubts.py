@@ -77,7 +77,7 @@ def test_verb_says_them_before_training(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(
         experiment, "train_and_evaluate", lambda *_, **__: said.append(capsys.readouterr().out)
     )
-    monkeypatch.setattr(cli, "_show", lambda _: 0)
+    monkeypatch.setattr(cli, "show_run", lambda _: 0)
     config = new_config("folder", "aesc_residual")
     config.data.update(dir=str(photographs(tmp_path / "two", [(12, 12)] * 2)), normal_class="")
     given = {"mode": "train", "config": config, "workdir": str(tmp_path / "run")}

@@ -37,7 +37,7 @@ class FakeDetector:
             threshold=types.SimpleNamespace(rule="k_sigma"),
         )
         self.image_threshold_rule, self.pixel_threshold_rule = "quantile 0.95", "k_sigma"
-        self.dark, self.calls, self._score = dark, 0, score
+        self.bits, self.dark, self.calls, self._score = bits, dark, 0, score
 
     def require_thresholds(self):
         """It has them."""

@@ -172,7 +172,7 @@ def test_a_large_sweep_shows_some_runs_and_lists_the_others(write_workdir, tmp_p
     links = {link["href"] for link in outline.all("a")}
     assert links == {"results.csv", "results.parquet", "ae/report.html", "oe_sdn/report.html"}
     assert not (tmp_path / "sdn" / "report.html").exists()
-    assert "<code>--mode=report --workdir=FOLDER</code>" in page
+    assert "<code>adjax report --workdir=FOLDER</code>" in page
     assert re.search(r'data-label="runs">sdn</td>', page)
     assert len(outline.all("img")) == 2 + 2
 

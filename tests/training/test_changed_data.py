@@ -186,7 +186,7 @@ def test_changed_data_are_accepted_on_request_only(monkeypatch, tmp_path):
         "train_and_evaluate",
         lambda *_, accept_changed_data, **__: asked.append(accept_changed_data),
     )
-    monkeypatch.setattr(cli, "_show", lambda _: 0)
+    monkeypatch.setattr(cli, "show_run", lambda _: 0)
     monkeypatch.setattr(workdir, "read_config", lambda _: None)
     config = mnist.get_config("ae,smoke")
     for accept in (False, True):

@@ -3,7 +3,7 @@
 from training_helpers import ONE_DEVICE, tiny_config, train
 
 from adjax.inputs import train_batches
-from adjax.training import loop
+from adjax.training import feeds
 
 
 def test_pipeline_is_asked_for_every_step_once_and_never_for_its_end(tmp_path, monkeypatch):
@@ -16,6 +16,6 @@ def test_pipeline_is_asked_for_every_step_once_and_never_for_its_end(tmp_path, m
             yield next(made)
         raise AssertionError("the loop waited for the end of its input")
 
-    monkeypatch.setattr(loop, "train_batches", watched)
+    monkeypatch.setattr(feeds, "train_batches", watched)
     train(tiny_config("ae", **ONE_DEVICE), tmp_path)
     assert asked == list(range(8))
