@@ -1,6 +1,6 @@
 """What is raised where nobody can catch it: in finalisers and callbacks."""
 
-import _thread
+import signal
 import sys
 import threading
 
@@ -22,7 +22,8 @@ def install() -> None:
 def _handle(unraisable) -> None:
     if issubclass(unraisable.exc_type, KeyboardInterrupt):
         # Not from here: it would be raised, and ignored, in this function.
-        timer = threading.Timer(_SOON, _thread.interrupt_main)
+        main = threading.main_thread().ident
+        timer = threading.Timer(_SOON, signal.pthread_kill, (main, signal.SIGINT))
         timer.daemon = True
         timer.start()
     elif not _comes_too_late(unraisable):

@@ -1,9 +1,12 @@
 """The benchmark of searches measures equal trials, whatever they trained beside."""
 
+import pytest
+
 from benchmarks import page, trials
 from benchmarks.tables import NAMES
 
 
+@pytest.mark.slow
 def test_ways_differ_in_time_alone():
     rows = trials.measure(2, **{"teacher.steps": 8, "log_every": 2, "checkpoint_every": 2})
     assert [row["case"] for row in rows] == [way.name for way in trials.WAYS]

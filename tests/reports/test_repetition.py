@@ -55,7 +55,7 @@ def test_a_page_that_was_lost_is_drawn_without_what_trains(imported, write_workd
     command = ["--config=configs/mnist.py:ae", "--config.teacher.steps=1200"]
     _, packages = imported(*command, f"--workdir={folder}")
     assert (folder / "report.html").is_file()
-    assert packages <= {"matplotlib", "sklearn", "scipy"}
+    assert packages <= {"matplotlib", "sklearn", "scipy", "pyarrow"}
 
 
 def test_a_finished_sweep_needs_nothing_that_trains(imported, write_workdir, tmp_path):
