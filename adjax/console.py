@@ -22,12 +22,15 @@ def command_line() -> str:
 
 
 def quiet() -> None:
-    """Keep the C++ and deprecation chatter of libraries off the terminal; call before importing."""
+    """Keep the chatter of libraries off the terminal; call before importing.
+
+    What they log as an error is raised too, and told in our words.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # announced on import
     from absl import logging
 
-    logging.set_verbosity(logging.ERROR)
+    logging.set_verbosity(logging.FATAL)
 
 
 def say(text: str) -> None:

@@ -1,8 +1,10 @@
 """What is raised where nobody can catch it: in finalisers and callbacks."""
 
+import inspect
 import signal
 import sys
 import threading
+from pathlib import Path
 
 _SOON = 0.05  # seconds: by then the callback that an interrupt fell into has returned
 
@@ -31,5 +33,7 @@ def _handle(unraisable) -> None:
 
 
 def _comes_too_late(unraisable) -> bool:
+    if inspect.iscoroutine(unraisable.object):  # one that was reading when the loop was closed
+        return "orbax" in Path(unraisable.object.cr_code.co_filename).parts
     closed = str(unraisable.exc_value) == "Event loop is closed"
     return closed and unraisable.exc_type is RuntimeError and unraisable.object is None

@@ -68,6 +68,32 @@ def test_a_read_that_ends_after_its_event_loop_says_nothing(capsys):
     assert capsys.readouterr().err == ""
 
 
+READING = """
+import types
+
+@types.coroutine
+def wait():
+    yield
+
+async def read():
+    try:
+        await wait()
+    except GeneratorExit:
+        raise ValueError("cannot read") from None
+"""
+
+
+@pytest.mark.parametrize(("library", "said"), [("orbax", False), ("other", True)])
+def test_a_coroutine_that_ends_after_its_event_loop_says_nothing(library, said, capsys):
+    names = {}
+    exec(compile(READING, f"/lib/{library}/reading.py", "exec"), names)
+    coroutine = names["read"]()
+    coroutine.send(None)
+    del coroutine
+    gc.collect()
+    assert ("cannot read" in capsys.readouterr().err) == said
+
+
 def test_what_else_is_raised_is_told_as_ever(capsys):
     def fail():
         raise RuntimeError("the finaliser is broken")
