@@ -12,6 +12,7 @@ from typing import NamedTuple
 from adjax.config.layout import check
 from adjax.run import build_method, make_population
 from adjax.training import open_log, train_stage
+from benchmarks.measuring import Repeats
 from configs import mnist
 
 VARIANTS = {
@@ -65,7 +66,7 @@ def _rows(training: Training, repeats: int) -> list[dict]:
             "case": training.name,
             "images": name,
             "seconds": statistics.median(turn[name] for turn in turns),
-            "spread": _spread([turn[name] for turn in turns]),
+            "spread": Repeats(tuple(turn[name] for turn in turns)).spread,
             "faster": statistics.median(turn[first] / turn[name] for turn in turns),
         }
         for name in VARIANTS
@@ -79,7 +80,3 @@ def _seconds(settings, method) -> float:
         with open_log(Path(folder), population.members.labels) as log:
             _, record = train_stage(population, 0, {}, log)
     return record["train_seconds"]
-
-
-def _spread(seconds: list[float]) -> float:
-    return (max(seconds) - min(seconds)) / statistics.median(seconds)

@@ -5,7 +5,6 @@ host as a batch or is made on the device. `tools/accelerator.py` asks for these.
 """
 
 import dataclasses
-import statistics
 import time
 from collections.abc import Iterator
 
@@ -23,6 +22,7 @@ from adjax.training import OF_MEMBERS, Execution, compile_update, init_state, sc
 from adjax.training.execution import REPLICATED
 from adjax.training.programs import WHOLE, Feed
 from benchmarks.compiled import count
+from benchmarks.measuring import Repeats
 
 IMAGES = 256  # of the table that batches are drawn from
 SCANNED = 20  # steps of one call where the loop is on the device
@@ -160,8 +160,8 @@ class Training:
             start = time.perf_counter()
             jax.block_until_ready((self.run(calls), self.state))
             rates.append(calls * self.steps * self.images / (time.perf_counter() - start))
-        median = statistics.median(rates)
-        return median, (max(rates) - min(rates)) / median
+        found = Repeats(tuple(rates))
+        return found.median, found.spread
 
     def _feed_of(self, name: str) -> Feed:
         if name == HOST:

@@ -164,8 +164,7 @@ def _compare(detector: Detector, model: bytes) -> None:
     except Exception as error:  # of many kinds, none of them public
         reason = str(error).partition("\n")[0]
         raise UserError(f"onnxruntime cannot run {detector.settings.method}: {reason}") from error
-    with jax.default_matmul_precision("highest"):  # devices round products more by default
-        live = jax.device_get(jax.jit(detector.detect)(image))
+    live = jax.device_get(jax.jit(detector.detect)(image))
     for name, found in zip(names, results, strict=True):
         most = min(_NEAR, _SHARE * np.abs(live[name]).max())
         if not np.allclose(found, live[name], rtol=_NEAR, atol=most):

@@ -6,17 +6,15 @@ are linked, so that a page opens from disk and stays small.
 """
 
 import base64
-import os
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import quote
 
 import numpy as np
 
 from adjax.reports import heat
-from adjax.reports.pages import write_page
+from adjax.reports.pages import quoted, write_page
 from adjax.reports.prediction_table import BY_HAND, NAME, read_rows
 from adjax.reports.small_maps import SmallMap, SmallMaps
 from adjax.reports.words import count
@@ -190,9 +188,9 @@ def _cards(path: Path, order: list[tuple[int, int]], maps: SmallMaps | None) -> 
         if row["heatmap"]:  # else the list of errors says why
             name = row["heatmap"].removeprefix("heatmaps/").removesuffix(".png")
             pictures = {
-                "heatmap": _link(row["heatmap"]),
-                "mask": _link(row["mask"]),
-                "thumbnail": _link(f"thumbnails/{name}.jpg"),
+                "heatmap": quoted(row["heatmap"]),
+                "mask": quoted(row["mask"]),
+                "thumbnail": quoted(f"thumbnails/{name}.jpg"),
                 "marked": _marked(row),
             }
         yield _Card(
@@ -240,7 +238,3 @@ def _base64(values: np.ndarray) -> str:
 
 def _name(page: int) -> str:
     return "index.html" if page == 1 else f"index-{page}.html"
-
-
-def _link(path: str) -> str:
-    return quote(os.fsencode(path))

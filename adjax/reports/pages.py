@@ -91,4 +91,9 @@ def embedded(
 
 def link_to(path: Path, directory: Path) -> str:
     """Return the address of a file on a page of a folder; its name may be any bytes."""
-    return quote(os.fsencode(os.path.relpath(path, directory)))
+    return quoted(os.path.relpath(path, directory))
+
+
+def quoted(path: str) -> str:
+    """Return a path below a page's folder as an address on it."""
+    return quote(os.fsencode(path))

@@ -5,18 +5,11 @@ import json
 import re
 
 import pytest
+from report_helpers import change_members
 
 from adjax import reports
 from adjax.errors import UserError
 from adjax.reports.comparison import metric_tables, settings_table, sides_of
-
-
-def change(folder, **values):
-    path = folder / "results.json"
-    results = json.loads(path.read_text())
-    for member in results["members"]:
-        member |= values
-    path.write_text(json.dumps(results))
 
 
 def sides(*folders):
@@ -33,8 +26,8 @@ def pair(write_workdir):
     """A run of AE and one of OE-SDN on two classes, which share one."""
     a = write_workdir("a", "ae", ((3, 0), (8, 0)), config={"teacher.steps": 200})
     b = write_workdir("b", "oe_sdn", ((3, 0), (5, 0)), config={"teacher.steps": 500})
-    change(a, image_auroc=0.8)
-    change(b, image_auroc=0.75)
+    change_members(a, image_auroc=0.8)
+    change_members(b, image_auroc=0.75)
     return a, b
 
 
@@ -46,7 +39,7 @@ def write_sweep(write_workdir, tmp_path):
         for rate in rates:
             config = {"teacher.learning_rate": rate, "teacher.steps": steps}
             folder = write_workdir(f"{name}/{rate}", "ae", ((3, 0), (3, 1)), config=config)
-            change(folder, image_auroc=auroc + rate)
+            change_members(folder, image_auroc=auroc + rate)
         return tmp_path / name
 
     return write

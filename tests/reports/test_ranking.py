@@ -1,24 +1,16 @@
 """The settings of a sweep: a row each, the best first and marked."""
 
 import itertools
-import json
 import re
 
 import pytest
+from report_helpers import change_members
 
 from adjax.reports import read_sweep, write_sweep_report
 from adjax.reports.parallel import parallel_coordinates
 from adjax.reports.ranking import rankings
 
 RATES, STEPS = (0.01, 0.001), (100, 2000)
-
-
-def change(folder, **values):
-    path = folder / "results.json"
-    results = json.loads(path.read_text())
-    for member in results["members"]:
-        member |= values
-    path.write_text(json.dumps(results))
 
 
 @pytest.fixture
@@ -32,7 +24,7 @@ def write_grid(write_workdir, tmp_path):
             config |= {"teacher.batch_size": size}
             name = f"sweep/{rate}/{steps}/{size}"
             folder = write_workdir(name, "ae", ((3, 0), (3, 1)), config=config)
-            change(folder, image_auroc=0.5 + 0.01 * place)
+            change_members(folder, image_auroc=0.5 + 0.01 * place)
         return read_sweep(tmp_path / "sweep")
 
     return write
@@ -57,7 +49,7 @@ def test_a_row_is_a_setting_and_a_column_what_differs(write_grid):
 def test_settings_that_are_equal_as_printed_are_equally_good(write_grid):
     sweep = write_grid()
     for run, auroc in zip(sweep.runs, (0.7, 0.9001, 0.9, 0.8), strict=True):
-        change(run.workdir, image_auroc=auroc)
+        change_members(run.workdir, image_auroc=auroc)
     (ranking,) = rankings(read_sweep(sweep.directory).runs, sweep.directory)
     assert [row.metrics[0].is_best for row in ranking.rows] == [True, True, False, False]
 
@@ -66,7 +58,7 @@ def test_means_are_over_the_classes_that_all_have(write_workdir, tmp_path):
     for rate, classes in {0.01: (3, 8), 0.001: (3,)}.items():
         for c in classes:
             config = {"teacher.learning_rate": rate}
-            change(
+            change_members(
                 write_workdir(f"sweep/{rate}/{c}", "ae", ((c, 0),), config=config),
                 image_auroc=c / 10,
             )
